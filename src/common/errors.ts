@@ -1,0 +1,63 @@
+/**
+ * Every refusal that a client can meet: code → HTTP status and title. A code that is not here does not compile.
+ * Codes are stable: clients branch on them.
+ */
+export const ERRORS = {
+  invalid_request: { status: 400, title: 'The request is not valid' },
+  malformed_json: { status: 400, title: 'The body is not valid JSON' },
+  invalid_cursor: { status: 400, title: 'The cursor is not one of ours' },
+  unauthenticated: { status: 401, title: 'A valid bearer token is needed' },
+  login_failed: { status: 401, title: 'WeChat did not accept the login code' },
+  forbidden: { status: 403, title: 'This role may not do that' },
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is still running' },
+  order_not_payable: { status: 409, title: 'The order is not open for payment' },
+  order_expired: { status: 409, title: 'The order is past its expires_at' },
+  payment_expired: { status: 409, title: 'The payment is past its expires_at' },
+  payment_not_open: { status: 409, title: 'The payment is settled already' },
+  payer_unknown: { status: 409, title: 'The payer has no openid: log in through the mini-program first' },
+  payment_not_refundable: { status: 409, title: 'The payment has not succeeded' },
+  refund_exceeds_payment: { status: 409, title: 'More than what is left of the payment' },
+  refund_not_open: { status: 409, title: 'The refund is not in a state that allows this' },
+  refund_too_old: { status: 409, title: 'The payment is more than 365 days old and cannot be refunded through WeChat Pay' },
+  refund_too_many: { status: 409, title: 'A payment can be refunded in at most 50 parts' },
+  discrepancy_resolved: { status: 409, title: 'The discrepancy is resolved already' },
+  illegal_transition: { status: 409, title: 'The state does not allow this' },
+  payload_too_large: { status: 413, title: 'The body is larger than 64 KB' },
+  unsupported_media_type: { status: 415, title: 'The body must be application/json' },
+  idempotency_key_reused: { status: 422, title: 'This Idempotency-Key was used for another request' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
+  internal_error: { status: 500, title: 'Internal error' },
+  channel_rejected: { status: 502, title: 'The payment channel refused the request' },
+  channel_unavailable: { status: 503, title: 'The payment channel did not answer; try again' },
+  service_unavailable: { status: 503, title: 'The service cannot answer right now; try again' },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface FieldError {
+  field: string;
+  message: string;
+}
+
+/** A refusal with a stable code. The one filter turns it into problem+json; anything else thrown is a bug and a 500. */
+export class DomainError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    detail?: string,
+    readonly errors?: FieldError[],
+  ) {
+    super(detail ?? ERRORS[code].title);
+    this.name = 'DomainError';
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
+
+/** `invalid_request` that names one field. */
+export function invalidField(field: string, message: string): DomainError {
+  return new DomainError('invalid_request', `${field} ${message}`, [{ field, message }]);
+}

@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto';
+import { ulid } from 'ulid';
+import { Clock } from './clock.js';
+
+export type IdPrefix = 'usr' | 'ord' | 'pay' | 'ref' | 'evt' | 'cbk' | 'ntf' | 'dis' | 'run' | 'req';
+
+/**
+ * A prefix and a ULID, 30 characters: sortable by time and chosen by us before any call, so that a payment's id is its
+ * `out_trade_no` and a refund's id its `out_refund_no`.
+ */
+export function newId(prefix: IdPrefix, clock: Clock): string {
+  return `${prefix}_${ulid(clock.now().getTime())}`;
+}
+
+/** The same ULID under another prefix: how the refund of a late payment gets a number derived from that payment. */
+export function derivedId(prefix: IdPrefix, from: string): string {
+  return `${prefix}_${from.slice(from.indexOf('_') + 1)}`;
+}
+
+const ULID = '[0-7][0-9A-HJKMNP-TV-Z]{25}';
+
+/** Tells a well-formed id of this kind from any other text, before the database is asked. */
+export function isId(prefix: IdPrefix, text: string): boolean {
+  return new RegExp(`^${prefix}_${ULID}$`).test(text);
+}
+
+/** 32 random characters out of `[0-9a-f]`: a nonce as WeChat Pay wants it (at most 32 characters). */
+export function nonce(): string {
+  return randomBytes(16).toString('hex');
+}

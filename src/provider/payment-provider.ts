@@ -1,0 +1,177 @@
+import { Readable } from 'node:stream';
+import { DomainError } from '../common/errors.js';
+
+/** What identifies a charge at the channel, and all that a provider may need to know of it. */
+export interface ChannelOrder {
+  /** Our payment id. */
+  outTradeNo: string;
+  amountFen: number;
+  currency: string;
+  description: string;
+  /** `openid` of the payer under our appid; null when the user never logged in through WeChat. */
+  openid: string | null;
+  expiresAt: Date;
+  /** The shop's own data of the order. The mock reads its stage directions (`mock_outcome`, …) from it; WeChat none. */
+  metadata: Readonly<Record<string, unknown>>;
+}
+
+/** The arguments of `wx.requestPayment` (wechat-pay-v3.md 2.3). Names are WeChat's. */
+export interface PayParams {
+  timeStamp: string;
+  nonceStr: string;
+  package: string;
+  signType: string;
+  paySign: string;
+}
+
+export interface Prepay {
+  prepayId: string;
+  /** The channel's own end of life of the prepay id: two hours after it was given. */
+  expiresAt: Date;
+}
+
+export interface ChannelAccount {
+  mchid: string;
+  appid: string;
+}
+
+/**
+ * What the channel says of a payment, whoever brought the news. Only verified answers become one of these.
+ * `not_found`: the channel does not know the number (yet).
+ */
+export interface ChannelPayment {
+  outTradeNo: string;
+  state: 'succeeded' | 'open' | 'closed' | 'failed' | 'not_found';
+  /** Null unless the payer paid. */
+  transactionId: string | null;
+  /** The order's total in fen, coupons included (`amount.total`); null where the channel does not say. */
+  amountFen: number | null;
+  currency: string | null;
+  /** When the payer paid (`success_time`). */
+  paidAt: Date | null;
+  /** Which merchant and mini-program the channel speaks of; null where it does not say. */
+  account: ChannelAccount | null;
+  /** Why it failed, a short code. */
+  failureCode?: string;
+}
+
+/** What a refund call needs. A repeat with the same `outRefundNo` must carry the same values. */
+export interface ChannelRefundOrder {
+  /** Our refund id. */
+  outRefundNo: string;
+  outTradeNo: string;
+  transactionId: string | null;
+  amountFen: number;
+  /** The payment's total in fen. */
+  totalFen: number;
+  currency: string;
+  reason: string | null;
+  /** The channel's own number of the refund, once known. */
+  refundId: string | null;
+  metadata: Readonly<Record<string, unknown>>;
+}
+
+export interface ChannelRefund {
+  outRefundNo: string;
+  outTradeNo: string | null;
+  state: 'processing' | 'succeeded' | 'closed' | 'abnormal' | 'not_found';
+  refundId: string | null;
+  amountFen: number | null;
+  totalFen: number | null;
+  currency: string | null;
+  succeededAt: Date | null;
+  /** Null where the channel does not say. */
+  mchid: string | null;
+}
+
+/** Where the money of an abnormal refund goes (wechat-pay-v3.md 3.5). Card data is encrypted at once and never kept. */
+export type AbnormalRefundTarget =
+  | { to: 'merchant_card' }
+  | { to: 'user_card'; bankType: string; bankAccount: string; realName: string };
+
+/** A callback as it came in: raw bytes, nothing parsed. */
+export interface RawCallback {
+  /** Lower-case names; a header sent twice is joined by `, `. */
+  headers: Readonly<Record<string, string | undefined>>;
+  body: Buffer;
+}
+
+/** What a proven callback says. `ignored`: genuine, but of a kind that moves nothing here (recorded, answered 200). */
+export type CallbackFact =
+  | { kind: 'payment'; eventType: string; notificationId: string | null; payment: ChannelPayment }
+  | { kind: 'refund'; eventType: string; notificationId: string | null; refund: ChannelRefund }
+  | { kind: 'ignored'; eventType: string; notificationId: string | null };
+
+/**
+ * A callback that proves nothing. `unverified`: bad signature, unknown serial, clock off (401);
+ * `unreadable`: genuine, but it does not decrypt or is not what the protocol says (400).
+ */
+export class CallbackRefused extends Error {
+  constructor(
+    readonly reason: 'unverified' | 'unreadable',
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'CallbackRefused';
+  }
+}
+
+/**
+ * A call to the channel that did not end in a verified answer. `rejected`: surely not done. `unknown`: it may have
+ * happened, so it is asked again under the same number, and nothing is settled by it.
+ */
+export class ProviderError extends Error {
+  constructor(
+    readonly outcome: 'rejected' | 'unknown',
+    /** The channel's own code (`NOT_ENOUGH`), or ours (`timeout`, `unverified_answer`). */
+    readonly code: string,
+    message: string,
+    readonly httpStatus: number | null = null,
+  ) {
+    super(message);
+    this.name = 'ProviderError';
+  }
+}
+
+export type BillKind = 'trade' | 'fund_flow';
+
+/** A day's bill: CSV text as UTF-8 bytes, already unzipped, its hash checked while it is read (a bad one errors the stream). */
+export interface Bill {
+  kind: BillKind;
+  csv: Readable;
+}
+
+/**
+ * THE SEAM. Type and injection token of the payment channel; `provider.module.ts` alone decides which one is bound.
+ * Every method but `payParams` speaks to the channel and must never be called inside a database transaction.
+ * All of them throw {@link ProviderError}; `readCallback` throws {@link CallbackRefused}.
+ */
+export abstract class PaymentProvider {
+  abstract readonly name: 'mock' | 'wechat';
+  /** Whom the channel pays: frozen into each payment when it is made, compared with whatever settles it. */
+  abstract readonly account: ChannelAccount;
+
+  /** Places the order at the channel. The same order again gives a live prepay id again. */
+  abstract prepay(order: ChannelOrder): Promise<Prepay>;
+  /** Signs the arguments of `wx.requestPayment`, fresh at each call. No network. */
+  abstract payParams(prepayId: string): Promise<PayParams>;
+  abstract queryPayment(order: ChannelOrder): Promise<ChannelPayment>;
+  /** Closes the order and answers what the payment *is* afterwards: `closed`, or `succeeded` when it was paid before. */
+  abstract closePayment(order: ChannelOrder): Promise<ChannelPayment>;
+  abstract refund(refund: ChannelRefundOrder): Promise<ChannelRefund>;
+  abstract queryRefund(refund: ChannelRefundOrder): Promise<ChannelRefund>;
+  abstract retryAbnormalRefund(refund: ChannelRefundOrder, target: AbnormalRefundTarget): Promise<ChannelRefund>;
+  /** Proves, then opens, then translates a callback, in one step, so that nobody can translate what was not proved. */
+  abstract readCallback(callback: RawCallback): Promise<CallbackFact>;
+  /**
+   * The bill of a day (`YYYY-MM-DD`, China time); null when the channel says there was nothing that day.
+   * @throws ProviderError `unknown` / `STATEMENT_CREATING` while it is not ready
+   */
+  abstract bill(day: string, kind: BillKind): Promise<Bill | null>;
+
+  /** The pretend payment of `POST /payments/{id}/succeed/`: only a pretend channel has one. */
+  pretendToPay(_order: ChannelOrder): Promise<ChannelPayment> {
+    return Promise.reject(new DomainError('not_found'));
+  }
+}
