@@ -93,7 +93,9 @@ async function isMade(data: string): Promise<boolean> {
 /** What a crash in the middle of initdb leaves, and a data folder without a database in it. */
 async function clearDrafts(home: string, data: string, log: Log): Promise<void> {
   for (const name of await readdir(home)) {
-    if (name.startsWith('new-')) await rm(join(home, name), { recursive: true, force: true });
+    // Tried again: the initdb of a killed process may still be writing there, until it notices.
+    const patience = { maxRetries: 20, retryDelay: 50 };
+    if (name.startsWith('new-')) await rm(join(home, name), { recursive: true, force: true, ...patience });
   }
   const content = await readdir(data).catch(() => undefined);
   if (content === undefined || content.includes('PG_VERSION')) return;
