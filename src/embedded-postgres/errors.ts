@@ -25,7 +25,8 @@ const ALWAYS = 'Or set DATABASE_URL to use a PostgreSQL of your own.';
 /** Turns a failure of the file system, of initdb or of the server into an error that says what to do. */
 export function explained(doing: string, cause: unknown): EmbeddedPostgresError {
   if (cause instanceof EmbeddedPostgresError) return cause;
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const said = (cause as { stderr?: string } | undefined)?.stderr;
+  const text = said || (cause instanceof Error ? cause.message : String(cause));
   const hint = HINTS.find(([pattern]) => pattern.test(text))?.[1];
   return new EmbeddedPostgresError([`${doing}: ${hint ?? 'it failed'}`, text.trim(), ALWAYS].join('\n'), { cause });
 }

@@ -28,8 +28,8 @@ export async function takeFolder(directory: string, role: HolderRole): Promise<F
   const text = JSON.stringify({ ...self, pid: process.pid, role });
   // Written aside and then linked: the lock never exists without its content.
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  await writeFile(draft, text, { mode: 0o644 });
   try {
+    await writeFile(draft, text, { mode: 0o644 });
     for (;;) {
       if (await linked(draft, path)) return { release: () => release(path, text) };
       const holder = await readHolder(directory);
