@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import helmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyRequest } from 'fastify';
 import { Logger } from 'nestjs-pino';
 import { AppModule, type AppOptions } from './app.module.js';
 import { CallbacksService } from './callbacks/callbacks.service.js';
 import { Clock } from './common/clock.js';
+import { DomainError } from './common/errors.js';
 import { newId } from './common/ids.js';
 import { isCallback } from './http/callback-route.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -68,7 +68,11 @@ function parseBodies(app: NestFastifyApplication): void {
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (isCallback(request.url)) done(null, body);
     else if (body.length === 0) done(null, undefined);
-    else void parseJson(request as FastifyRequest, body.toString('utf8'), done);
+    else {
+      void parseJson(request, body.toString('utf8'), (error, parsed) =>
+        done(error ? new DomainError('malformed_json') : null, parsed),
+      );
+    }
   });
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (isCallback(request.url)) done(null, body);

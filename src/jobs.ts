@@ -45,7 +45,11 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
   }
 
   /** A tick that finds the last one still running is left out. */
-  private every(name: string, milliseconds: number, work: (cause: ReturnType<typeof byTimer>) => Promise<unknown>): void {
+  private every(
+    name: string,
+    milliseconds: number,
+    work: (cause: ReturnType<typeof byTimer>) => Promise<unknown>,
+  ): void {
     let busy = false;
     const tick = async (): Promise<void> => {
       if (busy) return;

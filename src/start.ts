@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
+import { DataSource } from 'typeorm';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
-import { createDataSource } from './data-source.js';
+import { migrate } from './database/migrate.js';
 import { createHttpApp } from './http-app.js';
 import { seedCatalogue } from './orders/catalogue.js';
 
@@ -26,8 +27,9 @@ export async function start(settings: Settings): Promise<Running> {
       : null;
   try {
     const databaseUrl = settings.databaseUrl ?? embedded?.url ?? '';
-    await migrate(databaseUrl, !settings.production);
+    await migrate(databaseUrl);
     const app = await createHttpApp({ settings, databaseUrl });
+    if (!settings.production) await seedCatalogue(app.get(DataSource));
     await app.listen(settings.port, settings.host);
     const url = await app.getUrl();
     say(`Paydesk is ready: API ${url}/api  docs ${url}/docs  health ${url}/health/ready`);
@@ -41,23 +43,6 @@ export async function start(settings: Settings): Promise<Running> {
   } catch (error) {
     await embedded?.stop();
     throw error;
-  }
-}
-
-/** Brings the schema up to date; several processes that start at once do it one after another. */
-export async function migrate(databaseUrl: string, withCatalogue: boolean): Promise<string[]> {
-  const db = createDataSource(databaseUrl);
-  await db.initialize();
-  const lock = db.createQueryRunner();
-  try {
-    await lock.query('SELECT pg_advisory_lock(4602348571)');
-    const done = await db.runMigrations();
-    if (withCatalogue) await seedCatalogue(db);
-    return done.map((migration) => migration.name);
-  } finally {
-    await lock.query('SELECT pg_advisory_unlock(4602348571)').catch(() => undefined);
-    await lock.release();
-    await db.destroy();
   }
 }
 

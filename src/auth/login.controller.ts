@@ -9,7 +9,10 @@ import { TokensService } from './tokens.service.js';
 import { UsersService } from './users.service.js';
 
 export class LoginBody {
-  @ApiProperty({ description: 'What `wx.login` answered. Mock: any 1 to 64 letters, digits, `_`, `-`', example: 'alice' })
+  @ApiProperty({
+    description: 'What `wx.login` answered. Mock: any 1 to 64 letters, digits, `_`, `-`',
+    example: 'alice',
+  })
   @IsString()
   @Length(1, 256)
   code!: string;
@@ -42,7 +45,14 @@ export class LoginController {
   @UseGuards(ThrottlerGuard)
   @ApiOperation({ summary: 'Log in with the code of `wx.login`' })
   @ApiOkResponse({ type: LoginView })
-  @Problems('invalid_request', 'login_failed', 'not_found', 'too_many_requests', 'channel_rejected', 'channel_unavailable')
+  @Problems(
+    'invalid_request',
+    'login_failed',
+    'not_found',
+    'too_many_requests',
+    'channel_rejected',
+    'channel_unavailable',
+  )
   async login(@Body() body: LoginBody): Promise<LoginView> {
     const user = await this.users.byOpenid(this.channel.appid, await this.channel.openidOf(body.code));
     const { token, expiresIn } = await this.tokens.issue({ id: user.id, role: 'user' });

@@ -64,7 +64,10 @@ export class TokensService {
       return { id: payload.sub, role: role as Role };
     } catch (error) {
       if (error instanceof DomainError) throw error;
-      throw new DomainError('unauthenticated', error instanceof errors.JWTExpired ? 'the token has expired' : undefined);
+      throw new DomainError(
+        'unauthenticated',
+        error instanceof errors.JWTExpired ? 'the token has expired' : undefined,
+      );
     }
   }
 }

@@ -62,10 +62,11 @@ export function readSettings(): Settings {
 /** @throws ConfigError with every problem at once */
 export function parseSettings(env: NodeJS.ProcessEnv): Settings {
   const e = plainToInstance(Environment, { ...env });
-  const problems = validateSync(e, { skipMissingProperties: true, validationError: { value: false } }).flatMap((error) =>
-    Object.values(error.constraints ?? {}).map((message) =>
-      message.startsWith(error.property) ? message : `${error.property}: ${message}`,
-    ),
+  const problems = validateSync(e, { skipMissingProperties: true, validationError: { value: false } }).flatMap(
+    (error) =>
+      Object.values(error.constraints ?? {}).map((message) =>
+        message.startsWith(error.property) ? message : `${error.property}: ${message}`,
+      ),
   );
   const production = e.NODE_ENV === 'production';
   const real = e.WECHAT_PAY_ENABLE_REAL === 'true';
@@ -103,10 +104,13 @@ export function parseSettings(env: NodeJS.ProcessEnv): Settings {
 
 function productionProblems(e: Environment): string[] {
   const problems: string[] = [];
-  if (!e.DATABASE_URL) problems.push('DATABASE_URL must be set in production: the embedded PostgreSQL is for development');
+  if (!e.DATABASE_URL)
+    problems.push('DATABASE_URL must be set in production: the embedded PostgreSQL is for development');
   if (!e.JWT_SECRET && !e.JWT_PUBLIC_KEY) problems.push('JWT_SECRET (or JWT_PUBLIC_KEY) must be set in production');
-  if (e.JWT_SECRET === DEVELOPMENT_JWT_SECRET) problems.push('JWT_SECRET is the published one of .env.example: make your own');
-  if (e.MOCK_CALLBACK_SECRET) problems.push('MOCK_CALLBACK_SECRET is for the mock provider only, which is off in production');
+  if (e.JWT_SECRET === DEVELOPMENT_JWT_SECRET)
+    problems.push('JWT_SECRET is the published one of .env.example: make your own');
+  if (e.MOCK_CALLBACK_SECRET)
+    problems.push('MOCK_CALLBACK_SECRET is for the mock provider only, which is off in production');
   return problems;
 }
 
@@ -127,4 +131,3 @@ function allowList(text: string | undefined, problems: string[]): BlockList | nu
   }
   return list;
 }
-

@@ -64,7 +64,9 @@ export function readWechat(e: Environment, problems: string[]): WechatEnvironmen
     ['WECHAT_PAY_REFUND_NOTIFY_URL', settings.refundNotifyUrl],
   ] as const) {
     if (url !== '' && !isNotifyUrl(url, baseUrl)) {
-      problems.push(`${name} must be an https URL without a query string (http only towards a channel that is not the real one)`);
+      problems.push(
+        `${name} must be an https URL without a query string (http only towards a channel that is not the real one)`,
+      );
     }
   }
   return problems.length === before ? settings : null;

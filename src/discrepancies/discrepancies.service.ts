@@ -72,7 +72,9 @@ export class DiscrepanciesService {
   /** @throws DomainError `not_found`, `discrepancy_resolved` */
   async resolve(id: string, note: string, operatorId: string): Promise<void> {
     await this.db.transaction(async (tx) => {
-      const [row] = await tx.query<{ status: string }[]>('SELECT status FROM discrepancies WHERE id = $1 FOR UPDATE', [id]);
+      const [row] = await tx.query<{ status: string }[]>('SELECT status FROM discrepancies WHERE id = $1 FOR UPDATE', [
+        id,
+      ]);
       if (!row) throw new DomainError('not_found');
       if (row.status !== 'open') throw new DomainError('discrepancy_resolved');
       await tx.query(

@@ -72,7 +72,7 @@ export class IdempotencyService {
       [userId, key],
     );
     if (row && row.fingerprint !== fingerprint) throw new DomainError('idempotency_key_reused');
-    if (row?.http_status == null || row.body === null) throw new DomainError('idempotency_in_progress');
+    if (!row || row.http_status === null || row.body === null) throw new DomainError('idempotency_in_progress');
     return { kind: 'replay', status: row.http_status, body: JSON.parse(row.body) as unknown };
   }
 

@@ -35,7 +35,8 @@ export function toDomainError(error: unknown): DomainError {
   const { statusCode, code } = error as { statusCode?: unknown; code?: unknown };
   if (typeof code === 'string' && code.startsWith('FST_ERR_CTP_INVALID_JSON')) return new DomainError('malformed_json');
   if (error instanceof SyntaxError && statusCode === 400) return new DomainError('malformed_json');
-  if (typeof statusCode === 'number' && statusCode < 500) return new DomainError(BY_STATUS[statusCode] ?? 'invalid_request');
+  if (typeof statusCode === 'number' && statusCode < 500)
+    return new DomainError(BY_STATUS[statusCode] ?? 'invalid_request');
   return new DomainError('internal_error');
 }
 

@@ -54,7 +54,9 @@ export class OrdersController {
     summary: 'Place an order',
     description: 'A user orders a product; a service token orders for a user, at a price of its own.',
   })
-  @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(ProductOrderBody) }, { $ref: getSchemaPath(ServiceOrderBody) }] } })
+  @ApiBody({
+    schema: { oneOf: [{ $ref: getSchemaPath(ProductOrderBody) }, { $ref: getSchemaPath(ServiceOrderBody) }] },
+  })
   @ApiCreatedResponse({ type: OrderView })
   @Problems(
     'invalid_request',
@@ -65,7 +67,9 @@ export class OrdersController {
     'service_unavailable',
   )
   async create(@CurrentUser() caller: Caller, @Body() body: unknown, @NewId('ord') id: string): Promise<OrderView> {
-    return OrderView.of(caller.role === 'service' ? await this.forUser(caller, body, id) : await this.own(caller, body, id));
+    return OrderView.of(
+      caller.role === 'service' ? await this.forUser(caller, body, id) : await this.own(caller, body, id),
+    );
   }
 
   private async own(caller: Caller, body: unknown, id: string) {

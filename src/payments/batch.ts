@@ -115,7 +115,13 @@ export class Batch {
     });
   }
 
-  private movePayment(payment: Payment, to: PaymentStatus, cause: Cause, note: string | null, change: () => void): void {
+  private movePayment(
+    payment: Payment,
+    to: PaymentStatus,
+    cause: Cause,
+    note: string | null,
+    change: () => void,
+  ): void {
     const from = payment.status;
     change();
     this.dirtyPayments.add(payment);

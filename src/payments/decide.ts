@@ -45,13 +45,21 @@ function decideSuccess(seen: ChannelPayment, payment: Payment, order: Order, at:
     return seen.transactionId === payment.transactionId ? { kind: 'none' } : { kind: 'second_transaction' };
   }
   if (at.transactionOwner !== null) {
-    return { kind: 'mismatch', field: 'transaction_id', expected: 'one of its own', seen: `that of ${at.transactionOwner}` };
+    return {
+      kind: 'mismatch',
+      field: 'transaction_id',
+      expected: 'one of its own',
+      seen: `that of ${at.transactionOwner}`,
+    };
   }
   return payment.isOpen && order.status === 'pending' ? { kind: 'pays_order' } : { kind: 'late' };
 }
 
 /** The first thing in which the channel's word and our row differ. `amount.total` counts, coupons included. */
-function findMismatch(seen: ChannelPayment, payment: Payment): { field: string; expected: string; seen: string } | null {
+function findMismatch(
+  seen: ChannelPayment,
+  payment: Payment,
+): { field: string; expected: string; seen: string } | null {
   const pairs: [field: string, expected: string | number, seen: string | number | null | undefined][] = [
     ['mchid', payment.mchid, seen.account?.mchid],
     ['appid', payment.appid, seen.account?.appid],

@@ -89,7 +89,14 @@ export class PaymentsController {
     description: 'Off (404) under the real provider and in production. Again without a second effect.',
   })
   @ApiOkResponse({ type: PaymentView })
-  @Problems('unauthenticated', 'not_found', 'payment_expired', 'payment_not_open', 'channel_rejected', 'channel_unavailable')
+  @Problems(
+    'unauthenticated',
+    'not_found',
+    'payment_expired',
+    'payment_not_open',
+    'channel_rejected',
+    'channel_unavailable',
+  )
   async succeed(@Param('id') id: string, @RequestCause() cause: Cause): Promise<PaymentView> {
     return PaymentView.of(await this.payments.pretendToPay(id, cause));
   }
@@ -102,7 +109,14 @@ export class PaymentsController {
     description: 'When the channel says that it was paid, it becomes `succeeded` instead.',
   })
   @ApiOkResponse({ type: PaymentView })
-  @Problems('unauthenticated', 'not_found', 'payment_expired', 'payment_not_open', 'channel_rejected', 'channel_unavailable')
+  @Problems(
+    'unauthenticated',
+    'not_found',
+    'payment_expired',
+    'payment_not_open',
+    'channel_rejected',
+    'channel_unavailable',
+  )
   async cancel(@Param('id') id: string, @RequestCause() cause: Cause): Promise<PaymentView> {
     return PaymentView.of(await this.payments.cancel(id, cause));
   }

@@ -26,6 +26,15 @@ import { StaleOrders } from './stale-orders.js';
     StaleOrders,
     LateMoney,
   ],
-  exports: [PaymentsService, PaymentSettlement, PaymentRows, PaymentHistory, DuePayments, StaleOrders, LateMoney, OrdersModule],
+  exports: [
+    PaymentsService,
+    PaymentSettlement,
+    PaymentRows,
+    PaymentHistory,
+    DuePayments,
+    StaleOrders,
+    LateMoney,
+    OrdersModule,
+  ],
 })
 export class PaymentsModule {}

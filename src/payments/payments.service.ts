@@ -77,9 +77,7 @@ export class PaymentsService {
       await tx.insert(Payment, payment);
       order.expiresAt = payment.expiresAt;
       await this.orders.save(tx, [order]);
-      await this.history.add(tx, [
-        { noun: 'payment', orderId, paymentId: payment.id, from: null, to: 'init', cause },
-      ]);
+      await this.history.add(tx, [{ noun: 'payment', orderId, paymentId: payment.id, from: null, to: 'init', cause }]);
       return { payment, created: true };
     });
   }
@@ -119,7 +117,8 @@ export class PaymentsService {
    */
   async start(id: string, cause: Cause): Promise<Started> {
     const payment = await this.intend(id, cause);
-    const alive = payment.prepayId && payment.prepayExpiresAt && payment.prepayExpiresAt > after(this.clock.now(), PREPAY_MARGIN);
+    const alive =
+      payment.prepayId && payment.prepayExpiresAt && payment.prepayExpiresAt > after(this.clock.now(), PREPAY_MARGIN);
     if (payment.prepayId && alive) return { payment, payParams: await this.provider.payParams(payment.prepayId) };
 
     const order = await this.channelOrders.of(payment);

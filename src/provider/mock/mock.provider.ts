@@ -105,7 +105,9 @@ export class MockProvider extends PaymentProvider {
 
   readCallback({ headers, body }: RawCallback): Promise<CallbackFact> {
     if (!this.signed(headers['x-mock-signature'], body)) {
-      return Promise.reject(new CallbackRefused('unverified', 'bad_signature', 'X-Mock-Signature does not fit the body'));
+      return Promise.reject(
+        new CallbackRefused('unverified', 'bad_signature', 'X-Mock-Signature does not fit the body'),
+      );
     }
     try {
       return Promise.resolve(this.translate(JSON.parse(body.toString('utf8')) as unknown));
@@ -125,7 +127,8 @@ export class MockProvider extends PaymentProvider {
       return Promise.reject(new ProviderError('rejected', 'MOCK_OFF', 'the mock provider is off in production'));
     }
     const outcome = mockOutcome(order.metadata);
-    if (outcome === 'error') return Promise.reject(new ProviderError('rejected', 'MOCK_ERROR', 'refused as directed', 400));
+    if (outcome === 'error')
+      return Promise.reject(new ProviderError('rejected', 'MOCK_ERROR', 'refused as directed', 400));
     if (outcome === 'timeout') return Promise.reject(new ProviderError('unknown', 'timeout', 'no answer, as directed'));
     return Promise.resolve(scene(outcome));
   }
