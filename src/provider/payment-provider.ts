@@ -5,6 +5,8 @@ import { DomainError } from '../common/errors.js';
 export interface ChannelOrder {
   /** Our payment id. */
   outTradeNo: string;
+  /** Whether it was ever sent to the channel, as far as we know. */
+  placed: boolean;
   amountFen: number;
   currency: string;
   description: string;
