@@ -30,8 +30,8 @@ describe('the embedded PostgreSQL', () => {
   afterEach(async () => {
     for (const owner of owners) await owner.end('SIGKILL');
     owners = [];
-    for (const pid of serversOf(directory)) process.kill(pid, 'SIGQUIT');
-    await eventually(() => serversOf(directory).length === 0);
+    for (const pid of await serversOf(directory)) process.kill(pid, 'SIGQUIT');
+    await eventually(async () => (await serversOf(directory)).length === 0);
   });
 
   afterAll(() => rm(project, { recursive: true, force: true }));
@@ -76,16 +76,16 @@ describe('the embedded PostgreSQL', () => {
 
   it('leaves no process and no lock behind when it is stopped', async () => {
     const service = await open();
-    expect(serversOf(directory)).toHaveLength(1);
+    expect(await serversOf(directory)).toHaveLength(1);
     await service.end();
-    expect(serversOf(directory)).toEqual([]);
+    expect(await serversOf(directory)).toEqual([]);
     expect(await readdir(directory)).not.toContain('lock');
   });
 
   it('stops its server even when the owner ends without stopping it, for example by an uncaught error', async () => {
     const service = await open();
     service.abort();
-    await eventually(() => serversOf(directory).length === 0);
+    await eventually(async () => (await serversOf(directory)).length === 0);
   });
 
   it('refuses a second start in the same folder and names the process that has it', async () => {
@@ -100,12 +100,12 @@ describe('the embedded PostgreSQL', () => {
     await query(killed.url, 'CREATE TABLE kept_2 AS SELECT 7 AS n');
     const orphan = await serverPid(directory);
     await killed.end('SIGKILL');
-    expect(serversOf(directory)).toEqual([orphan]);
+    expect(await serversOf(directory)).toEqual([orphan]);
 
     const next = await open();
     expect(next.logged).toContain(`process ${orphan}`);
     expect(await query(next.url, 'SELECT n FROM kept_2')).toEqual([{ n: 7 }]);
-    expect(serversOf(directory)).not.toContain(orphan);
+    expect(await serversOf(directory)).not.toContain(orphan);
   });
 
   it('lets exactly one of several starts have the folder after its owner was killed', async () => {
@@ -113,7 +113,7 @@ describe('the embedded PostgreSQL', () => {
     const all = await Promise.all([1, 2, 3, 4].map(() => open()));
     expect(all.filter((owner) => owner.up)).toHaveLength(1);
     expect(all.filter((owner) => owner.refusal.includes('already running'))).toHaveLength(3);
-    expect(serversOf(directory)).toHaveLength(1);
+    expect(await serversOf(directory)).toHaveLength(1);
   });
 
   it('starts again after owner and server were killed, with every committed row', async () => {
@@ -180,7 +180,7 @@ describe('the embedded PostgreSQL', () => {
     await service.said((message) => message.log?.includes('runs again') ?? false);
     expect(await query(service.url, 'SELECT n FROM kept_4')).toEqual([{ n: 7 }]);
     await service.end();
-    expect(serversOf(directory)).toEqual([]);
+    expect(await serversOf(directory)).toEqual([]);
   });
 
   it('gives a command the server of the running service', async () => {
@@ -201,7 +201,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await query(second.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     await second.end();
     await ending;
-    expect(serversOf(directory)).toEqual([]);
+    expect(await serversOf(directory)).toEqual([]);
   });
 
   it('waits with the service until a command has finished', async () => {

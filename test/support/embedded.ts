@@ -1,10 +1,11 @@
 import { ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { commandLine, identify } from '../../src/embedded-postgres/processes.js';
 
 interface Message {
   up?: true;
@@ -97,12 +98,22 @@ export async function eventually(condition: () => boolean | Promise<boolean>): P
 }
 
 /** Process numbers of the servers that serve this folder. */
-export function serversOf(directory: string): number[] {
-  const lines = execFileSync('ps', ['-ww', '-A', '-o', 'pid=,stat=,command='], { encoding: 'utf8' }).split('\n');
-  return lines
-    .map((line) => /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line))
-    .filter((match) => match && !match[2]?.startsWith('Z') && match[3]?.includes(`-D ${join(directory, 'data')}`))
-    .map((match) => Number(match?.[1]));
+export async function serversOf(directory: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const pid of await allProcesses()) {
+    const serves = (await commandLine(pid)).includes(`-D ${join(directory, 'data')}`);
+    if (serves && (await identify(pid))) found.push(pid);
+  }
+  return found;
+}
+
+/** Not by `ps` on Linux: a bare machine may have none. */
+async function allProcesses(): Promise<number[]> {
+  const names =
+    process.platform === 'linux'
+      ? await readdir('/proc')
+      : execFileSync('ps', ['-A', '-o', 'pid='], { encoding: 'utf8' }).split('\n');
+  return names.map(Number).filter((pid) => pid > 0);
 }
 
 /** The main process of the server that last wrote its number into the data folder. */
