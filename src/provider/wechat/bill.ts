@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { ReadStream, WriteStream, createReadStream, createWriteStream, open } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Transform, TransformCallback, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { Bill, BillKind } from '../payment-provider.js';
 import { WechatCallError } from './call-error.js';
@@ -77,82 +79,102 @@ async function downloadBill(client: WechatClient, address: BillAddress): Promise
       throw failed('bill_address_refused', error.message, error.httpStatus);
     throw error;
   });
-  const file = await namelessFile();
+  const file = await namelessFile().catch((error: unknown) => {
+    body.destroy();
+    throw error;
+  });
   try {
-    const packed = await store(body, file);
-    if (packed !== address.hash && (await plainHash(file)) !== address.hash) {
+    const got = await store(body, file.write);
+    if (got.hash !== address.hash && (await plainHash(file.check, got.zipped)) !== address.hash) {
       throw failed('bill_hash_mismatch', 'its hash is not the one that was announced');
     }
-    return await plainText(file);
+    return plainText(file.read, got.zipped);
   } catch (error) {
-    await file.close();
+    file.read.destroy();
     throw error;
+  } finally {
+    file.check.destroy();
   }
 }
 
+/** Three openings of one file; each stream owns its own and closes it. */
+interface NamelessFile {
+  write: WriteStream;
+  check: ReadStream;
+  read: ReadStream;
+}
+
 /** Opened, then unlinked: it is gone with the process, whatever ends it, and nobody else can open it. */
-async function namelessFile(): Promise<FileHandle> {
+async function namelessFile(): Promise<NamelessFile> {
   const folder = await mkdtemp(join(tmpdir(), 'paydesk-bill-'));
+  const path = join(folder, 'bill');
+  const opened = (flags: string): Promise<number> => promisify(open)(path, flags, 0o600);
   try {
-    return await open(join(folder, 'bill'), 'wx+', 0o600);
+    const write = createWriteStream('', { fd: await opened('wx') });
+    const check = createReadStream('', { fd: await opened('r'), start: 0 });
+    return { write, check, read: createReadStream('', { fd: await opened('r'), start: 0 }) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** Writes the body to the file; answers the SHA-1 of the bytes as they came. */
-async function store(body: WireStream['body'], file: FileHandle): Promise<string> {
-  const hash = createHash('sha1');
+interface Stored {
+  /** SHA-1 of the bytes as they came. */
+  hash: string;
+  /** GZIP is asked for, but a plain CSV is taken too. */
+  zipped: boolean;
+}
+
+async function store(body: WireStream['body'], file: WriteStream): Promise<Stored> {
+  const seen = new Tap(MAX_PACKED_BYTES);
   try {
-    await pipeline(body, new Tap(MAX_PACKED_BYTES, hash), file.createWriteStream({ autoClose: false }));
+    await pipeline(body, seen, file);
   } catch (error) {
     throw failed('bill_not_downloaded', asCallError('bill_download', error).message);
   }
-  return hash.digest('hex');
+  return { hash: seen.hash.digest('hex'), zipped: seen.start.equals(GZIP_START) };
 }
 
 /** The SHA-1 of the CSV itself: the manual's own sample unpacks before it hashes, its text leaves it open. */
-async function plainHash(file: FileHandle): Promise<string> {
-  const hash = createHash('sha1');
+async function plainHash(file: ReadStream, zipped: boolean): Promise<string> {
+  const seen = new Tap(MAX_PLAIN_BYTES);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   try {
-    const packed = file.createReadStream({ start: 0, autoClose: false });
-    await pipeline([packed, ...(await unpackers(file)), new Tap(MAX_PLAIN_BYTES, hash), nowhere]);
+    await pipeline([file, ...unpackers(zipped), seen, nowhere]);
   } catch {
     throw failed('bill_hash_mismatch', 'it does not unpack');
   }
-  return hash.digest('hex');
+  return seen.hash.digest('hex');
 }
 
-/** Closes the file when it was read to its end, or given up. */
-async function plainText(file: FileHandle): Promise<Readable> {
+function plainText(file: ReadStream, zipped: boolean): Readable {
   const last = new Tap(MAX_PLAIN_BYTES);
-  const steps = await unpackers(file);
   // A failure reaches the reader through the stream; being given up half-way is none.
-  pipeline([file.createReadStream({ start: 0, autoClose: true }), ...steps, last]).catch(() => undefined);
+  pipeline([file, ...unpackers(zipped), last]).catch(() => undefined);
   return last;
 }
 
-/** GZIP is asked for, but a plain CSV is taken too. */
-async function unpackers(file: FileHandle): Promise<Transform[]> {
-  const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
-  return buffer[0] === 0x1f && buffer[1] === 0x8b ? [createGunzip()] : [];
+const GZIP_START = Buffer.from([0x1f, 0x8b]);
+
+function unpackers(zipped: boolean): Transform[] {
+  return zipped ? [createGunzip()] : [];
 }
 
 /** Passes bytes on, hashes them on the way, and ends it when there are too many. */
 class Tap extends Transform {
+  readonly hash = createHash('sha1');
+  /** The first two bytes. */
+  start = Buffer.alloc(0);
   private size = 0;
 
-  constructor(
-    private readonly maxBytes: number,
-    private readonly hash?: { update(chunk: Buffer): unknown },
-  ) {
+  constructor(private readonly maxBytes: number) {
     super();
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    if (this.start.length < 2) this.start = Buffer.concat([this.start, chunk]).subarray(0, 2);
     this.size += chunk.length;
-    this.hash?.update(chunk);
+    this.hash.update(chunk);
     if (this.size > this.maxBytes) done(new Error('the bill is too large'));
     else done(null, chunk);
   }

@@ -387,9 +387,9 @@ describe('many calls at once', () => {
         setTimeout(() => {
           underWay -= 1;
           answer(response, 200, {});
-        }, 5);
+        }, 100);
       },
-      { maxConcurrency: 2, timeouts: { connectMs: 500, answerMs: 2_000 } },
+      { maxConcurrency: 2, timeouts: { connectMs: 500, answerMs: 5_000 } },
     );
     const calls = await Promise.allSettled(Array.from({ length: 40 }, () => client.call(CALL)));
     expect(most).toBe(2);
