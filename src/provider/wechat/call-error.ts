@@ -1,0 +1,109 @@
+import { ProviderError } from '../payment-provider.js';
+import { JsonObject, optionalId, parseObject, textField } from './json.js';
+
+/** A failed call, with what helps to find it again at WeChat. Its message holds no secret, no openid and no body. */
+export class WechatCallError extends ProviderError {
+  constructor(
+    outcome: 'rejected' | 'unknown',
+    code: string,
+    message: string,
+    httpStatus: number | null = null,
+    /** WeChat's `Request-ID`, to be named when asking its support. */
+    readonly requestId: string | null = null,
+    /** An earlier try of the same call had no sure end, so the request may have been carried out before this refusal. */
+    readonly afterUnknown = false,
+  ) {
+    super(outcome, code, message, httpStatus);
+    this.name = 'WechatCallError';
+  }
+
+  /** This failure as the end of a call whose earlier try may have been carried out. */
+  following(): WechatCallError {
+    // Being turned away at the door says nothing of what an earlier try did behind it.
+    const outcome = this.httpStatus === 401 || this.httpStatus === 405 ? 'unknown' : this.outcome;
+    return new WechatCallError(outcome, this.code, this.message, this.httpStatus, this.requestId, true);
+  }
+}
+
+/** The same fact under its one name here, however the tables of different years spell it. */
+const SPELLINGS: Readonly<Record<string, string>> = {
+  ORDER_PAID: 'ORDERPAID',
+  ORDERCLOSED: 'ORDER_CLOSED',
+  ORDERNOTEXIST: 'ORDER_NOT_EXIST',
+  RESOURCE_NOT_EXIST: 'RESOURCE_NOT_EXISTS',
+  NOTENOUGH: 'NOT_ENOUGH',
+  FREQUENCY_LIMIT: 'FREQUENCY_LIMITED',
+  FREQUENCY_LIMIT_EXCEED: 'FREQUENCY_LIMITED',
+  RATELIMIT_EXCEEDED: 'FREQUENCY_LIMITED',
+  RATELIMIT_EXCEED: 'FREQUENCY_LIMITED',
+  SYSTEMERROR: 'SYSTEM_ERROR',
+  BIZ_ERR_NEED_RETRY: 'SYSTEM_ERROR',
+  BIZERR_NEED_RETRY: 'SYSTEM_ERROR',
+};
+
+/**
+ * What the number at the end of a `Request-ID` says more exactly than `code` does (manual, pages 4020770421,
+ * 4020801246 and 4020801299): `INVALID_REQUEST` alone may mean paid, closed or changed parameters.
+ */
+const NUMERIC_CODES: Readonly<Record<string, string>> = {
+  '268449538': 'ORDERPAID',
+  '268498689': 'ORDERPAID',
+  '268447914': 'ORDER_CLOSED',
+  '268498688': 'OUT_TRADE_NO_USED',
+  '268512771': 'ORDER_NOT_EXIST',
+  '268875782': 'RESOURCE_NOT_EXISTS',
+  '268892709': 'NOT_ENOUGH',
+  '268447840': 'FREQUENCY_LIMITED',
+  '268435472': 'FREQUENCY_LIMITED',
+  '268448746': 'FREQUENCY_LIMITED',
+  '268558930': 'FREQUENCY_LIMITED',
+  '270522881': 'NO_STATEMENT_EXIST',
+  '270522882': 'STATEMENT_CREATING',
+};
+
+/**
+ * Sorts an answer that is not a success. Refused for sure is only what WeChat's own error text says with a 4xx status,
+ * or its empty 404 and 405 of an unknown path; a limit that was hit, a 5xx, a 202 and anybody else's text are unknown.
+ */
+export function refusal(
+  operation: string,
+  status: number,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  body: Buffer,
+): WechatCallError {
+  const requestId = single(headers['request-id']);
+  const number = /-(\d{6,12})$/.exec(requestId ?? '')?.[1];
+  const envelope = readEnvelope(body);
+  const written = envelope?.code ?? `http_${status}`;
+  const code = (number && NUMERIC_CODES[number]) ?? SPELLINGS[written] ?? written;
+  const byWechat = envelope !== null || (body.length === 0 && (status === 404 || status === 405));
+  const refused = status >= 400 && status < 500 && status !== 429 && byWechat;
+  const outcome = refused && code !== 'FREQUENCY_LIMITED' && code !== 'SYSTEM_ERROR' ? 'rejected' : 'unknown';
+  const named = status === 429 ? 'FREQUENCY_LIMITED' : code;
+  const detail = envelope?.message ? `: ${envelope.message}` : '';
+  const asked = requestId ? ` (Request-ID ${requestId})` : '';
+  return new WechatCallError(outcome, named, `${operation}: ${status} ${named}${asked}${detail}`, status, requestId);
+}
+
+function readEnvelope(body: Buffer): { code: string; message: string } | null {
+  try {
+    const json: JsonObject = parseObject(body, { maxBytes: 64 * 1024, maxDepth: 16 });
+    const code = optionalId(json, 'code', 64);
+    return code === null ? null : { code, message: harmless(textField(json, 'message', 10_000)) };
+  } catch {
+    return null;
+  }
+}
+
+/** WeChat's words for people without what they may quote of the request: openids, numbers, keys, card data. */
+function harmless(text: string): string {
+  return text
+    .replace(/\p{C}/gu, ' ')
+    .replace(/[A-Za-z0-9_+/=-]{16,}/g, '…')
+    .slice(0, 160);
+}
+
+/** A header that was sent exactly once. */
+export function single(value: string | string[] | undefined): string | null {
+  return typeof value === 'string' && value !== '' && value.length <= 4096 ? value : null;
+}

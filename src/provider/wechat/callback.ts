@@ -1,0 +1,91 @@
+import { Clock } from '../../common/clock.js';
+import { CallbackFact, CallbackRefused, ChannelPayment, RawCallback } from '../payment-provider.js';
+import { readPayment, readRefund } from './facts.js';
+import { JsonObject, NotAsDocumented, idField, objectField, optionalId, parseObject, textField } from './json.js';
+import { KeyRing } from './key-ring.js';
+import { ProofFailure, proofFailureBy } from './proof.js';
+import { NotOpened, openResource } from './sealing.js';
+
+/** The envelope and what is sealed inside. Real notices have 1 to 4 KB; the route takes 64 KB. */
+const LIMITS = { maxBytes: 64 * 1024, maxDepth: 24 };
+
+const WHY: Readonly<Record<ProofFailure, string>> = {
+  missing_header: 'a signature header is missing, doubled or malformed',
+  unsupported_signature_type: 'the signature type is not WECHATPAY2-SHA256-RSA2048',
+  clock_skew: 'the timestamp is five minutes or more away from our clock',
+  unknown_serial: 'no living key has the serial that was named',
+  bad_signature: 'the signature does not fit the body',
+  signature_probe: 'a signature probe of WeChat Pay: refused as it should be, the notice is sent again',
+};
+
+/**
+ * Proves, then opens, then translates a callback. Nothing is parsed before the signature over the raw bytes holds, and
+ * nothing in it makes this process call out: an unknown serial is refused, not looked up.
+ * @throws CallbackRefused
+ */
+export function readCallback(callback: RawCallback, ring: KeyRing, clock: Clock): CallbackFact {
+  const failure = proofFailureBy(ring, clock)(callback.headers, callback.body);
+  if (failure !== null) throw new CallbackRefused('unverified', failure, WHY[failure]);
+  try {
+    return translate(parseObject(callback.body, LIMITS), ring.merchant.apiV3Key);
+  } catch (error) {
+    if (error instanceof NotOpened)
+      throw new CallbackRefused('unreadable', 'not_decrypted', `the resource: ${error.message}`);
+    if (error instanceof NotAsDocumented) throw new CallbackRefused('unreadable', error.code, error.message);
+    throw error;
+  }
+}
+
+function translate(envelope: JsonObject, apiV3Key: Buffer): CallbackFact {
+  const eventType = idField(envelope, 'event_type', 64);
+  const notificationId = optionalId(envelope, 'id', 64);
+  switch (eventType) {
+    case 'TRANSACTION.SUCCESS':
+      return {
+        kind: 'payment',
+        eventType,
+        notificationId,
+        payment: readNotifiedPayment(open(envelope, 'transaction', apiV3Key)),
+      };
+    case 'REFUND.SUCCESS':
+    case 'REFUND.ABNORMAL':
+    case 'REFUND.CLOSED':
+      return {
+        kind: 'refund',
+        eventType,
+        notificationId,
+        refund: readRefund(open(envelope, 'refund', apiV3Key), 'refund_status'),
+      };
+    default:
+      // Genuine, but of another product: refusing it would only make it come fifteen times.
+      return { kind: 'ignored', eventType, notificationId };
+  }
+}
+
+function open(envelope: JsonObject, originalType: 'transaction' | 'refund', apiV3Key: Buffer): JsonObject {
+  const resource = objectField(envelope, 'resource');
+  if (resource === null) throw new NotAsDocumented('wrong_field', 'resource is not present');
+  if (idField(resource, 'original_type', 32) !== originalType) {
+    throw new NotAsDocumented('wrong_field', 'original_type does not fit event_type');
+  }
+  const plain = openResource(
+    {
+      algorithm: idField(resource, 'algorithm', 32),
+      nonce: textField(resource, 'nonce', 32),
+      associatedData: textField(resource, 'associated_data', 64),
+      ciphertext: textField(resource, 'ciphertext', LIMITS.maxBytes),
+    },
+    apiV3Key,
+  );
+  return parseObject(plain, LIMITS);
+}
+
+/** Only successes are notified (manual, page 4012791902), and a notice says all that has to be compared. */
+function readNotifiedPayment(json: JsonObject): ChannelPayment {
+  const payment = readPayment(json);
+  if (payment.state !== 'succeeded') throw new NotAsDocumented('wrong_field', 'trade_state is not that of a success');
+  if (payment.amountFen === null || payment.currency === null)
+    throw new NotAsDocumented('wrong_field', 'amount is not complete');
+  if (payment.paidAt === null) throw new NotAsDocumented('wrong_field', 'success_time is not present');
+  return payment;
+}

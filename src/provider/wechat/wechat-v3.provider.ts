@@ -1,0 +1,168 @@
+import { Clock, HOUR, SECOND, after } from '../../common/clock.js';
+import { DomainError } from '../../common/errors.js';
+import { nonce } from '../../common/ids.js';
+import {
+  AbnormalRefundTarget,
+  Bill,
+  BillKind,
+  CallbackFact,
+  ChannelAccount,
+  ChannelOrder,
+  ChannelPayment,
+  ChannelRefund,
+  ChannelRefundOrder,
+  PayParams,
+  PaymentProvider,
+  Prepay,
+  RawCallback,
+} from '../payment-provider.js';
+import { fetchBill } from './bill.js';
+import { readCallback } from './callback.js';
+import { CallReport, WechatClient } from './client.js';
+import { ExpiryWarning, KeyRing } from './key-ring.js';
+import { closeOrder, placeOrder, queryOrder } from './orders.js';
+import { applyForRefund, askForRefund, retryAbnormal } from './refunds.js';
+import { CertificateRenewal } from './renewal.js';
+import { payMessage, signMessage } from './signing.js';
+import { SettingsProblem, WechatSettings, WechatSettingsError, isRealChannel } from './settings.js';
+import { Transport } from './transport.js';
+
+/** How long a prepay id lives, whatever `time_expire` says (manual, page 4012791897). */
+const PREPAY_LIFE_MS = 2 * HOUR;
+
+export interface WechatV3Options {
+  /** Told of every HTTP call, for metrics. */
+  onCall?: (call: CallReport) => void;
+  /** Told in plain words of trouble that no caller sees, for the log. */
+  onProblem?: (message: string) => void;
+  /** The pause before a second try, in milliseconds (200). */
+  retryPauseMs?: number;
+}
+
+/** WeChat Pay API v3 for a direct merchant's mini-program (JSAPI). */
+export class WechatV3Provider extends PaymentProvider {
+  readonly name = 'wechat';
+  readonly account: ChannelAccount;
+  private readonly ring: KeyRing;
+  private readonly transport: Transport;
+  private readonly client: WechatClient;
+  private readonly renewal: CertificateRenewal;
+
+  /** @throws WechatSettingsError that lists every problem */
+  constructor(
+    private settings: WechatSettings,
+    private readonly clock: Clock,
+    options: WechatV3Options = {},
+  ) {
+    super();
+    this.account = { mchid: settings.mchid, appid: settings.appid };
+    this.ring = new KeyRing(settings, clock);
+    this.transport = new Transport(settings);
+    this.client = new WechatClient(settings, this.ring, this.transport, clock, {
+      ...options,
+      onUnknownSerial: () => this.renewal.hurry(),
+    });
+    this.renewal = new CertificateRenewal(this.client, this.ring, clock, {
+      issuer: isRealChannel(settings) ? 'Tenpay.com' : null,
+      onProblem: options.onProblem,
+    });
+  }
+
+  /** Begins to keep certificates fresh. Never throws: with WeChat out of reach the service still starts. */
+  start(): Promise<void> {
+    return this.renewal.start();
+  }
+
+  async close(): Promise<void> {
+    await this.renewal.stop();
+    await this.transport.close();
+  }
+
+  /**
+   * Takes over changed keys and addresses without a restart, all or none. Account, hosts and limits need a restart.
+   * @throws WechatSettingsError and goes on with what it had
+   */
+  reload(settings: WechatSettings): void {
+    const fixed = (['appid', 'mchid', 'baseUrl', 'backupBaseUrl', 'apiBaseUrl', 'maxConcurrency'] as const).filter(
+      (name) => settings[name] !== this.settings[name],
+    );
+    const problems: SettingsProblem[] = fixed.map((name) => ({
+      setting: name,
+      message: 'cannot change without a restart',
+    }));
+    if (problems.length > 0) throw new WechatSettingsError(problems);
+    this.ring.reload(settings);
+    this.settings = settings;
+    this.renewal.afterReload();
+  }
+
+  /**
+   * Fetches the platform certificates now.
+   * @throws ProviderError
+   */
+  renewCertificates(): Promise<void> {
+    return this.renewal.renew();
+  }
+
+  /** Certificates that end within 30 days of `now`. */
+  expiryWarnings(now: Date): ExpiryWarning[] {
+    return this.ring.expiryWarnings(now);
+  }
+
+  /** The end of every certificate known, for a gauge. */
+  expiries(now: Date): ExpiryWarning[] {
+    return this.ring.expiries(now);
+  }
+
+  /**
+   * Places the order. The same order again sends the same bytes and gets a live prepay id again.
+   * @throws ProviderError; `rejected` with `ORDERPAID`, `ORDER_CLOSED` or `OUT_TRADE_NO_USED` when the number is used up
+   * @throws DomainError `payer_unknown`
+   */
+  async prepay(order: ChannelOrder): Promise<Prepay> {
+    if (order.openid === null) throw new DomainError('payer_unknown');
+    // Counted from before the call, so that ours ends no later than the channel's.
+    const expiresAt = after(this.clock.now(), PREPAY_LIFE_MS);
+    return { prepayId: await placeOrder(this.client, this.settings, order, order.openid), expiresAt };
+  }
+
+  /** Signs the arguments of `wx.requestPayment`: RSA, since the client's default, MD5, is not of v3. */
+  async payParams(prepayId: string): Promise<PayParams> {
+    const params = {
+      timeStamp: String(Math.floor(this.clock.now().getTime() / SECOND)),
+      nonceStr: nonce(),
+      package: `prepay_id=${prepayId}`,
+    };
+    const paySign = await signMessage(payMessage(this.settings.appid, params), this.ring.merchant.privateKey);
+    return { ...params, signType: 'RSA', paySign };
+  }
+
+  queryPayment(order: ChannelOrder): Promise<ChannelPayment> {
+    return queryOrder(this.client, this.settings, order.outTradeNo);
+  }
+
+  closePayment(order: ChannelOrder): Promise<ChannelPayment> {
+    return closeOrder(this.client, this.settings, order.outTradeNo);
+  }
+
+  refund(refund: ChannelRefundOrder): Promise<ChannelRefund> {
+    return applyForRefund(this.client, this.settings, refund);
+  }
+
+  queryRefund(refund: ChannelRefundOrder): Promise<ChannelRefund> {
+    return askForRefund(this.client, refund);
+  }
+
+  retryAbnormalRefund(refund: ChannelRefundOrder, destination: AbnormalRefundTarget): Promise<ChannelRefund> {
+    return retryAbnormal(this.client, this.ring, refund, destination);
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws must arrive as a rejection
+  async readCallback(callback: RawCallback): Promise<CallbackFact> {
+    return readCallback(callback, this.ring, this.clock);
+  }
+
+  bill(day: string, kind: BillKind): Promise<Bill | null> {
+    return fetchBill(this.client, day, kind);
+  }
+}

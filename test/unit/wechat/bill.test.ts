@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { ManualClock } from '../../../src/common/clock.js';
+import { ProviderError } from '../../../src/provider/payment-provider.js';
+import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
+import { NOW, Received, StandIn, answer, settingsOf, standIn } from './support.js';
+
+const CSV = Buffer.from('\ufeff交易时间,商户订单号\r\n`2026-11-22 10:00:00,`pay_1\r\n总交易单数\r\n`1.0\r\n');
+const sha1 = (bytes: Buffer): string => createHash('sha1').update(bytes).digest('hex');
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((one) => one.close()));
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('paydesk-bill-'))).toEqual([]);
+});
+
+async function providerOf(
+  hash: string,
+  download: (response: ServerResponse, count: number) => void,
+): Promise<{ provider: WechatV3Provider; server: StandIn }> {
+  let downloads = 0;
+  const server = await standIn((request, response) => {
+    if (request.url.startsWith('/v3/billdownload')) return download(response, (downloads += 1));
+    const download_url = `${server.url}/v3/billdownload/file?token=a%2Bb`;
+    answer(response, 200, { hash_type: 'SHA1', hash_value: hash, download_url });
+  });
+  const provider = new WechatV3Provider(settingsOf({ baseUrl: server.url }), new ManualClock(NOW), { retryPauseMs: 1 });
+  open.push(provider, server);
+  return { provider, server };
+}
+
+async function refusing(status: number, code: string): Promise<WechatV3Provider> {
+  const server = await standIn((_request, response) => answer(response, status, { code }));
+  const provider = new WechatV3Provider(settingsOf({ baseUrl: server.url }), new ManualClock(NOW), { retryPauseMs: 1 });
+  open.push(provider, server);
+  return provider;
+}
+
+async function text(stream: Readable | undefined): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of stream ?? []) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString();
+}
+
+const failureOf = (call: Promise<unknown>): Promise<ProviderError> =>
+  call.then(
+    () => Promise.reject(new Error('it went well')),
+    (error: ProviderError) => error,
+  );
+const urls = (server: StandIn): string[] => server.received.map(({ url }: Received) => url);
+
+describe('a bill', () => {
+  it('is applied for, fetched with a signed request and an unsigned answer, unpacked and proven by its hash', async () => {
+    const { provider, server } = await providerOf(sha1(CSV), (response) => response.end(gzipSync(CSV)));
+    const bill = await provider.bill('2026-11-22', 'trade');
+    expect(await text(bill?.csv)).toBe(CSV.toString());
+    expect(urls(server)).toEqual([
+      '/v3/bill/tradebill?bill_date=2026-11-22&bill_type=ALL&tar_type=GZIP',
+      '/v3/billdownload/file?token=a%2Bb',
+    ]);
+    expect(server.received[1]?.headers.authorization).toMatch(/^WECHATPAY2-SHA256-RSA2048 mchid=/);
+  });
+
+  it('of the fund flow has another address', async () => {
+    const { provider, server } = await providerOf(sha1(CSV), (response) => response.end(gzipSync(CSV)));
+    await text((await provider.bill('2026-11-22', 'fund_flow'))?.csv);
+    expect(urls(server)[0]).toBe('/v3/bill/fundflowbill?bill_date=2026-11-22&account_type=BASIC&tar_type=GZIP');
+  });
+
+  it('is taken when the hash is that of the packed bytes, and when it is not packed at all', async () => {
+    const packed = gzipSync(CSV);
+    const hashed = await providerOf(sha1(packed), (response) => response.end(packed));
+    expect(await text((await hashed.provider.bill('2026-11-22', 'trade'))?.csv)).toBe(CSV.toString());
+    const plain = await providerOf(sha1(CSV), (response) => response.end(CSV));
+    expect(await text((await plain.provider.bill('2026-11-22', 'trade'))?.csv)).toBe(CSV.toString());
+  });
+
+  it('is not read by anybody when its hash is wrong, however often it is fetched', async () => {
+    const { provider, server } = await providerOf(sha1(Buffer.from('another')), (response) =>
+      response.end(gzipSync(CSV)),
+    );
+    expect(await failureOf(provider.bill('2026-11-22', 'trade'))).toMatchObject({
+      outcome: 'unknown',
+      code: 'bill_hash_mismatch',
+    });
+    expect(urls(server)).toHaveLength(4);
+  });
+
+  it.each([
+    [
+      'the connection breaks',
+      (response: ServerResponse) =>
+        void response.writeHead(200, { 'content-length': 9999 }).write('x', () => response.destroy()),
+    ],
+    ['it comes damaged', (response: ServerResponse) => void response.end(gzipSync(CSV).subarray(0, 40))],
+    ['the address has grown old', (response: ServerResponse) => answer(response, 400, { code: 'INVALID_REQUEST' })],
+  ])('is applied for again when %s', async (_name, first) => {
+    const { provider } = await providerOf(sha1(CSV), (response, count) =>
+      count === 1 ? first(response) : response.end(gzipSync(CSV)),
+    );
+    expect(await text((await provider.bill('2026-11-22', 'trade'))?.csv)).toBe(CSV.toString());
+  });
+
+  it('may be given up half-way', async () => {
+    const large = Buffer.alloc(4 * 1024 * 1024, 'line\n');
+    const { provider } = await providerOf(sha1(large), (response) => response.end(gzipSync(large)));
+    const bill = await provider.bill('2026-11-22', 'trade');
+    for await (const part of bill?.csv ?? []) {
+      expect((part as Buffer).length).toBeGreaterThan(0);
+      break;
+    }
+    expect(bill?.csv.destroyed).toBe(true);
+  });
+
+  it('does not exist on a day without trade', async () => {
+    expect(await (await refusing(400, 'NO_STATEMENT_EXIST')).bill('2026-11-22', 'trade')).toBeNull();
+  });
+
+  it('is not ready yet: asked for again later', async () => {
+    const failure = await failureOf((await refusing(400, 'STATEMENT_CREATING')).bill('2026-11-22', 'trade'));
+    expect(failure).toMatchObject({ outcome: 'unknown', code: 'STATEMENT_CREATING' });
+  });
+
+  it('has a day', async () => {
+    await expect((await refusing(400, 'PARAM_ERROR')).bill('2026-1-2', 'trade')).rejects.toThrow(RangeError);
+  });
+});

@@ -1,0 +1,255 @@
+import { ServerResponse } from 'node:http';
+import { DAY, HOUR, ManualClock, after } from '../../../src/common/clock.js';
+import { KeyRing } from '../../../src/provider/wechat/key-ring.js';
+import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
+import {
+  NOW,
+  ORDER,
+  PAID,
+  PUBLIC_KEY_ID,
+  Pair,
+  Received,
+  StandIn,
+  YEAR_FROM,
+  YEAR_TO,
+  answer,
+  callbackOf,
+  makeCertificate,
+  makePair,
+  notice,
+  otherPair,
+  platformPair,
+  seal,
+  settingsOf,
+  standIn,
+} from './support.js';
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((one) => one.close()));
+});
+
+interface Issued {
+  pem: string;
+  serial: string;
+  pair: Pair;
+  from: Date;
+}
+
+function issue(pair: Pair, from: Date, to = YEAR_TO): Issued {
+  return { ...makeCertificate(pair, from, to), pair, from };
+}
+
+/** WeChat Pay in certificate mode: lists certificates, and signs with the one named `signing`. */
+class CertificateSide {
+  listed: Issued[] = [];
+  signing!: Issued;
+  now = NOW;
+
+  respond(request: Received, response: ServerResponse): void {
+    const signedAs = { key: this.signing.pair.privateKey, serial: this.signing.serial, at: this.now };
+    if (request.url !== '/v3/certificates') return answer(response, 200, PAID, signedAs);
+    const data = this.listed.map(({ pem, serial, from }) => ({
+      serial_no: serial,
+      'effective_time ': from.toISOString(), // the blank is the manual's own
+      expire_time: YEAR_TO.toISOString(),
+      encrypt_certificate: seal(pem, 'certificate'),
+    }));
+    answer(response, 200, { data }, signedAs);
+  }
+}
+
+async function providerOf(
+  side: { respond(request: Received, response: ServerResponse): void },
+  clock: ManualClock,
+  changes: Parameters<typeof settingsOf>[0],
+): Promise<{ provider: WechatV3Provider; server: StandIn; problems: string[] }> {
+  const server = await standIn((request, response) => side.respond(request, response));
+  const problems: string[] = [];
+  const provider = new WechatV3Provider(settingsOf({ baseUrl: server.url, ...changes }), clock, {
+    retryPauseMs: 1,
+    onProblem: (message) => problems.push(message),
+  });
+  open.push(provider, server);
+  return { provider, server, problems };
+}
+
+const asked = (server: StandIn, path: string): Received[] => server.received.filter(({ url }) => url.startsWith(path));
+
+describe('the key ring', () => {
+  const clock = new ManualClock(NOW);
+  const older = makeCertificate(platformPair, YEAR_FROM, YEAR_TO);
+  const newer = makeCertificate(otherPair, after(YEAR_FROM, DAY), YEAR_TO);
+  const coming = makeCertificate(otherPair, after(NOW, DAY), YEAR_TO);
+  const ended = makeCertificate(otherPair, after(NOW, -400 * DAY), after(NOW, -DAY));
+
+  it('asks for the public key when there is one', () => {
+    const ring = new KeyRing(settingsOf({ platformCerts: [older.pem] }), clock);
+    expect(ring.preferred()?.serial).toBe(PUBLIC_KEY_ID);
+    expect(ring.usesCertificates).toBe(true);
+    expect(new KeyRing(settingsOf(), clock).usesCertificates).toBe(false);
+  });
+
+  it('asks for the certificate that became effective last, but not before it did', () => {
+    const ring = new KeyRing(settingsOf({ publicKey: null, platformCerts: [newer.pem, coming.pem, older.pem] }), clock);
+    expect(ring.preferred()?.serial).toBe(newer.serial);
+  });
+
+  it('finds by exact serial only, and never what has ended', () => {
+    const ring = new KeyRing(settingsOf({ publicKey: null, platformCerts: [older.pem, ended.pem] }), clock);
+    expect(ring.find(older.serial)).not.toBeNull();
+    expect(ring.find(older.serial.toLowerCase())).toBeNull();
+    expect(ring.find(older.serial.slice(1))).toBeNull();
+    expect(ring.find(ended.serial)).toBeNull();
+  });
+
+  it('warns of the newest platform certificate and the merchant certificate, thirty days before they end', () => {
+    const mine = makeCertificate(platformPair, YEAR_FROM, after(NOW, 29 * DAY));
+    const ring = new KeyRing(settingsOf({ platformCerts: [older.pem, newer.pem], merchantCert: mine.pem }), clock);
+    expect(ring.expiryWarnings(NOW)).toEqual([
+      { what: 'merchant_certificate', serial: mine.serial, expiresAt: after(NOW, 29 * DAY), days: 29 },
+    ]);
+    expect(ring.expiryWarnings(after(YEAR_TO, -29 * DAY)).map(({ what }) => what)).toEqual([
+      'merchant_certificate',
+      'platform_certificate',
+    ]);
+  });
+
+  it('reloads all or nothing', () => {
+    const ring = new KeyRing(settingsOf(), clock);
+    const before = ring.merchant;
+    expect(() => ring.reload(settingsOf({ privateKey: 'no key', apiV3Key: 'short' }))).toThrow(
+      /WECHAT_PAY_PRIVATE_KEY is not a PEM.*\nWECHAT_PAY_API_V3_KEY must be 32 bytes, not 5/,
+    );
+    expect(ring.merchant).toBe(before);
+    ring.reload(settingsOf({ publicKey: null, platformCerts: [older.pem] }));
+    expect(ring.find(PUBLIC_KEY_ID)).toBeNull();
+    expect(ring.find(older.serial)).not.toBeNull();
+  });
+});
+
+describe('certificates', () => {
+  it('are fetched at the start when there is none: opened first, then proven with what came out', async () => {
+    const side = new CertificateSide();
+    side.listed = [(side.signing = issue(platformPair, YEAR_FROM))];
+    const { provider, server } = await providerOf(side, new ManualClock(NOW), { publicKey: null });
+    await provider.start();
+    expect(await provider.queryPayment(ORDER)).toMatchObject({ state: 'succeeded' });
+    expect(asked(server, '/v3/certificates')[0]?.headers['wechatpay-serial']).toBeUndefined();
+    expect(asked(server, '/v3/pay')[0]?.headers['wechatpay-serial']).toBe(side.signing.serial);
+  });
+
+  it('are not believed when the list is signed by none of them', async () => {
+    const side = new CertificateSide();
+    const listed = issue(platformPair, YEAR_FROM);
+    side.listed = [listed];
+    side.signing = { ...listed, pair: otherPair };
+    const { provider, problems, server } = await providerOf(side, new ManualClock(NOW), { publicKey: null });
+    await provider.start();
+    expect(problems).toEqual([expect.stringContaining('bad_signature')]);
+    await expect(provider.queryPayment(ORDER)).rejects.toMatchObject({ outcome: 'unknown', code: 'no_platform_key' });
+    expect(asked(server, '/v3/pay')).toHaveLength(0);
+  });
+
+  it('are not believed when they were sealed with another key', async () => {
+    const side = new CertificateSide();
+    side.listed = [(side.signing = issue(platformPair, YEAR_FROM))];
+    const changes = { publicKey: null, apiV3Key: 'AnotherTestApiV3KeyOf32Bytes0000' };
+    const { provider, problems } = await providerOf(side, new ManualClock(NOW), changes);
+    await provider.start();
+    expect(problems).toEqual([expect.stringContaining('does not open')]);
+  });
+
+  it('rotate: the new one is learned in the background and both verify while both live', async () => {
+    const clock = new ManualClock(NOW);
+    const side = new CertificateSide();
+    const old = issue(platformPair, YEAR_FROM);
+    side.listed = [(side.signing = old)];
+    const { provider, server } = await providerOf(side, clock, { publicKey: null, platformCerts: [old.pem] });
+    await provider.start();
+    await provider.renewCertificates();
+
+    const fresh = issue(makePair(), after(YEAR_FROM, DAY));
+    side.listed = [old, fresh];
+    await provider.renewCertificates();
+    side.signing = fresh;
+    expect(await provider.queryPayment(ORDER)).toMatchObject({ state: 'succeeded' });
+    expect(asked(server, '/v3/pay').at(-1)?.headers['wechatpay-serial']).toBe(fresh.serial);
+    const body = notice('TRANSACTION.SUCCESS', PAID);
+    for (const { pair, serial } of [old, fresh]) {
+      expect(await provider.readCallback(callbackOf(body, { key: pair.privateKey, serial }))).toMatchObject({
+        kind: 'payment',
+      });
+    }
+  });
+
+  it('are never asked for because a callback named an unknown serial', async () => {
+    const side = new CertificateSide();
+    side.listed = [(side.signing = issue(platformPair, YEAR_FROM))];
+    const { provider, server } = await providerOf(side, new ManualClock(NOW), { publicKey: null });
+    await provider.start();
+    const before = server.received.length;
+    const forged = callbackOf(notice('TRANSACTION.SUCCESS', PAID), {
+      serial: '5157F09EFDC096DE15EBE81A47057A7232F1B8E1',
+    });
+    for (let i = 0; i < 20; i += 1)
+      await expect(provider.readCallback(forged)).rejects.toMatchObject({ code: 'unknown_serial' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(server.received).toHaveLength(before);
+  });
+
+  it('are asked for at most once in five minutes because an answer named an unknown serial', async () => {
+    const clock = new ManualClock(NOW);
+    const side = new CertificateSide();
+    const old = issue(platformPair, YEAR_FROM);
+    side.listed = [(side.signing = old)];
+    const { provider, server } = await providerOf(side, clock, { publicKey: null });
+    await provider.start();
+    const fresh = issue(otherPair, after(YEAR_FROM, DAY));
+    side.signing = fresh; // signed with what is not listed: no renewal helps
+    await expect(provider.queryPayment(ORDER)).rejects.toMatchObject({ code: 'unverified_answer' });
+    await expect(provider.queryPayment(ORDER)).rejects.toMatchObject({ code: 'unverified_answer' });
+    await provider.renewCertificates().catch(() => undefined);
+    const hurried = asked(server, '/v3/certificates').length;
+    await expect(provider.queryPayment(ORDER)).rejects.toMatchObject({ code: 'unverified_answer' });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(asked(server, '/v3/certificates')).toHaveLength(hurried);
+  });
+
+  it('are not fetched at all in pure public-key mode', async () => {
+    const side = { respond: (_request: Received, response: ServerResponse) => answer(response, 200, PAID) };
+    const { provider, server } = await providerOf(side, new ManualClock(NOW), {});
+    await provider.start();
+    await provider.queryPayment(ORDER);
+    expect(asked(server, '/v3/certificates')).toHaveLength(0);
+  });
+
+  it('that have ended leave nothing to verify with until new ones came', async () => {
+    const clock = new ManualClock(NOW);
+    const side = new CertificateSide();
+    const old = issue(platformPair, YEAR_FROM, after(NOW, HOUR));
+    side.listed = [(side.signing = old)];
+    const { provider } = await providerOf(side, clock, { publicKey: null });
+    await provider.start();
+    clock.advance(HOUR);
+    side.now = clock.now();
+    await expect(provider.queryPayment(ORDER)).rejects.toMatchObject({ outcome: 'unknown' });
+    side.listed = [(side.signing = issue(otherPair, NOW))];
+    await provider.renewCertificates();
+    expect(await provider.queryPayment(ORDER)).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('come into use by a reload, without a restart', async () => {
+    const side = new CertificateSide();
+    side.listed = [(side.signing = issue(otherPair, YEAR_FROM))];
+    const { provider, server } = await providerOf(side, new ManualClock(NOW), {});
+    await provider.start();
+    await expect(provider.queryPayment(ORDER)).rejects.toMatchObject({ code: 'unverified_answer' });
+    const settings = settingsOf({ baseUrl: server.url, publicKey: null, platformCerts: [side.signing.pem] });
+    provider.reload(settings);
+    expect(await provider.queryPayment(ORDER)).toMatchObject({ state: 'succeeded' });
+    expect(() => provider.reload({ ...settings, mchid: '1900000001' })).toThrow(
+      'mchid cannot change without a restart',
+    );
+  });
+});
