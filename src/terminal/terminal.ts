@@ -64,8 +64,7 @@ export class Terminal {
 
 function text(value: unknown): string {
   if (value === null || value === undefined) return '';
-  if (value instanceof Date) return value.toISOString();
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value).replace(/^"(.*)"$/, '$1');
 }
 
 /** A whole number of at least 1, for `--limit`. @throws UsageError */

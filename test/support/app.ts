@@ -54,7 +54,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     NODE_ENV: 'test',
     JOBS_ENABLED: 'false',
     LOGINS_PER_MINUTE: '100000',
-    LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
+    LOG_LEVEL: 'silent',
     ...options.env,
   });
   const clock = options.clock ?? new ManualClock(new Date('2026-11-23T08:00:00.000Z'));
