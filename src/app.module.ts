@@ -12,6 +12,7 @@ import { Jobs } from './jobs.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { OrdersModule } from './orders/orders.module.js';
 import { PaymentsModule } from './payments/payments.module.js';
+import { RefundsModule } from './refunds/refunds.module.js';
 
 export interface AppOptions {
   settings: Settings;
@@ -36,6 +37,7 @@ export class AppModule {
         NotificationsModule,
         OrdersModule,
         PaymentsModule,
+        RefundsModule,
         CallbacksModule,
       ],
       providers: [Jobs],

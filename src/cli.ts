@@ -6,10 +6,12 @@ import { AppModule } from './app.module.js';
 import { IssueTokenCommand } from './auth/auth.commands.js';
 import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.js';
 import { readSettings } from './config/settings.js';
-import { MigrateCommand } from './database/migrate.command.js';
-import { migrate } from './database/migrate.js';
+import { MigrateCommand } from './migrate.command.js';
+import { migrate } from './migrate.js';
 import { attachEmbeddedPostgres } from './embedded-postgres.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
+import { checkWechat } from './provider/provider.module.js';
+import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
 import { EMBEDDED_DIRECTORY, fatal } from './start.js';
 import { OPEN_APP, OPEN_DATABASE, type OpenApp, type OpenDatabase, Terminal, UsageError } from './terminal/terminal.js';
 
@@ -18,7 +20,7 @@ const EXIT_USAGE = 2;
 
 /** The configured database, or the embedded one: the running service's if there is one. */
 const openDatabase: OpenDatabase = async (work) => {
-  const settings = readSettings();
+  const settings = readSettings(checkWechat);
   if (settings.databaseUrl !== null) return work(settings.databaseUrl);
   const embedded = await attachEmbeddedPostgres({ directory: EMBEDDED_DIRECTORY });
   try {
@@ -30,7 +32,7 @@ const openDatabase: OpenDatabase = async (work) => {
 
 const openApp: OpenApp = (work) =>
   openDatabase(async (databaseUrl) => {
-    const settings = { ...readSettings(), jobsEnabled: false };
+    const settings = { ...readSettings(checkWechat), jobsEnabled: false };
     await migrate(databaseUrl);
     const module = AppModule.with({ settings: { ...settings, logLevel: 'warn' }, databaseUrl });
     const app = await NestFactory.createApplicationContext(module, { logger: ['error', 'warn'], abortOnError: false });
@@ -49,6 +51,8 @@ const openApp: OpenApp = (work) =>
     { provide: OPEN_DATABASE, useValue: openDatabase },
     ExpirePaymentsCommand,
     ReconcilePaymentsCommand,
+    SyncRefundsCommand,
+    RetryAbnormalRefundCommand,
     SimulateCallbackCommand,
     IssueTokenCommand,
     MigrateCommand,

@@ -7,6 +7,7 @@ import { isDatabaseUnavailable } from './database/sql.js';
 import { IdempotencyService } from './http/idempotency.service.js';
 import { DuePayments } from './payments/due-payments.js';
 import { StaleOrders } from './payments/stale-orders.js';
+import { DueRefunds } from './refunds/due-refunds.js';
 
 /** The most rows that one tick takes in hand; what is left waits for the next. */
 const PER_TICK = 1000;
@@ -25,6 +26,7 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
     private readonly scheduler: SchedulerRegistry,
     private readonly duePayments: DuePayments,
     private readonly staleOrders: StaleOrders,
+    private readonly dueRefunds: DueRefunds,
     private readonly idempotency: IdempotencyService,
   ) {}
 
@@ -33,6 +35,9 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
     this.every('check_payments', 2 * SECOND, (cause) => this.duePayments.run({ scope: 'due', cause, limit: PER_TICK }));
     this.every('expire_payments', 10 * SECOND, (cause) =>
       this.duePayments.run({ scope: 'expired', cause, limit: PER_TICK }),
+    );
+    this.every('send_and_check_refunds', 2 * SECOND, (cause) =>
+      this.dueRefunds.run({ scope: 'due', cause, limit: PER_TICK }),
     );
     this.every('cancel_stale_orders', 30 * SECOND, (cause) => this.staleOrders.cancel({ cause, limit: PER_TICK }));
     this.every('forget_idempotency_keys', 60 * MINUTE, () => this.idempotency.deleteOld());

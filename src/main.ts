@@ -1,8 +1,10 @@
 import { readSettings } from './config/settings.js';
-import { fatal, start, stopOnSignals } from './start.js';
+import { checkWechat } from './provider/provider.module.js';
+import { fatal, obeySignals, start } from './start.js';
 
 try {
-  stopOnSignals(await start(readSettings()));
+  const read = () => readSettings(checkWechat);
+  obeySignals(await start(read()), read);
 } catch (error) {
   fatal(error);
 }

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { DataSource } from 'typeorm';
+import { ChannelKeys } from './provider/provider.module.js';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
-import { migrate } from './database/migrate.js';
+import { migrate } from './migrate.js';
 import { createHttpApp } from './http-app.js';
 import { seedCatalogue } from './orders/catalogue.js';
 
@@ -12,7 +13,9 @@ export const EMBEDDED_DIRECTORY = 'var/postgres';
 export interface Running {
   /** Where the API answers, without a trailing slash. */
   url: string;
-  stop(): Promise<void>;
+  /** Takes over keys that changed, without a restart. */
+  reload: (settings: Settings) => void;
+  stop: () => Promise<void>;
 }
 
 /** Database, migrations, catalogue, HTTP: in this order. */
@@ -35,6 +38,9 @@ export async function start(settings: Settings): Promise<Running> {
     say(`Paydesk is ready: API ${url}/api  docs ${url}/docs  health ${url}/health/ready`);
     return {
       url,
+      reload(changed) {
+        app.get(ChannelKeys).reload(changed.wechat);
+      },
       async stop() {
         await app.close();
         await embedded?.stop();
@@ -46,8 +52,18 @@ export async function start(settings: Settings): Promise<Running> {
   }
 }
 
-/** Stops on SIGINT and SIGTERM after what runs has finished; a second signal does not wait. */
-export function stopOnSignals(running: Running): void {
+/**
+ * Stops on SIGINT and SIGTERM after what runs has finished (a second signal does not wait); reads the keys again on
+ * SIGHUP, and goes on with the old ones if the new ones are no good.
+ */
+export function obeySignals(running: Running, readAgain: () => Settings): void {
+  process.on('SIGHUP', () => {
+    try {
+      running.reload(readAgain());
+    } catch (error) {
+      process.stderr.write(`SIGHUP: the keys were not taken over: ${(error as Error).message}\n`);
+    }
+  });
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(1);

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { isIPv6 } from 'node:net';
-import { DataSource } from 'typeorm';
+import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { Lane } from '../common/lane.js';
 import { Settings } from '../config/settings.js';
@@ -10,8 +10,10 @@ import {
   type CallbackFact,
   CallbackRefused,
   type ChannelPayment,
+  type ChannelRefund,
   PaymentProvider,
 } from '../provider/payment-provider.js';
+import { type RefundSettled, RefundSettlement } from '../refunds/settlement.service.js';
 import { BadCallbackLimit } from './bad-callback-limit.js';
 import { CallbackJournal, type CallbackOutcome, type JournalEntry } from './journal.service.js';
 
@@ -28,11 +30,16 @@ export interface CallbackAnswer {
   message: string;
 }
 
-interface LaneItem {
-  seen: ChannelPayment;
+interface LaneItem<Seen> {
+  seen: Seen;
   entry: JournalEntry;
   cause: Cause;
 }
+
+/** What became of one fact, of either kind. */
+type Outcome = { outcome: Settled['outcome'] | RefundSettled['outcome']; field?: string };
+
+const LANE = { maxBatch: 200, maxWaiting: 2000 };
 
 const OK: CallbackAnswer = { status: 200, message: '成功' };
 
@@ -40,17 +47,20 @@ const OK: CallbackAnswer = { status: 200, message: '成功' };
 @Injectable()
 export class CallbacksService {
   private readonly log = new Logger(CallbacksService.name);
-  private readonly lane: Lane<LaneItem, Settled>;
+  private readonly paymentLane: Lane<LaneItem<ChannelPayment>, Outcome>;
+  private readonly refundLane: Lane<LaneItem<ChannelRefund>, Outcome>;
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly provider: PaymentProvider,
-    private readonly payments: PaymentSettlement,
+    payments: PaymentSettlement,
+    refunds: RefundSettlement,
     private readonly journal: CallbackJournal,
     private readonly badLimit: BadCallbackLimit,
     private readonly settings: Settings,
   ) {
-    this.lane = new Lane((items) => this.settle(items), { maxBatch: 200, maxWaiting: 2000 });
+    this.paymentLane = new Lane((items) => this.settle(items, (tx) => payments.apply(tx, items)), LANE);
+    this.refundLane = new Lane((items) => this.settle(items, (tx) => refunds.apply(tx, items)), LANE);
   }
 
   async receive(incoming: IncomingCallback): Promise<CallbackAnswer> {
@@ -74,27 +84,31 @@ export class CallbacksService {
   private async take(fact: CallbackFact, entry: JournalEntry): Promise<CallbackAnswer> {
     entry.eventType = fact.eventType;
     entry.notificationId = fact.notificationId;
-    if (fact.kind === 'payment') {
-      entry.outTradeNo = fact.payment.outTradeNo;
-      const cause: Cause = { kind: 'callback', actor: this.provider.name, requestId: entry.requestId };
-      return answer(await this.lane.submit({ seen: fact.payment, entry, cause }));
+    const cause: Cause = { kind: 'callback', actor: this.provider.name, requestId: entry.requestId };
+    switch (fact.kind) {
+      case 'payment':
+        entry.outTradeNo = fact.payment.outTradeNo;
+        return answer(await this.paymentLane.submit({ seen: fact.payment, entry, cause }));
+      case 'refund':
+        entry.outTradeNo = fact.refund.outTradeNo;
+        entry.outRefundNo = fact.refund.outRefundNo;
+        return answer(await this.refundLane.submit({ seen: fact.refund, entry, cause }));
+      case 'ignored':
+        await this.journal.addAlone({ ...entry, outcome: 'ignored', httpStatus: 200 });
+        return OK;
     }
-    await this.journal.addAlone({ ...entry, outcome: 'ignored', httpStatus: 200 });
-    return OK;
   }
 
   /** One transaction for all that came while the last one committed: the facts and their journal rows together. */
-  private settle(items: LaneItem[]): Promise<Settled[]> {
+  private settle(items: LaneItem<unknown>[], apply: (tx: EntityManager) => Promise<Outcome[]>): Promise<Outcome[]> {
     return this.db.transaction(async (tx) => {
-      const settled = await this.payments.apply(tx, items);
-      await this.journal.add(
-        tx,
-        items.map(({ entry }, index) => {
-          const one = settled[index] as Settled;
-          return { ...entry, outcome: outcomeOf(one), httpStatus: answer(one).status, code: one.field ?? null };
-        }),
-      );
-      return settled;
+      const outcomes = await apply(tx);
+      const entries = items.map(({ entry }, index): JournalEntry => {
+        const one = outcomes[index] as Outcome;
+        return { ...entry, outcome: journalled(one), httpStatus: answer(one).status, code: one.field ?? null };
+      });
+      await this.journal.add(tx, entries);
+      return outcomes;
     });
   }
 
@@ -150,18 +164,20 @@ export class CallbacksService {
   }
 }
 
-function outcomeOf(settled: Settled): CallbackOutcome {
-  return settled.outcome === 'unknown_payment' ? 'mismatch' : settled.outcome;
+function journalled({ outcome }: Outcome): CallbackOutcome {
+  return outcome === 'unknown_payment' || outcome === 'unknown_refund' ? 'mismatch' : outcome;
 }
 
-function answer(settled: Settled): CallbackAnswer {
-  switch (settled.outcome) {
+function answer({ outcome, field }: Outcome): CallbackAnswer {
+  switch (outcome) {
     case 'applied':
     case 'known':
       return OK;
     case 'mismatch':
-      return { status: 400, message: `${settled.field ?? 'it'} does not fit` };
+      return { status: 400, message: `${field ?? 'it'} does not fit` };
     case 'unknown_payment':
       return { status: 400, message: 'unknown out_trade_no' };
+    case 'unknown_refund':
+      return { status: 400, message: 'unknown out_refund_no' };
   }
 }

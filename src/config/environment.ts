@@ -35,6 +35,7 @@ export class Environment {
 
   @IsOptional() @IsInt() @Min(1) @Max(1_296_000) @Whole() PAYMENT_TTL_SECONDS?: number;
   @IsOptional() @IsIn(['refund', 'hold']) @Unset() LATE_PAYMENT_POLICY?: string;
+  @IsOptional() @IsInt() @Min(0) @Max(65535) @Whole() SIM_PORT?: number;
   @IsOptional() @IsIn(['true', 'false']) @Unset() JOBS_ENABLED?: string;
   @IsOptional() @IsInt() @Min(0) @Max(10) @Whole() TRUSTED_PROXY_HOPS?: number;
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() LOGINS_PER_MINUTE?: number;
@@ -54,6 +55,8 @@ export class Environment {
   @IsOptional() @IsString() @Unset() WECHAT_PAY_PUBLIC_KEY_ID?: string;
   @IsOptional() @IsString() @Unset() WECHAT_PAY_PLATFORM_CERT?: string;
   @IsOptional() @IsString() @Unset() WECHAT_PAY_PLATFORM_CERT_PATH?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_MERCHANT_CERT?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_MERCHANT_CERT_PATH?: string;
   @IsOptional() @IsString() @Unset() WECHAT_PAY_NOTIFY_URL?: string;
   @IsOptional() @IsString() @Unset() WECHAT_PAY_REFUND_NOTIFY_URL?: string;
   @IsOptional() @Matches(/^https?:\/\/[^\s?#]+$/) @Unset() WECHAT_PAY_BASE_URL?: string;

@@ -5,7 +5,7 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { DEVELOPMENT_JWT_SECRET, DEVELOPMENT_MOCK_SECRET, Environment } from './environment.js';
 import { keyText } from './key-text.js';
-import { readWechat, type WechatEnvironment } from './wechat-environment.js';
+import { type CheckWechat, readWechat, type WechatEnvironment } from './wechat-environment.js';
 
 /** What the environment means, in the units of the code. The injection token too. */
 export abstract class Settings {
@@ -35,6 +35,8 @@ export abstract class Settings {
   readonly channelQueriesPerSecond!: number;
   /** Null: every address may call back. */
   readonly callbackAllowedIps!: BlockList | null;
+  /** Where the bundled simulator listens; 0: any free port. */
+  readonly simulatorPort!: number;
   /** Null under the mock provider. */
   readonly wechat!: WechatEnvironment | null;
 }
@@ -51,16 +53,17 @@ export class ConfigError extends Error {
 export const EXIT_CONFIG = 78;
 
 /**
- * The environment, with `.env` of the working directory beneath it. The only reader of `process.env`.
+ * The environment, with `.env` of the working directory beneath it and `overrides` above. The only reader of
+ * `process.env`.
  * @throws ConfigError with every problem at once
  */
-export function readSettings(): Settings {
+export function readSettings(checkWechat: CheckWechat, overrides: NodeJS.ProcessEnv = {}): Settings {
   if (existsSync('.env')) process.loadEnvFile('.env');
-  return parseSettings(process.env);
+  return parseSettings({ ...process.env, ...overrides }, checkWechat);
 }
 
 /** @throws ConfigError with every problem at once */
-export function parseSettings(env: NodeJS.ProcessEnv): Settings {
+export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat = () => []): Settings {
   const e = plainToInstance(Environment, { ...env });
   const problems = validateSync(e, { skipMissingProperties: true, validationError: { value: false } }).flatMap(
     (error) =>
@@ -74,7 +77,7 @@ export function parseSettings(env: NodeJS.ProcessEnv): Settings {
 
   const callbackAllowedIps = allowList(e.WECHAT_PAY_CALLBACK_ALLOWED_IPS, problems);
   const jwtPublicKey = keyText('JWT_PUBLIC_KEY', e.JWT_PUBLIC_KEY, problems);
-  const wechat = real ? readWechat(e, problems) : null;
+  const wechat = real ? readWechat(e, problems, checkWechat) : null;
   if (problems.length > 0) throw new ConfigError(problems);
 
   return {
@@ -98,6 +101,7 @@ export function parseSettings(env: NodeJS.ProcessEnv): Settings {
     badCallbacksPerMinute: e.BAD_CALLBACKS_PER_MINUTE ?? 120,
     channelQueriesPerSecond: e.CHANNEL_QUERIES_PER_SECOND ?? 50,
     callbackAllowedIps,
+    simulatorPort: e.SIM_PORT ?? 0,
     wechat,
   };
 }

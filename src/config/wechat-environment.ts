@@ -9,6 +9,8 @@ export interface WechatEnvironment {
   serialNo: string;
   privateKey: string;
   apiV3Key: string;
+  /** The merchant's own certificate, if given: its end is warned of in time. */
+  merchantCert: string | null;
   publicKey: { id: string; pem: string } | null;
   platformCerts: string[];
   notifyUrl: string;
@@ -22,15 +24,18 @@ export interface WechatEnvironment {
 const MAIN_HOST = 'https://api.mch.weixin.qq.com';
 const BACKUP_HOST = 'https://api2.mch.weixin.qq.com';
 
+/** Tells what is wrong with the values, a line each, beginning with the variable's name. The real provider has one. */
+export type CheckWechat = (settings: WechatEnvironment) => string[];
+
 /** What `WECHAT_PAY_ENABLE_REAL=true` asks for; every missing or malformed setting is added to the problems. */
-export function readWechat(e: Environment, problems: string[]): WechatEnvironment | null {
+export function readWechat(e: Environment, problems: string[], check: CheckWechat): WechatEnvironment | null {
   const before = problems.length;
   const need = (name: keyof Environment): string => {
     const value = e[name];
     if (value === undefined) problems.push(`${name} must be set when WECHAT_PAY_ENABLE_REAL=true`);
     return String(value ?? '');
   };
-  const key = (name: 'PRIVATE_KEY' | 'PUBLIC_KEY' | 'PLATFORM_CERT'): string | null =>
+  const key = (name: 'PRIVATE_KEY' | 'PUBLIC_KEY' | 'PLATFORM_CERT' | 'MERCHANT_CERT'): string | null =>
     keyText(`WECHAT_PAY_${name}`, e[`WECHAT_PAY_${name}`], problems) ??
     keyText(`WECHAT_PAY_${name}_PATH`, e[`WECHAT_PAY_${name}_PATH`], problems);
 
@@ -45,6 +50,7 @@ export function readWechat(e: Environment, problems: string[]): WechatEnvironmen
     serialNo: need('WECHAT_PAY_SERIAL_NO'),
     privateKey: privateKey ?? '',
     apiV3Key: need('WECHAT_PAY_API_V3_KEY'),
+    merchantCert: key('MERCHANT_CERT'),
     publicKey: publicKeyPem ? { id: need('WECHAT_PAY_PUBLIC_KEY_ID'), pem: publicKeyPem } : null,
     platformCerts: certificates?.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [],
     notifyUrl: need('WECHAT_PAY_NOTIFY_URL'),
@@ -56,23 +62,8 @@ export function readWechat(e: Environment, problems: string[]): WechatEnvironmen
   if (!e.WECHAT_PAY_PRIVATE_KEY && !e.WECHAT_PAY_PRIVATE_KEY_PATH) {
     problems.push('WECHAT_PAY_PRIVATE_KEY or WECHAT_PAY_PRIVATE_KEY_PATH must be set when WECHAT_PAY_ENABLE_REAL=true');
   }
-  if (settings.apiV3Key !== '' && Buffer.byteLength(settings.apiV3Key) !== 32) {
-    problems.push('WECHAT_PAY_API_V3_KEY must be exactly 32 bytes');
-  }
-  for (const [name, url] of [
-    ['WECHAT_PAY_NOTIFY_URL', settings.notifyUrl],
-    ['WECHAT_PAY_REFUND_NOTIFY_URL', settings.refundNotifyUrl],
-  ] as const) {
-    if (url !== '' && !isNotifyUrl(url, baseUrl)) {
-      problems.push(
-        `${name} must be an https URL without a query string (http only towards a channel that is not the real one)`,
-      );
-    }
-  }
+  // What the values themselves must be like, for those that are there at all.
+  const named = problems.slice(before).join('\n');
+  problems.push(...check(settings).filter((problem) => !named.includes(problem.split(' ')[0] ?? '')));
   return problems.length === before ? settings : null;
-}
-
-function isNotifyUrl(url: string, baseUrl: string): boolean {
-  if (!URL.canParse(url) || url.includes('?') || url.includes('#') || url !== url.trim()) return false;
-  return url.startsWith('https://') || (url.startsWith('http://') && baseUrl !== MAIN_HOST && baseUrl !== BACKUP_HOST);
 }

@@ -4,6 +4,7 @@ import { DataSource, EntityManager } from 'typeorm';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { newId } from '../common/ids.js';
+import { prepared } from '../database/sql.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 
 export type DiscrepancyType =
@@ -14,7 +15,11 @@ export type DiscrepancyType =
   /** Money that came when the order could not take it, held for a person. */
   | 'late_payment'
   /** The channel names a second transaction for a payment that is paid already. */
-  | 'double_transaction';
+  | 'double_transaction'
+  /** The channel speaks of a refund number that we never gave. */
+  | 'unknown_refund'
+  /** The channel will not pay a refund now, for a reason that a person can mend: no money in the account, a bad key. */
+  | 'refund_held';
 
 export interface NewDiscrepancy {
   type: DiscrepancyType;
@@ -67,6 +72,18 @@ export class DiscrepanciesService {
       ]);
     }
     return opened;
+  }
+
+  /** Ends cases whose cause is gone, with a note that says so; what is not open is left alone. */
+  async resolveByItself(tx: EntityManager, cases: { caseKey: string; note: string }[]): Promise<void> {
+    if (cases.length === 0) return;
+    await prepared(
+      tx,
+      'discrepancies_resolve',
+      `UPDATE discrepancies d SET status = 'resolved', resolved_at = $3, resolved_by = 'paydesk', note = v.note
+       FROM unnest($1::text[], $2::text[]) AS v(case_key, note) WHERE d.case_key = v.case_key AND d.status = 'open'`,
+      [cases.map((one) => one.caseKey), cases.map((one) => one.note), this.clock.now()],
+    );
   }
 
   /** @throws DomainError `not_found`, `discrepancy_resolved` */

@@ -2,6 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsObject, IsOptional, IsString, Length, Max, MaxLength, Min, Validate } from 'class-validator';
 import { ValidatorConstraint, type ValidatorConstraintInterface } from 'class-validator';
 import { MAX_AMOUNT_FEN } from '../common/money.js';
+import { Printable } from '../http/text.validator.js';
 
 /** Bytes that an order's metadata may take as JSON. */
 const METADATA_BYTES = 4096;
@@ -26,23 +27,12 @@ class Metadata implements ValidatorConstraintInterface {
   }
 }
 
-@ValidatorConstraint({ name: 'printable' })
-class Printable implements ValidatorConstraintInterface {
-  validate(value: unknown): boolean {
-    return typeof value === 'string' && !/\p{Cc}|\p{Cs}/u.test(value);
-  }
-
-  defaultMessage(): string {
-    return '$property must not hold control characters';
-  }
-}
-
 /** A user's order: a product of the catalogue. The price is the server's. */
 export class ProductOrderBody {
   @ApiProperty({ example: 'prd_01JD0000000000000000000TEA' })
   @IsString()
   @MaxLength(64)
-  @Validate(Printable)
+  @Printable()
   product_id!: string;
 
   @ApiProperty({ minimum: 1, maximum: 1000, example: 1 })
@@ -57,13 +47,13 @@ export class ServiceOrderBody {
   @ApiProperty({ example: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
   @IsString()
   @Length(1, 64)
-  @Validate(Printable)
+  @Printable()
   user_id!: string;
 
   @ApiProperty({ description: "Shown in the payer's bill", maxLength: 127, example: 'Two cups of tea' })
   @IsString()
   @Length(1, 127)
-  @Validate(Printable)
+  @Printable()
   description!: string;
 
   @ApiProperty({ description: 'In fen', minimum: 1, maximum: MAX_AMOUNT_FEN, example: 1800 })

@@ -64,6 +64,7 @@ export class Batch {
     }
     this.late.push({ payment, order, cause });
     this.notify('payment.late', payment, order);
+    this.notify('payment.late', payment, order, 'operators');
   }
 
   endPayment(
@@ -135,8 +136,15 @@ export class Batch {
     this.moves.push({ noun: 'order', orderId: order.id, paymentId, from, to, cause });
   }
 
-  private notify(type: NewNotification['type'], payment: Payment, order: Order): void {
+  private notify(
+    type: NewNotification['type'],
+    payment: Payment,
+    order: Order,
+    to: 'owner' | 'operators' = 'owner',
+  ): void {
     const data = { payment_id: payment.id, order_id: order.id, amount: payment.amountFen, currency: payment.currency };
-    this.notifications.push({ type, userId: order.userId, subjectId: payment.id, data });
+    const forOwner = to === 'owner';
+    const subjectId = forOwner ? payment.id : `${payment.id}:operators`;
+    this.notifications.push({ type, userId: forOwner ? order.userId : null, subjectId, data });
   }
 }

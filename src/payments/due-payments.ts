@@ -4,7 +4,13 @@ import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
 import { CallBudget } from '../common/call-budget.js';
-import { PaymentProvider, ProviderError, type ChannelOrder } from '../provider/payment-provider.js';
+import { inParallel } from '../common/parallel.js';
+import {
+  type ChannelOrder,
+  type ChannelPayment,
+  PaymentProvider,
+  ProviderError,
+} from '../provider/payment-provider.js';
 import { ChannelOrders, neverSent, stillOpen } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
 import { PaymentSettlement, type Settling } from './settlement.service.js';
@@ -117,7 +123,7 @@ export class DuePayments {
 
   private async check(payments: Payment[], cause: Cause, report: DueReport): Promise<void> {
     const orders = await this.channelOrders.ofMany(payments);
-    const answers = await this.askAll(payments, orders);
+    const answers = await inParallel(payments, IN_FLIGHT, (payment, index) => this.ask(payment, orders[index]));
     const settling: Settling[] = [];
     const unknown: Payment[] = [];
     payments.forEach((payment, index) => {
@@ -145,23 +151,12 @@ export class DuePayments {
     }
   }
 
-  /** Null where the channel gave no answer. */
-  private async askAll(payments: Payment[], orders: ChannelOrder[]): Promise<(Settling['seen'] | null)[]> {
-    const answers: (Settling['seen'] | null)[] = new Array<null>(payments.length).fill(null);
-    let next = 0;
-    const worker = async (): Promise<void> => {
-      for (let index = next++; index < payments.length; index = next++) {
-        const payment = payments[index];
-        const order = orders[index];
-        if (payment && order) answers[index] = await this.ask(payment, order);
-      }
-    };
-    await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
-    return answers;
-  }
-
-  /** Within its life a payment is asked about; after it, closed. `time_expire` and our clock are hints, the answer counts. */
-  private async ask(payment: Payment, order: ChannelOrder): Promise<Settling['seen'] | null> {
+  /**
+   * Within its life a payment is asked about; after it, closed. `time_expire` and our clock are hints,
+   * the answer counts. Null where the channel gave none.
+   */
+  private async ask(payment: Payment, order: ChannelOrder | undefined): Promise<ChannelPayment | null> {
+    if (!order) return null;
     const expired = payment.hasExpired(this.clock.now());
     try {
       // Never sent: the channel has nothing to say of it (the mock has, by its stage directions).

@@ -1,4 +1,4 @@
-import { createDataSource } from '../data-source.js';
+import { createDataSource } from './data-source.js';
 
 /** One process migrates, the others wait for it: the key of an advisory lock. */
 const MIGRATION_LOCK = 4_602_348_571;

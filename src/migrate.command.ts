@@ -1,6 +1,6 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
-import { createDataSource } from '../data-source.js';
-import { Terminal } from '../terminal/terminal.js';
+import { createDataSource } from './data-source.js';
+import { Terminal } from './terminal/terminal.js';
 import { migrate } from './migrate.js';
 
 interface Options {
