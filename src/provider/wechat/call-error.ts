@@ -61,6 +61,13 @@ const NUMERIC_CODES: Readonly<Record<string, string>> = {
   '270522882': 'STATEMENT_CREATING',
 };
 
+/** With 400: the platform key that `Wechatpay-Serial` named is not known (any more). */
+const PLATFORM_SERIAL_NUMBER = '269546507';
+/** Nothing was done, and nothing is wrong with the order: our list of certificates is behind. */
+export const PLATFORM_SERIAL_REFUSED = 'PLATFORM_SERIAL_REFUSED';
+
+const UNKNOWN_CODES = new Set(['FREQUENCY_LIMITED', 'SYSTEM_ERROR', PLATFORM_SERIAL_REFUSED]);
+
 /**
  * Sorts an answer that is not a success. Refused for sure is only what WeChat's own error text says with a 4xx status,
  * or its empty 404 and 405 of an unknown path; a limit that was hit, a 5xx, a 202 and anybody else's text are unknown.
@@ -75,10 +82,13 @@ export function refusal(
   const number = /-(\d{6,12})$/.exec(requestId ?? '')?.[1];
   const envelope = readEnvelope(body);
   const written = envelope?.code ?? `http_${status}`;
-  const code = (number && NUMERIC_CODES[number]) ?? SPELLINGS[written] ?? written;
+  const serialRefused = status === 400 && number === PLATFORM_SERIAL_NUMBER;
+  const code = serialRefused
+    ? PLATFORM_SERIAL_REFUSED
+    : ((number && NUMERIC_CODES[number]) ?? SPELLINGS[written] ?? written);
   const byWechat = envelope !== null || (body.length === 0 && (status === 404 || status === 405));
   const refused = status >= 400 && status < 500 && status !== 429 && byWechat;
-  const outcome = refused && code !== 'FREQUENCY_LIMITED' && code !== 'SYSTEM_ERROR' ? 'rejected' : 'unknown';
+  const outcome = refused && !UNKNOWN_CODES.has(code) ? 'rejected' : 'unknown';
   const named = status === 429 ? 'FREQUENCY_LIMITED' : code;
   const detail = envelope?.message ? `: ${envelope.message}` : '';
   const asked = requestId ? ` (Request-ID ${requestId})` : '';

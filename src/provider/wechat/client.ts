@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Clock, MINUTE, SECOND } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
-import { WechatCallError, refusal, single } from './call-error.js';
+import { PLATFORM_SERIAL_REFUSED, WechatCallError, refusal, single } from './call-error.js';
 import { JsonObject, NotAsDocumented, parseObject } from './json.js';
 import { KeyRing, PlatformKey } from './key-ring.js';
 import { ProofFailure, proofFailureBy } from './proof.js';
@@ -23,7 +23,7 @@ export interface CallReport {
 
 export interface ClientOptions {
   onCall?: (call: CallReport) => void;
-  /** Told when an answer names a serial that is not known. */
+  /** Told when an answer names a serial that is not known, or refuses the one that we named. */
   onUnknownSerial?: () => void;
   /** The pause before the second try, in milliseconds; it doubles at each further one. Default 200. */
   retryPauseMs?: number;
@@ -39,8 +39,11 @@ export interface Call {
   attempts?: number;
   /** Whether to try again when a rate limit was hit. */
   retryLimited?: boolean;
-  /** The key that encrypted fields of the body: it must be the one named in `Wechatpay-Serial` (page 4014551946). */
-  sealedWith?: PlatformKey;
+  /**
+   * The key to name in `Wechatpay-Serial`, if not the preferred one: it must be the one that encrypted fields of the
+   * body (page 4014551946). Null names none.
+   */
+  named?: PlatformKey | null;
   /** Another proof of the answer than the ring's: the certificate list brings its own key. */
   prove?: (answer: WireAnswer) => ProofFailure | null;
 }
@@ -143,7 +146,11 @@ export class WechatClient {
   /** Status first: only a success is signed, and nothing of it is parsed before its signature holds (page 4013053249). */
   private read(call: Call, answer: WireAnswer): VerifiedAnswer {
     const { status, headers, body } = answer;
-    if (status !== 200 && status !== 204) throw refusal(call.operation, status, headers, body);
+    if (status !== 200 && status !== 204) {
+      const refused = refusal(call.operation, status, headers, body);
+      if (refused.code === PLATFORM_SERIAL_REFUSED) this.options.onUnknownSerial?.();
+      throw refused;
+    }
     const failure = call.prove ? call.prove(answer) : this.proofFailure(headers, body);
     if (failure !== null) {
       if (failure === 'unknown_serial') this.options.onUnknownSerial?.();
@@ -174,7 +181,7 @@ export class WechatClient {
     };
     const { serialNo, privateKey } = this.ring.merchant;
     const signature = await signMessage(requestMessage(request), privateKey);
-    const platform = call.sealedWith ?? this.ring.preferred();
+    const platform = call.named === undefined ? this.ring.preferred() : call.named;
     return {
       authorization: authorization(this.settings.mchid, serialNo, request, signature),
       accept: 'application/json',
@@ -213,17 +220,12 @@ export class WechatClient {
 
 const EMPTY = Buffer.alloc(0);
 
-function worthRepeating(call: Call, failure: WechatCallError): boolean {
-  if (failure.outcome === 'rejected' || failure.code === 'overloaded') return false;
-  // 401 stays what it is however often it is sent; WeChat asks not to repeat it blindly.
-  if (
-    failure.httpStatus !== null &&
-    failure.httpStatus >= 400 &&
-    failure.httpStatus < 500 &&
-    failure.httpStatus !== 429
-  )
-    return false;
-  return failure.code !== 'FREQUENCY_LIMITED' || call.retryLimited === true;
+function worthRepeating(call: Call, { outcome, code, httpStatus }: WechatCallError): boolean {
+  if (outcome === 'rejected' || code === 'overloaded') return false;
+  if (code === 'FREQUENCY_LIMITED') return call.retryLimited === true;
+  // Whatever else is a 4xx stays one however often it is sent; WeChat asks not to repeat a 401 blindly.
+  const refused = httpStatus !== null && httpStatus >= 400 && httpStatus < 500;
+  return !refused || code === PLATFORM_SERIAL_REFUSED;
 }
 
 /** A site may be gone without a connection, or with the 502 and 503 of its front. */

@@ -74,7 +74,7 @@ async function echoCheck(client: WechatClient, ring: KeyRing): Promise<Check> {
       method: 'POST',
       target: '/v3/security/echo',
       body: { echo_message: sent, encrypted_echo_message: sealField(sent, platform.key) },
-      sealedWith: platform,
+      named: platform,
       attempts: 2,
     });
     return { name, ...readEcho(json, sent, ring) };

@@ -41,6 +41,8 @@ export class KeyRing {
   private own: MerchantKeys;
   private configured: readonly PlatformKey[] = [];
   private downloaded: readonly PlatformKey[] = [];
+  /** Serials of the last list: one that has left it still verifies, but must not be asked for any more. */
+  private listed: ReadonlySet<string> = new Set();
   private certificateMode = false;
 
   /** @throws WechatSettingsError */
@@ -66,7 +68,9 @@ export class KeyRing {
    */
   reload(settings: WechatSettings): void {
     this.own = this.read(settings);
-    if (!this.certificateMode) this.downloaded = [];
+    if (this.certificateMode) return;
+    this.downloaded = [];
+    this.listed = new Set();
   }
 
   private read(settings: WechatSettings): MerchantKeys {
@@ -88,10 +92,9 @@ export class KeyRing {
 
   /** Adds fetched certificates. One that is listed no longer stays until it ends: answers signed with it may be under way. */
   learn(certificates: readonly PlatformKey[]): void {
-    const fresh = new Set(certificates.map(({ serial }) => serial));
-    this.downloaded = [...certificates, ...this.downloaded.filter(({ serial }) => !fresh.has(serial))].filter((key) =>
-      this.isAlive(key),
-    );
+    this.listed = new Set(certificates.map(({ serial }) => serial));
+    const others = this.downloaded.filter((key) => !this.listed.has(key.serial) && this.isAlive(key));
+    this.downloaded = [...others, ...certificates];
   }
 
   /** The living key with exactly this serial, or null. Never asks anybody else. */
@@ -106,8 +109,9 @@ export class KeyRing {
   preferred(): PlatformKey | null {
     const now = this.clock.now();
     const living = this.living();
-    const certificates = living.filter(({ effectiveAt }) => effectiveAt !== null && effectiveAt <= now);
-    return living.find(({ from }) => from === 'public_key') ?? newest(certificates);
+    const effective = living.filter(({ effectiveAt }) => effectiveAt !== null && effectiveAt <= now);
+    const listed = effective.filter(({ serial }) => this.listed.has(serial));
+    return living.find(({ from }) => from === 'public_key') ?? newest(listed.length > 0 ? listed : effective);
   }
 
   /** Everything that verifies now. What the channel fetched last says more of a lifetime than a file does. */
@@ -144,9 +148,13 @@ export class KeyRing {
   }
 }
 
+/** The one that became effective last; of two at the same moment the one listed later. */
 function newest(keys: readonly PlatformKey[]): PlatformKey | null {
-  const byStart = [...keys].sort((a, b) => (b.effectiveAt?.getTime() ?? 0) - (a.effectiveAt?.getTime() ?? 0));
-  return byStart[0] ?? null;
+  let last: PlatformKey | null = null;
+  for (const key of keys) {
+    if (last === null || (key.effectiveAt?.getTime() ?? 0) >= (last.effectiveAt?.getTime() ?? 0)) last = key;
+  }
+  return last;
 }
 
 /** A key from the PEM text of the public key that the console gives. */

@@ -121,7 +121,7 @@ export async function retryAbnormal(
       body,
       // Nothing says that it may be repeated: whoever is in doubt queries the refund.
       attempts: 1,
-      sealedWith: platform,
+      named: platform,
     },
     reader(refund),
   );

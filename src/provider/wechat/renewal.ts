@@ -104,11 +104,14 @@ export class CertificateRenewal {
 
   private async fetch(): Promise<void> {
     let certificates: PlatformKey[] = [];
+    const preferred = this.ring.preferred();
     await this.client.call({
       operation: 'certificates',
       method: 'GET',
       target: '/v3/certificates',
       attempts: 2,
+      // The name of a certificate that was withdrawn would be refused, and so its successor never seen.
+      named: preferred?.from === 'public_key' ? preferred : null,
       prove: (answer) => {
         certificates = this.open(answer.body);
         return this.prove(answer, certificates);
