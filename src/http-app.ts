@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import helmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Logger } from 'nestjs-pino';
 import { AppModule, type AppOptions } from './app.module.js';
 import { CallbacksService } from './callbacks/callbacks.service.js';
@@ -19,11 +20,17 @@ const BODY_LIMIT = 65_536;
 /** The service, ready to listen (or to be injected requests into). */
 export async function createHttpApp(options: AppOptions): Promise<NestFastifyApplication> {
   const ids = options.clock ?? new Clock();
+  const filter = new ProblemFilter();
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     // So many hops of X-Forwarded-For are believed as there are proxies of our own.
     trustProxy: (_address: string, hop: number) => hop < options.settings.trustedProxyHops,
+    // A path that cannot be decoded or is endless: refused before there is a route, and so before the hooks.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      void reply.header('x-request-id', request.id);
+      filter.answer(error, request, reply);
+    },
     genReqId: (request: IncomingMessage) => requestId(request.headers['x-request-id'], ids),
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
@@ -37,7 +44,6 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
     abortOnError: false,
   });
   app.useLogger(app.get(Logger));
-  const filter = new ProblemFilter();
   app.useGlobalFilters(filter);
   app.useGlobalPipes(validation());
   parseBodies(app);

@@ -15,7 +15,7 @@ import { UsersService } from './users.service.js';
     ProviderModule,
     ThrottlerModule.forRootAsync({
       inject: [Settings],
-      useFactory: (settings: Settings) => [{ name: 'login', ttl: MINUTE, limit: settings.loginsPerMinute }],
+      useFactory: (settings: Settings) => [{ ttl: MINUTE, limit: settings.loginsPerMinute }],
     }),
   ],
   controllers: [LoginController],
