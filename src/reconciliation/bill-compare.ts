@@ -1,0 +1,193 @@
+import { QueryRunner } from 'typeorm';
+import { after, HOUR } from '../common/clock.js';
+import type { ChinaDay } from './china-day.js';
+
+export type DifferenceType = 'missing_here' | 'missing_there' | 'amount' | 'state' | 'duplicate' | 'fee';
+
+/** A line of the bill and a row of ours that do not agree, or one without the other. */
+export interface Difference {
+  type: DifferenceType;
+  noun: 'payment' | 'refund';
+  /** `out_trade_no`, or `out_refund_no` of a refund. */
+  number: string;
+  /** Whether we have a row of this number. */
+  known: boolean;
+  /** What each side says. Amounts in fen. */
+  here: Record<string, unknown> | null;
+  there: Record<string, unknown> | null;
+}
+
+/**
+ * Around midnight the two sides may count a line to different days: what is missing of a day's last hour is looked for
+ * in the next day's bill before it is called a difference.
+ */
+export const MIDNIGHT_MARGIN = HOUR;
+
+/** Statuses of ours that a refund's frozen status in the bill agrees with; it may have moved on since. */
+const REFUND_AGREES = `
+  (b.state = 'SUCCESS' AND r.status = 'succeeded')
+  OR (b.state = 'PROCESSING' AND r.status IN ('processing', 'succeeded', 'closed', 'abnormal'))
+  OR (b.state = 'FAIL' AND r.status = 'closed')
+  OR (b.state = 'CHANGE' AND r.status IN ('abnormal', 'succeeded', 'closed'))`;
+
+/** Each query answers rows of `Difference` in the order of their numbers; `$1` is the last number seen. */
+const QUERIES: { text: string; window: boolean }[] = [
+  {
+    window: false,
+    text: `
+      SELECT CASE WHEN p.id IS NULL THEN 'missing_here' WHEN p.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
+               AS type,
+             'payment' AS noun, b.out_trade_no AS number, p.id IS NOT NULL AS known,
+             CASE WHEN p.id IS NULL THEN NULL ELSE jsonb_build_object('status', p.status, 'amount', p.amount_fen,
+               'transaction_id', p.transaction_id, 'mchid', p.mchid) END AS here,
+             jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'transaction_id', b.transaction_id,
+               'mchid', b.mchid, 'line', b.line) AS there
+      FROM trade_lines b LEFT JOIN payments p ON p.id = b.out_trade_no AND p.provider = 'wechat'
+      WHERE b.kind = 'payment' AND b.out_trade_no > $1
+        AND (p.id IS NULL OR p.status <> 'succeeded' OR b.state <> 'SUCCESS' OR p.amount_fen <> b.amount_fen
+             OR p.transaction_id <> b.transaction_id OR p.mchid <> b.mchid)
+        AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'payment' AND e.out_trade_no = b.out_trade_no
+                        AND e.line < b.line)
+      ORDER BY b.out_trade_no LIMIT $2`,
+  },
+  {
+    window: false,
+    text: `
+      SELECT CASE WHEN r.id IS NULL THEN 'missing_here' WHEN r.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
+               AS type,
+             'refund' AS noun, b.out_refund_no AS number, r.id IS NOT NULL AS known,
+             CASE WHEN r.id IS NULL THEN NULL ELSE jsonb_build_object('status', r.status, 'amount', r.amount_fen,
+               'refund_id', r.refund_id, 'payment_id', r.payment_id) END AS here,
+             jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'refund_id', b.refund_id,
+               'out_trade_no', b.out_trade_no, 'line', b.line) AS there
+      FROM trade_lines b LEFT JOIN refunds r ON r.id = b.out_refund_no
+      WHERE b.kind = 'refund' AND b.out_refund_no > $1
+        AND (r.id IS NULL OR r.amount_fen <> b.amount_fen OR r.payment_id <> b.out_trade_no OR NOT (${REFUND_AGREES}))
+        AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'refund' AND e.out_refund_no = b.out_refund_no
+                        AND e.line < b.line)
+      ORDER BY b.out_refund_no LIMIT $2`,
+  },
+  {
+    window: true,
+    text: `
+      SELECT 'missing_there' AS type, 'payment' AS noun, p.id AS number, true AS known,
+             jsonb_build_object('status', p.status, 'amount', p.amount_fen, 'transaction_id', p.transaction_id,
+               'paid_at', p.paid_at) AS here,
+             NULL::jsonb AS there
+      FROM payments p
+      WHERE p.status = 'succeeded' AND p.provider = 'wechat' AND p.paid_at >= $3 AND p.paid_at < $4 AND p.id > $1
+        AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'payment' AND b.out_trade_no = p.id)
+        AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = p.id)
+      ORDER BY p.id LIMIT $2`,
+  },
+  {
+    window: true,
+    text: `
+      SELECT 'missing_there' AS type, 'refund' AS noun, r.id AS number, true AS known,
+             jsonb_build_object('status', r.status, 'amount', r.amount_fen, 'refund_id', r.refund_id,
+               'payment_id', r.payment_id, 'sent_at', r.last_sent_at) AS here,
+             NULL::jsonb AS there
+      FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = 'wechat'
+      WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $3 AND r.last_sent_at < $4 AND r.id > $1
+        AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.out_refund_no = r.id)
+        AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = r.id)
+      ORDER BY r.id LIMIT $2`,
+  },
+  {
+    window: false,
+    text: `
+      SELECT 'duplicate' AS type, b.kind AS noun, coalesce(b.out_refund_no, b.out_trade_no) AS number, false AS known,
+             NULL::jsonb AS here,
+             jsonb_build_object('lines', count(*), 'amount', min(b.amount_fen), 'transaction_id', min(b.transaction_id))
+               AS there
+      FROM trade_lines b WHERE coalesce(b.out_refund_no, b.out_trade_no) > $1
+      GROUP BY b.kind, coalesce(b.out_refund_no, b.out_trade_no) HAVING count(*) > 1
+      ORDER BY 3 LIMIT $2`,
+  },
+  {
+    window: false,
+    // Parts of a fen are rounding; a whole one is not. The fund-flow bill, where there is one, is the second witness.
+    text: `
+      SELECT 'fee' AS type, b.kind AS noun, coalesce(b.out_refund_no, b.out_trade_no) AS number, false AS known,
+             jsonb_build_object('expected_fee_milli_fen', b.expected_fee_milli, 'fund_flow_fee', f.fee) AS here,
+             jsonb_build_object('fee_milli_fen', b.fee_milli, 'amount', b.amount_fen, 'line', b.line) AS there
+      FROM trade_lines b
+      LEFT JOIN LATERAL (
+        SELECT -sum(l.amount_fen) AS fee FROM fund_lines l
+        WHERE l.business_no = coalesce(b.refund_id, b.transaction_id) AND l.type LIKE '%手续费%') f ON true
+      WHERE coalesce(b.out_refund_no, b.out_trade_no) > $1
+        AND (b.expected_fee_milli IS NOT NULL AND abs(b.fee_milli - b.expected_fee_milli) >= 1000
+             OR f.fee IS NOT NULL AND abs(b.fee_milli - f.fee * 1000) >= 1000)
+        AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = b.kind AND e.line < b.line
+                        AND coalesce(e.out_refund_no, e.out_trade_no) = coalesce(b.out_refund_no, b.out_trade_no))
+      ORDER BY 3 LIMIT $2`,
+  },
+];
+
+const PAGE = 500;
+
+/**
+ * Every difference between the staged bill and our rows, compared in sets by the database and handed out page by page.
+ * `checkEarly`: the last hour of the day before is looked at too, now that its second chance is here.
+ */
+export async function* compareBill(
+  runner: QueryRunner,
+  day: ChinaDay,
+  checkEarly: boolean,
+): AsyncGenerator<Difference> {
+  const window = [checkEarly ? after(day.from, -MIDNIGHT_MARGIN) : day.from, after(day.to, -MIDNIGHT_MARGIN)];
+  for (const query of QUERIES) {
+    let last = '';
+    for (;;) {
+      const page = (await runner.query(query.text, [last, PAGE, ...(query.window ? window : [])])) as Difference[];
+      yield* page;
+      if (page.length < PAGE) break;
+      last = page.at(-1)?.number ?? '';
+    }
+  }
+}
+
+export interface Sums {
+  count: number;
+  fen: number;
+}
+
+/** Counts and sums of both sides, over the day. */
+export async function sumsOf(
+  runner: QueryRunner,
+  day: ChinaDay,
+): Promise<Record<'payments' | 'refunds', Record<'here' | 'there', Sums>> & { fee_milli_fen: number }> {
+  const [row] = (await runner.query(
+    `SELECT
+       (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM payments
+        WHERE status = 'succeeded' AND provider = 'wechat' AND paid_at >= $1 AND paid_at < $2) AS payments_here,
+       (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM trade_lines
+        WHERE kind = 'payment') AS payments_there,
+       (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(r.amount_fen), 0))
+        FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = 'wechat'
+        WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $1 AND r.last_sent_at < $2) AS refunds_here,
+       (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM trade_lines
+        WHERE kind = 'refund') AS refunds_there,
+       (SELECT coalesce(sum(fee_milli), 0)::float8 FROM trade_lines) AS fee`,
+    [day.from, day.to],
+  )) as Record<string, unknown>[];
+  return {
+    payments: { here: row?.payments_here as Sums, there: row?.payments_there as Sums },
+    refunds: { here: row?.refunds_here as Sums, there: row?.refunds_there as Sums },
+    fee_milli_fen: Number(row?.fee ?? 0),
+  };
+}
+
+/** Remembers which rows near midnight stood in this bill, so that the next day's run does not miss them. */
+export async function rememberMatches(runner: QueryRunner, day: ChinaDay): Promise<void> {
+  await runner.query(
+    `INSERT INTO bill_matches (id, day)
+     SELECT p.id, $1::date FROM trade_lines b JOIN payments p ON p.id = b.out_trade_no
+     WHERE b.kind = 'payment' AND (p.paid_at < $2 OR p.paid_at >= $3)
+     UNION
+     SELECT r.id, $1::date FROM trade_lines b JOIN refunds r ON r.id = b.out_refund_no
+     WHERE b.kind = 'refund' AND (r.last_sent_at < $2 OR r.last_sent_at >= $3)
+     ON CONFLICT (id) DO NOTHING`,
+    [day.day, day.from, after(day.to, -MIDNIGHT_MARGIN)],
+  );
+}
