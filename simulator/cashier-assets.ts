@@ -3,13 +3,13 @@ export const CASHIER_STYLE = `
 *{box-sizing:border-box}
 body{margin:0;background:#3a3a3c;font:16px/1.5 -apple-system,"PingFang SC","Noto Sans CJK SC","Microsoft YaHei",sans-serif;color:#191919}
 small{font-size:11px;color:#9a9a9a;font-weight:400}
-.phone{max-width:420px;min-height:100vh;margin:0 auto;background:#ededed;display:flex;flex-direction:column}
+.phone{max-width:420px;min-height:100vh;margin:0 auto;background:linear-gradient(#ededed,#c9c9cb);display:flex;flex-direction:column}
 header{padding:14px 16px;font-weight:600;display:flex;align-items:center;gap:8px}
 header small{margin-left:auto}
 .mark{background:#07c160;color:#fff;border-radius:50%;width:22px;height:22px;display:inline-grid;place-items:center;font-size:13px}
 .sheet,.result{background:#fff;border-radius:14px 14px 0 0;margin-top:auto;padding:18px 22px 28px;position:relative}
 .result{margin:14vh 16px auto;border-radius:14px;text-align:center;padding:34px 22px}
-[hidden]{display:none}
+[hidden]{display:none!important}
 h1{font-size:17px;font-weight:500;text-align:center;margin:8px 0 0}
 .amount{font-size:44px;font-weight:600;text-align:center;margin:2px 0 18px;line-height:1.2}
 .amount span{font-size:28px;margin-right:3px}
@@ -17,7 +17,7 @@ dl{margin:0 0 22px;border-top:1px solid #ececec}
 dl div{display:flex;gap:16px;justify-content:space-between;padding:11px 0;border-bottom:1px solid #ececec}
 dt{color:#888;white-space:nowrap}
 dd{margin:0;text-align:right;overflow-wrap:anywhere}
-.mono{font-family:ui-monospace,Menlo,monospace;font-size:13px}
+.mono{font-family:ui-monospace,Menlo,monospace;font-size:12px}
 button{font:inherit;border:0;background:none;cursor:pointer;color:inherit}
 button:focus-visible{outline:2px solid #10aeff;outline-offset:2px}
 button:disabled{opacity:.5;cursor:default}

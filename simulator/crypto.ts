@@ -57,7 +57,7 @@ export interface Sealed {
 
 /** AES-256-GCM as callbacks and certificates carry it: Base64 of ciphertext and 16-byte tag. */
 export function seal(plaintext: string, apiV3Key: string, nonce: string, associatedData: string): Sealed {
-  const cipher = createCipheriv('aes-256-gcm', Buffer.from(apiV3Key), Buffer.from(nonce));
+  const cipher = createCipheriv(algorithmFor(apiV3Key), Buffer.from(apiV3Key), Buffer.from(nonce));
   if (associatedData !== '') cipher.setAAD(Buffer.from(associatedData));
   const parts = [cipher.update(plaintext, 'utf8'), cipher.final(), cipher.getAuthTag()];
   return {
@@ -71,12 +71,17 @@ export function seal(plaintext: string, apiV3Key: string, nonce: string, associa
 /** Opens what {@link seal} made. @throws Error when the key, the nonce, the associated data or a byte is another. */
 export function unseal(sealed: Omit<Sealed, 'algorithm'>, apiV3Key: string): string {
   const bytes = Buffer.from(sealed.ciphertext, 'base64');
-  const decipher = createDecipheriv('aes-256-gcm', Buffer.from(apiV3Key), Buffer.from(sealed.nonce), {
+  const decipher = createDecipheriv(algorithmFor(apiV3Key), Buffer.from(apiV3Key), Buffer.from(sealed.nonce), {
     authTagLength: TAG_BYTES,
   });
   decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
   if (sealed.associated_data !== '') decipher.setAAD(Buffer.from(sealed.associated_data));
   return Buffer.concat([decipher.update(bytes.subarray(0, -TAG_BYTES)), decipher.final()]).toString('utf8');
+}
+
+/** AES-256 for an APIv3 key; the published samples of the Go SDK have keys of half the size. */
+function algorithmFor(key: string): 'aes-256-gcm' | 'aes-128-gcm' {
+  return Buffer.byteLength(key) === 16 ? 'aes-128-gcm' : 'aes-256-gcm';
 }
 
 /** Encrypts a sensitive field for the owner of the key: OAEP with SHA-1, Base64. */

@@ -4,13 +4,16 @@ import { type Simulation } from './simulation.js';
 import { yuan } from './yuan.js';
 
 const STYLE = `
-body{font:14px/1.5 -apple-system,"PingFang SC","Noto Sans CJK SC",sans-serif;margin:24px;color:#191919;background:#fafafa}
+body{font:13px/1.5 -apple-system,"PingFang SC","Noto Sans CJK SC",sans-serif;margin:24px;color:#191919;background:#fafafa}
 h1{font-size:20px}h2{font-size:16px;margin-top:28px}small{color:#888;font-weight:400}
+main{max-width:1200px;margin:0 auto}
+.scroll{overflow-x:auto}
 table{border-collapse:collapse;background:#fff;width:100%}
-th,td{border:1px solid #e4e4e4;padding:5px 8px;text-align:left;vertical-align:top}
+th,td{border:1px solid #e4e4e4;padding:5px 8px;text-align:left;vertical-align:top;white-space:nowrap}
+td.wide{white-space:normal;min-width:220px}
 th{background:#f3f3f3;font-weight:600;white-space:nowrap}
 td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.sums{display:flex;flex-wrap:wrap;gap:12px}
+.sums{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px}
 .sums div{background:#fff;border:1px solid #e4e4e4;border-radius:8px;padding:10px 16px}
 .sums b{display:block;font-size:20px;font-variant-numeric:tabular-nums}
 code{font-size:12px;overflow-wrap:anywhere}
@@ -27,7 +30,7 @@ export function ledgerPage(ledger: Ledger): Page {
   const sum = (label: string, value: string | number): Markup => html`<div>${label}<b>${value}</b></div>`;
   const money = (label: string, fen: number): Markup => sum(label, `¥ ${yuan(fen)}`);
   const body = html`${nav}
-    <h1>账本 Ledger <small>${ledger.mchid} · ${ledger.now}</small></h1>
+    <h1>账本 Ledger <small>${ledger.mchid} · ${short(ledger.now)}</small></h1>
     <div class="sums">
       ${sum('订单 Orders', totals.transactions)} ${sum('已支付 Paid', totals.paid)} ${money('收款 Taken', totals.taken)}
       ${money('已退 Refunded', totals.refunded)} ${money('退款中 Refunding', totals.refunding)}
@@ -43,9 +46,9 @@ export function ledgerPage(ledger: Ledger): Page {
         amount(one.total),
         amount(one.fee),
         amount(one.refunded),
-        cell(one.description),
-        cell(one.created_at),
-        cell(one.paid_at ?? ''),
+        html`<td class="wide">${one.description}</td>`,
+        moment(one.created_at),
+        moment(one.paid_at),
       ]),
     )}
     <h2>退款 Refunds</h2>
@@ -57,8 +60,8 @@ export function ledgerPage(ledger: Ledger): Page {
         cell(one.out_trade_no),
         cell(one.status),
         amount(one.refund),
-        cell(one.created_at),
-        cell(one.success_at ?? ''),
+        moment(one.created_at),
+        moment(one.success_at),
       ]),
     )}`;
   return pageOf('账本 Ledger', STYLE, body);
@@ -73,11 +76,11 @@ export function noticesPage(notices: readonly NoticeView[]): Page {
       notices.map((one) => [
         cell(one.event_type),
         cell(one.out_refund_no ?? one.out_trade_no ?? ''),
-        html`<td><code>${one.url}</code></td>`,
+        html`<td class="wide"><code>${one.url}</code></td>`,
         html`<td class="${one.state === 'received' ? 'good' : 'bad'}">${one.state}</td>`,
-        cell(one.next_at ?? ''),
-        html`<td>
-          ${one.sends.map((send) => html`<div>${send.at} · ${send.outcome} · ${send.took_ms} ms ${send.faults.join(', ')}</div>`)}
+        moment(one.next_at),
+        html`<td class="wide">
+          ${one.sends.map((send) => html`<div>${short(send.at)} · ${send.outcome} · ${send.took_ms} ms ${send.faults.join(', ')}</div>`)}
         </td>`,
       ]),
     )}`;
@@ -105,25 +108,36 @@ export function homePage(sim: Simulation): Page {
 
 function table(head: string[], rows: Markup[][]): Markup {
   if (rows.length === 0) return html`<p><small>暂无 None yet</small></p>`;
-  return html`<table>
-    <thead>
-      <tr>
-        ${head.map((name) => html`<th>${name}</th>`)}
-      </tr>
-    </thead>
-    <tbody>
-      ${rows.map(
-        (cells) =>
-          html`<tr>
-            ${cells}
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
+  return html`<div class="scroll">
+    <table>
+      <thead>
+        <tr>
+          ${head.map((name) => html`<th>${name}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (cells) =>
+            html`<tr>
+              ${cells}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
 }
 
 function cell(text: string): Markup {
   return html`<td>${text}</td>`;
+}
+
+/** Without the zone, which is always China's. */
+function short(time: string): string {
+  return time.slice(0, 19).replace('T', ' ');
+}
+
+function moment(time: string | null): Markup {
+  return cell(time === null ? '' : short(time));
 }
 
 function amount(fen: number): Markup {

@@ -96,10 +96,11 @@ function errorOf(rule: FaultRule): ApiError {
   return new ApiError(rule.code ?? usual.code, rule.message ?? usual.message, 0, undefined, status);
 }
 
-/** One bit of the last byte but one turned over: still the same length, no longer what was signed. */
+/** One bit of the last digit turned over: still JSON of the same length, no longer what was signed. */
 function flipped(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
-  const index = Math.max(0, copy.length - 2);
+  const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
+  const index = Math.max(0, copy.findLastIndex(isDigit));
   if (copy.length > 0) copy[index] = (copy[index] ?? 0) ^ 1;
   return copy;
 }

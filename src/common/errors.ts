@@ -20,7 +20,10 @@ export const ERRORS = {
   payment_not_refundable: { status: 409, title: 'The payment has not succeeded' },
   refund_exceeds_payment: { status: 409, title: 'More than what is left of the payment' },
   refund_not_open: { status: 409, title: 'The refund is not in a state that allows this' },
-  refund_too_old: { status: 409, title: 'The payment is more than 365 days old and cannot be refunded through WeChat Pay' },
+  refund_too_old: {
+    status: 409,
+    title: 'The payment is more than 365 days old and cannot be refunded through WeChat Pay',
+  },
   refund_too_many: { status: 409, title: 'A payment can be refunded in at most 50 parts' },
   discrepancy_resolved: { status: 409, title: 'The discrepancy is resolved already' },
   illegal_transition: { status: 409, title: 'The state does not allow this' },

@@ -5,6 +5,8 @@ import { DomainError } from '../common/errors.js';
 export interface ChannelOrder {
   /** Our payment id. */
   outTradeNo: string;
+  /** Whether it was ever sent to the channel, as far as we know. */
+  placed: boolean;
   amountFen: number;
   currency: string;
   description: string;
@@ -86,8 +88,7 @@ export interface ChannelRefund {
 
 /** Where the money of an abnormal refund goes (wechat-pay-v3.md 3.5). Card data is encrypted at once and never kept. */
 export type AbnormalRefundTarget =
-  | { to: 'merchant_card' }
-  | { to: 'user_card'; bankType: string; bankAccount: string; realName: string };
+  { to: 'merchant_card' } | { to: 'user_card'; bankType: string; bankAccount: string; realName: string };
 
 /** A callback as it came in: raw bytes, nothing parsed. */
 export interface RawCallback {

@@ -90,6 +90,7 @@ export function settingsOf(changes: Partial<WechatSettings> = {}): WechatSetting
 
 export const ORDER: ChannelOrder = {
   outTradeNo: 'pay_01KB0A1B2C3D4E5F6G7H8J9KAM',
+  placed: true,
   amountFen: 1990,
   currency: 'CNY',
   description: 'Oolong tea, 100 g',

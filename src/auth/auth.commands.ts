@@ -1,0 +1,48 @@
+import { Command, CommandRunner, Option } from 'nest-commander';
+import { Clock } from '../common/clock.js';
+import { newId } from '../common/ids.js';
+import { Terminal, UsageError } from '../terminal/terminal.js';
+import { type Role, ROLES } from './public.js';
+import { TokensService } from './tokens.service.js';
+
+interface Options {
+  role?: Role;
+  user?: string;
+  json?: boolean;
+}
+
+@Command({ name: 'issue_token', description: 'Print a bearer token for a role' })
+export class IssueTokenCommand extends CommandRunner {
+  constructor(private readonly terminal: Terminal) {
+    super();
+  }
+
+  override async run(_: string[], { role, user, json }: Options): Promise<void> {
+    if (!role) throw new UsageError('--role is needed: user, operator or service');
+    if (role === 'user' && !user) throw new UsageError('--user is needed for role user');
+    await this.terminal.withApp(async (app) => {
+      const id = user ?? newId('usr', app.get(Clock));
+      const { token, expiresIn } = await app.get(TokensService).issue({ id, role });
+      if (json)
+        this.terminal.json({ access_token: token, token_type: 'Bearer', expires_in: expiresIn, role, user_id: id });
+      else this.terminal.line(token);
+    });
+  }
+
+  @Option({ flags: '--role <role>', description: 'user, operator or service' })
+  role(value: string): Role {
+    if (!ROLES.includes(value as Role)) throw new UsageError('--role must be user, operator or service');
+    return value as Role;
+  }
+
+  @Option({ flags: '--user <id>', description: "The token's subject; left out: a new id" })
+  user(value: string): string {
+    if (!/^[\w.:@|-]{1,64}$/.test(value)) throw new UsageError('--user must be 1 to 64 letters, digits or . : @ | _ -');
+    return value;
+  }
+
+  @Option({ flags: '--json', description: 'Print JSON' })
+  json(): boolean {
+    return true;
+  }
+}

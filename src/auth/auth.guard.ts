@@ -1,0 +1,26 @@
+import { CanActivate, ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { DomainError } from '../common/errors.js';
+import { ALLOWED_ROLES, type AuthenticatedRequest, PUBLIC, type Role } from './public.js';
+import { TokensService } from './tokens.service.js';
+
+/** Deny by default: every route asks for a token unless it is marked `@Public()`, and for a role where one is named. */
+@Injectable()
+export class AuthGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly tokens: TokensService,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const targets = [context.getHandler(), context.getClass()];
+    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, targets)) return true;
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
+    const token = /^Bearer +([\w.~+/=-]{1,8192})$/i.exec(request.headers.authorization ?? '')?.[1];
+    if (!token) throw new DomainError('unauthenticated');
+    request.user = await this.tokens.verify(token);
+    const roles = this.reflector.getAllAndOverride<Role[]>(ALLOWED_ROLES, targets);
+    if (roles && !roles.includes(request.user.role)) throw new DomainError('forbidden');
+    return true;
+  }
+}

@@ -1,0 +1,66 @@
+import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { ThrottlerGuard } from '@nestjs/throttler';
+import { IsString, Length } from 'class-validator';
+import { Problems } from '../http/openapi.js';
+import { LoginChannel } from '../provider/login-channel.js';
+import { Public } from './public.js';
+import { TokensService } from './tokens.service.js';
+import { UsersService } from './users.service.js';
+
+export class LoginBody {
+  @ApiProperty({
+    description: 'What `wx.login` answered. Mock: any 1 to 64 letters, digits, `_`, `-`',
+    example: 'alice',
+  })
+  @IsString()
+  @Length(1, 256)
+  code!: string;
+}
+
+class LoginUser {
+  @ApiProperty({ example: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
+  @ApiProperty({ example: 'mock_alice' }) openid!: string;
+}
+
+export class LoginView {
+  @ApiProperty() access_token!: string;
+  @ApiProperty({ enum: ['Bearer'] }) token_type!: 'Bearer';
+  @ApiProperty({ description: 'Seconds', example: 7200 }) expires_in!: number;
+  @ApiProperty() user!: LoginUser;
+}
+
+@ApiTags('login')
+@Controller('api/auth')
+export class LoginController {
+  constructor(
+    private readonly channel: LoginChannel,
+    private readonly users: UsersService,
+    private readonly tokens: TokensService,
+  ) {}
+
+  @Post('login')
+  @HttpCode(200)
+  @Public()
+  @UseGuards(ThrottlerGuard)
+  @ApiOperation({ summary: 'Log in with the code of `wx.login`' })
+  @ApiOkResponse({ type: LoginView })
+  @Problems(
+    'invalid_request',
+    'login_failed',
+    'not_found',
+    'too_many_requests',
+    'channel_rejected',
+    'channel_unavailable',
+  )
+  async login(@Body() body: LoginBody): Promise<LoginView> {
+    const user = await this.users.byOpenid(this.channel.appid, await this.channel.openidOf(body.code));
+    const { token, expiresIn } = await this.tokens.issue({ id: user.id, role: 'user' });
+    return {
+      access_token: token,
+      token_type: 'Bearer',
+      expires_in: expiresIn,
+      user: { id: user.id, openid: user.openid },
+    };
+  }
+}

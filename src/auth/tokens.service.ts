@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+import { decodeProtectedHeader, errors, jwtVerify, SignJWT } from 'jose';
+import { Clock } from '../common/clock.js';
+import { DomainError } from '../common/errors.js';
+import { Settings } from '../config/settings.js';
+import { type Caller, type Role, ROLES } from './public.js';
+
+/**
+ * Bearer tokens: HS256 under `JWT_SECRET`, RS256 or ES256 under `JWT_PUBLIC_KEY` where another system issues them. Each
+ * key is tried with its own algorithms only, so that a public key can never pass for a secret.
+ */
+@Injectable()
+export class TokensService {
+  private readonly secret: KeyObject | null;
+  private readonly publicKey: KeyObject | null;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly clock: Clock,
+  ) {
+    this.secret = settings.jwtSecret === null ? null : createSecretKey(Buffer.from(settings.jwtSecret, 'utf8'));
+    this.publicKey = settings.jwtPublicKey === null ? null : createPublicKey(settings.jwtPublicKey);
+  }
+
+  /** Whether this installation issues tokens itself. */
+  get issues(): boolean {
+    return this.secret !== null;
+  }
+
+  async issue(caller: Caller): Promise<{ token: string; expiresIn: number }> {
+    if (!this.secret) throw new DomainError('not_found', 'tokens are issued elsewhere: JWT_SECRET is not set');
+    const expiresIn = this.settings.jwtTtlSeconds;
+    const now = Math.floor(this.clock.now().getTime() / 1000);
+    const token = await new SignJWT({ role: caller.role })
+      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+      .setSubject(caller.id)
+      .setAudience(this.settings.jwtAudience)
+      .setIssuedAt(now)
+      .setExpirationTime(now + expiresIn)
+      .sign(this.secret);
+    return { token, expiresIn };
+  }
+
+  /** @throws DomainError `unauthenticated` */
+  async verify(token: string): Promise<Caller> {
+    try {
+      const { alg } = decodeProtectedHeader(token);
+      const symmetric = alg === 'HS256';
+      const key = symmetric ? this.secret : this.publicKey;
+      if (!key) throw new DomainError('unauthenticated');
+      const { payload } = await jwtVerify(token, key, {
+        algorithms: symmetric ? ['HS256'] : ['RS256', 'ES256'],
+        currentDate: this.clock.now(),
+        requiredClaims: ['sub'],
+      });
+      if (payload.aud !== undefined && ![payload.aud].flat().includes(this.settings.jwtAudience)) {
+        throw new DomainError('unauthenticated', 'the token is for another audience');
+      }
+      const role = payload.role ?? 'user';
+      if (typeof payload.sub !== 'string' || !/^[\w.:@|-]{1,64}$/.test(payload.sub) || !ROLES.includes(role as Role)) {
+        throw new DomainError('unauthenticated');
+      }
+      return { id: payload.sub, role: role as Role };
+    } catch (error) {
+      if (error instanceof DomainError) throw error;
+      throw new DomainError(
+        'unauthenticated',
+        error instanceof errors.JWTExpired ? 'the token has expired' : undefined,
+      );
+    }
+  }
+}

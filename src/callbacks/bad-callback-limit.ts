@@ -1,0 +1,20 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { getStorageToken, type ThrottlerStorage } from '@nestjs/throttler';
+import { MINUTE } from '../common/clock.js';
+import { Settings } from '../config/settings.js';
+
+/** Callbacks that prove nothing, per address and minute. Verified ones are never counted and never refused. */
+@Injectable()
+export class BadCallbackLimit {
+  constructor(
+    @Inject(getStorageToken()) private readonly storage: ThrottlerStorage,
+    private readonly settings: Settings,
+  ) {}
+
+  /** Counts one more; false when the address has used up its minute. */
+  async allows(address: string): Promise<boolean> {
+    const limit = this.settings.badCallbacksPerMinute;
+    const record = await this.storage.increment(`callback:${address}`, MINUTE, limit, MINUTE, 'callback');
+    return !record.isBlocked;
+  }
+}

@@ -1,0 +1,183 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { isIPv6 } from 'node:net';
+import { DataSource, EntityManager } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { Lane } from '../common/lane.js';
+import { Settings } from '../config/settings.js';
+import { PaymentSettlement, type Settled } from '../payments/settlement.service.js';
+import {
+  type CallbackFact,
+  CallbackRefused,
+  type ChannelPayment,
+  type ChannelRefund,
+  PaymentProvider,
+} from '../provider/payment-provider.js';
+import { type RefundSettled, RefundSettlement } from '../refunds/settlement.service.js';
+import { BadCallbackLimit } from './bad-callback-limit.js';
+import { CallbackJournal, type CallbackOutcome, type JournalEntry } from './journal.service.js';
+
+export interface IncomingCallback {
+  headers: Readonly<Record<string, string | undefined>>;
+  body: Buffer;
+  address: string;
+  requestId: string;
+}
+
+/** What the channel is told: 200 only for what is committed or was known before. */
+export interface CallbackAnswer {
+  status: 200 | 400 | 401 | 403 | 429 | 500;
+  message: string;
+}
+
+interface LaneItem<Seen> {
+  seen: Seen;
+  entry: JournalEntry;
+  cause: Cause;
+}
+
+/** What became of one fact, of either kind. */
+type Outcome = { outcome: Settled['outcome'] | RefundSettled['outcome']; field?: string };
+
+const LANE = { maxBatch: 200, maxWaiting: 2000 };
+
+const OK: CallbackAnswer = { status: 200, message: '成功' };
+
+/** From raw bytes to a committed fact: address, proof, then the one door of settlement. Every callback is recorded. */
+@Injectable()
+export class CallbacksService {
+  private readonly log = new Logger(CallbacksService.name);
+  private readonly paymentLane: Lane<LaneItem<ChannelPayment>, Outcome>;
+  private readonly refundLane: Lane<LaneItem<ChannelRefund>, Outcome>;
+
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly provider: PaymentProvider,
+    payments: PaymentSettlement,
+    refunds: RefundSettlement,
+    private readonly journal: CallbackJournal,
+    private readonly badLimit: BadCallbackLimit,
+    private readonly settings: Settings,
+  ) {
+    this.paymentLane = new Lane((items) => this.settle(items, (tx) => payments.apply(tx, items)), LANE);
+    this.refundLane = new Lane((items) => this.settle(items, (tx) => refunds.apply(tx, items)), LANE);
+  }
+
+  async receive(incoming: IncomingCallback): Promise<CallbackAnswer> {
+    const entry = this.newEntry(incoming);
+    if (!this.allows(incoming.address)) return this.refuse(entry, 'forbidden', 403, 'address_not_allowed');
+    let fact: CallbackFact;
+    try {
+      fact = await this.provider.readCallback({ headers: incoming.headers, body: incoming.body });
+    } catch (error) {
+      if (!(error instanceof CallbackRefused)) throw error;
+      return this.refuse(entry, error.reason, error.reason === 'unverified' ? 401 : 400, error.code);
+    }
+    try {
+      return await this.take(fact, entry);
+    } catch (error) {
+      return this.failed(entry, error);
+    }
+  }
+
+  /** A proved fact. The answer is 200 only after the commit. */
+  private async take(fact: CallbackFact, entry: JournalEntry): Promise<CallbackAnswer> {
+    entry.eventType = fact.eventType;
+    entry.notificationId = fact.notificationId;
+    const cause: Cause = { kind: 'callback', actor: this.provider.name, requestId: entry.requestId };
+    switch (fact.kind) {
+      case 'payment':
+        entry.outTradeNo = fact.payment.outTradeNo;
+        return answer(await this.paymentLane.submit({ seen: fact.payment, entry, cause }));
+      case 'refund':
+        entry.outTradeNo = fact.refund.outTradeNo;
+        entry.outRefundNo = fact.refund.outRefundNo;
+        return answer(await this.refundLane.submit({ seen: fact.refund, entry, cause }));
+      case 'ignored':
+        await this.journal.addAlone({ ...entry, outcome: 'ignored', httpStatus: 200 });
+        return OK;
+    }
+  }
+
+  /** One transaction for all that came while the last one committed: the facts and their journal rows together. */
+  private settle(items: LaneItem<unknown>[], apply: (tx: EntityManager) => Promise<Outcome[]>): Promise<Outcome[]> {
+    return this.db.transaction(async (tx) => {
+      const outcomes = await apply(tx);
+      const entries = items.map(({ entry }, index): JournalEntry => {
+        const one = outcomes[index] as Outcome;
+        return { ...entry, outcome: journalled(one), httpStatus: answer(one).status, code: one.field ?? null };
+      });
+      await this.journal.add(tx, entries);
+      return outcomes;
+    });
+  }
+
+  private async refuse(
+    entry: JournalEntry,
+    outcome: CallbackOutcome,
+    status: 400 | 401 | 403,
+    code: string,
+  ): Promise<CallbackAnswer> {
+    if (!(await this.badLimit.allows(entry.address))) return { status: 429, message: 'too_many_requests' };
+    await this.journal.addAlone({ ...entry, outcome, httpStatus: status, code }).catch((error: unknown) => {
+      this.log.error({ err: error, request_id: entry.requestId }, 'a refused callback could not be recorded');
+    });
+    return { status, message: code };
+  }
+
+  /** Our own failure: the channel sends it again. Recorded if the database lets us. */
+  private async failed(entry: JournalEntry, error: unknown): Promise<CallbackAnswer> {
+    this.log.error({ err: error, request_id: entry.requestId, out_trade_no: entry.outTradeNo }, 'callback not settled');
+    await this.journal.addAlone({ ...entry, outcome: 'failed', httpStatus: 500 }).catch(() => undefined);
+    return { status: 500, message: 'internal_error' };
+  }
+
+  /** A body that was too large to be read at all. */
+  async tooLarge(address: string, requestId: string): Promise<void> {
+    const entry = this.newEntry({ headers: {}, body: Buffer.alloc(0), address, requestId });
+    if (!(await this.badLimit.allows(address))) return;
+    await this.journal.addAlone({ ...entry, outcome: 'unreadable', httpStatus: 413, code: 'payload_too_large' });
+  }
+
+  private allows(address: string): boolean {
+    const list = this.settings.callbackAllowedIps;
+    if (!list) return true;
+    const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
+    return list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
+  }
+
+  private newEntry({ headers, body, address, requestId }: IncomingCallback): JournalEntry {
+    return {
+      provider: this.provider.name,
+      outcome: 'failed',
+      httpStatus: 500,
+      address,
+      eventType: null,
+      notificationId: null,
+      outTradeNo: null,
+      outRefundNo: null,
+      code: null,
+      serial: headers['wechatpay-serial'] ?? null,
+      body,
+      requestId,
+    };
+  }
+}
+
+function journalled({ outcome }: Outcome): CallbackOutcome {
+  return outcome === 'unknown_payment' || outcome === 'unknown_refund' ? 'mismatch' : outcome;
+}
+
+function answer({ outcome, field }: Outcome): CallbackAnswer {
+  switch (outcome) {
+    case 'applied':
+    case 'known':
+      return OK;
+    case 'mismatch':
+      return { status: 400, message: `${field ?? 'it'} does not fit` };
+    case 'unknown_payment':
+      return { status: 400, message: 'unknown out_trade_no' };
+    case 'unknown_refund':
+      return { status: 400, message: 'unknown out_refund_no' };
+  }
+}

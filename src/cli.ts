@@ -1,0 +1,85 @@
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { CommandFactory } from 'nest-commander';
+import { Logger } from 'nestjs-pino';
+import { AppModule } from './app.module.js';
+import { IssueTokenCommand } from './auth/auth.commands.js';
+import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.js';
+import { readSettings } from './config/settings.js';
+import { MigrateCommand } from './migrate.command.js';
+import { migrate } from './migrate.js';
+import { attachEmbeddedPostgres } from './embedded-postgres.js';
+import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
+import { checkWechat } from './provider/provider.module.js';
+import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
+import { EMBEDDED_DIRECTORY, fatal } from './start.js';
+import { OPEN_APP, OPEN_DATABASE, type OpenApp, type OpenDatabase, Terminal, UsageError } from './terminal/terminal.js';
+
+/** Commands of operators: exit code 0 done, 1 something failed, 2 wrong usage, 78 wrong configuration. */
+const EXIT_USAGE = 2;
+
+/** The configured database, or the embedded one: the running service's if there is one. */
+const openDatabase: OpenDatabase = async (work) => {
+  const settings = readSettings(checkWechat);
+  if (settings.databaseUrl !== null) return work(settings.databaseUrl);
+  const embedded = await attachEmbeddedPostgres({ directory: EMBEDDED_DIRECTORY });
+  try {
+    return await work(embedded.url);
+  } finally {
+    await embedded.stop();
+  }
+};
+
+const openApp: OpenApp = (work) =>
+  openDatabase(async (databaseUrl) => {
+    const settings = { ...readSettings(checkWechat), jobsEnabled: false };
+    await migrate(databaseUrl);
+    const module = AppModule.with({ settings: { ...settings, logLevel: 'warn' }, databaseUrl });
+    const app = await NestFactory.createApplicationContext(module, { logger: ['error', 'warn'], abortOnError: false });
+    app.useLogger(app.get(Logger));
+    try {
+      return await work(app);
+    } finally {
+      await app.close();
+    }
+  });
+
+@Module({
+  providers: [
+    Terminal,
+    { provide: OPEN_APP, useValue: openApp },
+    { provide: OPEN_DATABASE, useValue: openDatabase },
+    ExpirePaymentsCommand,
+    ReconcilePaymentsCommand,
+    SyncRefundsCommand,
+    RetryAbnormalRefundCommand,
+    SimulateCallbackCommand,
+    IssueTokenCommand,
+    MigrateCommand,
+  ],
+})
+class CliModule {}
+
+function usage(message: string): never {
+  process.stderr.write(`${message}\nTry: npm run cli -- --help\n`);
+  process.exit(EXIT_USAGE);
+}
+
+try {
+  await CommandFactory.run(CliModule, {
+    cliName: 'npm run cli --',
+    logger: ['error'],
+    errorHandler: (error) => {
+      const { code, exitCode } = error as { code?: string; exitCode?: number };
+      if (code === 'commander.helpDisplayed' || code === 'commander.version') process.exit(0);
+      if (code === 'commander.help') process.exit(EXIT_USAGE);
+      if (error instanceof UsageError) usage(error.message);
+      if (exitCode !== undefined) process.exit(EXIT_USAGE);
+      fatal(error);
+    },
+    serviceErrorHandler: (error) => (error instanceof UsageError ? usage(error.message) : fatal(error)),
+  });
+} catch (error) {
+  if (error instanceof UsageError) usage(error.message);
+  fatal(error);
+}

@@ -1,0 +1,65 @@
+import { Transform } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength } from 'class-validator';
+
+/** Secrets that `.env.example` publishes: good for development, refused in production. */
+export const DEVELOPMENT_JWT_SECRET = 'paydesk-development-only-jwt-secret';
+export const DEVELOPMENT_MOCK_SECRET = 'paydesk-development-only-mock-secret';
+
+/** Empty text counts as not set, as in `NAME=` of an env file. */
+const Unset = (): PropertyDecorator => Transform(({ value }: { value: unknown }) => (value === '' ? undefined : value));
+
+const Whole = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) => {
+    if (value === '' || value === undefined) return undefined;
+    return typeof value === 'string' && /^\d{1,10}$/.test(value.trim()) ? Number(value) : Number.NaN;
+  });
+
+/** Every variable that Paydesk reads, under its own name, so that a complaint names what to mend. */
+export class Environment {
+  @IsOptional() @IsIn(['development', 'test', 'production']) @Unset() NODE_ENV?: string;
+  @IsOptional() @IsInt() @Min(0) @Max(65535) @Whole() PORT?: number;
+  @IsOptional() @IsString() @Unset() HOST?: string;
+  @IsOptional() @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) @Unset() LOG_LEVEL?: string;
+
+  @IsOptional()
+  @Matches(/^postgres(ql)?:\/\/\S+$/, { message: 'DATABASE_URL must look like postgres://user:password@host/database' })
+  @Unset()
+  DATABASE_URL?: string;
+  @IsOptional() @IsInt() @Min(2) @Max(100) @Whole() DATABASE_POOL_SIZE?: number;
+
+  @IsOptional() @IsString() @MinLength(32) @Unset() JWT_SECRET?: string;
+  @IsOptional() @IsString() @Unset() JWT_PUBLIC_KEY?: string;
+  @IsOptional() @IsString() @Unset() JWT_AUDIENCE?: string;
+  @IsOptional() @IsInt() @Min(60) @Max(2_592_000) @Whole() JWT_TTL_SECONDS?: number;
+  @IsOptional() @IsString() @MinLength(16) @Unset() MOCK_CALLBACK_SECRET?: string;
+
+  @IsOptional() @IsInt() @Min(1) @Max(1_296_000) @Whole() PAYMENT_TTL_SECONDS?: number;
+  @IsOptional() @IsIn(['refund', 'hold']) @Unset() LATE_PAYMENT_POLICY?: string;
+  @IsOptional() @IsInt() @Min(0) @Max(65535) @Whole() SIM_PORT?: number;
+  @IsOptional() @IsIn(['true', 'false']) @Unset() JOBS_ENABLED?: string;
+  @IsOptional() @IsInt() @Min(0) @Max(10) @Whole() TRUSTED_PROXY_HOPS?: number;
+  @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() LOGINS_PER_MINUTE?: number;
+  @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() BAD_CALLBACKS_PER_MINUTE?: number;
+  @IsOptional() @IsInt() @Min(1) @Max(10_000) @Whole() CHANNEL_QUERIES_PER_SECOND?: number;
+
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_ENABLE_REAL?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_APPID?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_APP_SECRET?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_MCHID?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_SERIAL_NO?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_PRIVATE_KEY?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_PRIVATE_KEY_PATH?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_API_V3_KEY?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_PUBLIC_KEY?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_PUBLIC_KEY_PATH?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_PUBLIC_KEY_ID?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_PLATFORM_CERT?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_PLATFORM_CERT_PATH?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_MERCHANT_CERT?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_MERCHANT_CERT_PATH?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_NOTIFY_URL?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_REFUND_NOTIFY_URL?: string;
+  @IsOptional() @Matches(/^https?:\/\/[^\s?#]+$/) @Unset() WECHAT_PAY_BASE_URL?: string;
+  @IsOptional() @Matches(/^https?:\/\/[^\s?#]+$/) @Unset() WECHAT_API_BASE_URL?: string;
+  @IsOptional() @IsString() @Unset() WECHAT_PAY_CALLBACK_ALLOWED_IPS?: string;
+}

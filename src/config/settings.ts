@@ -1,0 +1,137 @@
+import 'reflect-metadata';
+import { existsSync } from 'node:fs';
+import { BlockList, isIP } from 'node:net';
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+import { DEVELOPMENT_JWT_SECRET, DEVELOPMENT_MOCK_SECRET, Environment } from './environment.js';
+import { keyText } from './key-text.js';
+import { type CheckWechat, readWechat, type WechatEnvironment } from './wechat-environment.js';
+
+/** What the environment means, in the units of the code. The injection token too. */
+export abstract class Settings {
+  readonly production!: boolean;
+  readonly port!: number;
+  readonly host!: string;
+  readonly logLevel!: string;
+  /** Null: the embedded PostgreSQL. */
+  readonly databaseUrl!: string | null;
+  readonly databasePoolSize!: number;
+  /** Null when another system issues the tokens. */
+  readonly jwtSecret!: string | null;
+  /** PEM of the key that checks RS256/ES256 tokens. */
+  readonly jwtPublicKey!: string | null;
+  readonly jwtAudience!: string;
+  readonly jwtTtlSeconds!: number;
+  readonly mockCallbackSecret!: string;
+  /** The mock provider, its callbacks and its login are there: neither production nor real. */
+  readonly mockEnabled!: boolean;
+  readonly paymentTtlSeconds!: number;
+  readonly latePaymentPolicy!: 'refund' | 'hold';
+  readonly jobsEnabled!: boolean;
+  /** How many proxies of our own stand before us: so many hops of `X-Forwarded-For` are believed. */
+  readonly trustedProxyHops!: number;
+  readonly loginsPerMinute!: number;
+  readonly badCallbacksPerMinute!: number;
+  readonly channelQueriesPerSecond!: number;
+  /** Null: every address may call back. */
+  readonly callbackAllowedIps!: BlockList | null;
+  /** Where the bundled simulator listens; 0: any free port. */
+  readonly simulatorPort!: number;
+  /** Null under the mock provider. */
+  readonly wechat!: WechatEnvironment | null;
+}
+
+/** The environment does not make a configuration. `problems` has one line each and never a value. */
+export class ConfigError extends Error {
+  constructor(readonly problems: string[]) {
+    super(`The configuration has ${problems.length} problem(s):\n${problems.map((line) => `  - ${line}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** Exit code for a wrong or missing setting (`EX_CONFIG` of sysexits). */
+export const EXIT_CONFIG = 78;
+
+/**
+ * The environment, with `.env` of the working directory beneath it and `overrides` above. The only reader of
+ * `process.env`.
+ * @throws ConfigError with every problem at once
+ */
+export function readSettings(checkWechat: CheckWechat, overrides: NodeJS.ProcessEnv = {}): Settings {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return parseSettings({ ...process.env, ...overrides }, checkWechat);
+}
+
+/** @throws ConfigError with every problem at once */
+export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat = () => []): Settings {
+  const e = plainToInstance(Environment, { ...env });
+  const problems = validateSync(e, { skipMissingProperties: true, validationError: { value: false } }).flatMap(
+    (error) =>
+      Object.values(error.constraints ?? {}).map((message) =>
+        message.startsWith(error.property) ? message : `${error.property}: ${message}`,
+      ),
+  );
+  const production = e.NODE_ENV === 'production';
+  const real = e.WECHAT_PAY_ENABLE_REAL === 'true';
+  if (production) problems.push(...productionProblems(e));
+
+  const callbackAllowedIps = allowList(e.WECHAT_PAY_CALLBACK_ALLOWED_IPS, problems);
+  const jwtPublicKey = keyText('JWT_PUBLIC_KEY', e.JWT_PUBLIC_KEY, problems);
+  const wechat = real ? readWechat(e, problems, checkWechat) : null;
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  return {
+    production,
+    port: e.PORT ?? 3000,
+    host: e.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    logLevel: e.LOG_LEVEL ?? (e.NODE_ENV === 'test' ? 'silent' : 'info'),
+    databaseUrl: e.DATABASE_URL ?? null,
+    databasePoolSize: e.DATABASE_POOL_SIZE ?? 10,
+    jwtSecret: e.JWT_SECRET ?? (production || jwtPublicKey ? null : DEVELOPMENT_JWT_SECRET),
+    jwtPublicKey,
+    jwtAudience: e.JWT_AUDIENCE ?? 'paydesk',
+    jwtTtlSeconds: e.JWT_TTL_SECONDS ?? 7200,
+    mockCallbackSecret: e.MOCK_CALLBACK_SECRET ?? DEVELOPMENT_MOCK_SECRET,
+    mockEnabled: !production && !real,
+    paymentTtlSeconds: e.PAYMENT_TTL_SECONDS ?? 1800,
+    latePaymentPolicy: e.LATE_PAYMENT_POLICY === 'hold' ? 'hold' : 'refund',
+    jobsEnabled: e.JOBS_ENABLED !== 'false',
+    trustedProxyHops: e.TRUSTED_PROXY_HOPS ?? 0,
+    loginsPerMinute: e.LOGINS_PER_MINUTE ?? 120,
+    badCallbacksPerMinute: e.BAD_CALLBACKS_PER_MINUTE ?? 120,
+    channelQueriesPerSecond: e.CHANNEL_QUERIES_PER_SECOND ?? 50,
+    callbackAllowedIps,
+    simulatorPort: e.SIM_PORT ?? 0,
+    wechat,
+  };
+}
+
+function productionProblems(e: Environment): string[] {
+  const problems: string[] = [];
+  if (!e.DATABASE_URL)
+    problems.push('DATABASE_URL must be set in production: the embedded PostgreSQL is for development');
+  if (!e.JWT_SECRET && !e.JWT_PUBLIC_KEY) problems.push('JWT_SECRET (or JWT_PUBLIC_KEY) must be set in production');
+  if (e.JWT_SECRET === DEVELOPMENT_JWT_SECRET)
+    problems.push('JWT_SECRET is the published one of .env.example: make your own');
+  if (e.MOCK_CALLBACK_SECRET)
+    problems.push('MOCK_CALLBACK_SECRET is for the mock provider only, which is off in production');
+  return problems;
+}
+
+/** A comma-separated list of addresses and CIDR ranges; null when empty. */
+function allowList(text: string | undefined, problems: string[]): BlockList | null {
+  const entries = (text ?? '').split(/[\s,]+/).filter(Boolean);
+  if (entries.length === 0) return null;
+  const list = new BlockList();
+  for (const entry of entries) {
+    const [address = '', prefix] = entry.split('/');
+    const version = isIP(address);
+    const bits = prefix === undefined ? (version === 6 ? 128 : 32) : Number(prefix);
+    if (version === 0 || !/^\d{1,3}$/.test(prefix ?? '0') || bits > (version === 6 ? 128 : 32)) {
+      problems.push('WECHAT_PAY_CALLBACK_ALLOWED_IPS must be a comma-separated list of addresses or CIDR ranges');
+      return null;
+    }
+    list.addSubnet(address, bits, version === 6 ? 'ipv6' : 'ipv4');
+  }
+  return list;
+}

@@ -1,0 +1,14 @@
+import { DynamicModule, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { dataSourceOptions } from '../data-source.js';
+
+/** The connection pool. Migrations have run before the application starts. */
+@Module({})
+export class DatabaseModule {
+  static with(url: string, poolSize: number): DynamicModule {
+    return {
+      module: DatabaseModule,
+      imports: [TypeOrmModule.forRoot({ ...dataSourceOptions(url, poolSize), retryAttempts: 3, retryDelay: 500 })],
+    };
+  }
+}

@@ -1,0 +1,28 @@
+import { DomainError } from '../common/errors.js';
+
+/** What a list is asked for: at most `limit` (1 to 100) rows after the key `after`. */
+export interface PageQuery {
+  limit: number;
+  after: string | null;
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+/** Cuts the one row too many that was fetched to see whether there is more. Pages go by key, never by offset. */
+export function pageOf<T>(rows: T[], query: PageQuery, key: (row: T) => string): Page<T> {
+  const items = rows.slice(0, query.limit);
+  const last = items.at(-1);
+  const more = rows.length > query.limit && last !== undefined;
+  return { items, next_cursor: more ? Buffer.from(key(last)).toString('base64url') : null };
+}
+
+/** @throws DomainError `invalid_cursor` */
+export function pageQuery(limit: number | undefined, cursor: string | undefined): PageQuery {
+  if (cursor === undefined || cursor === '') return { limit: limit ?? 20, after: null };
+  const after = Buffer.from(cursor, 'base64url').toString('utf8');
+  if (!/^[\x20-\x7e]{1,100}$/.test(after)) throw new DomainError('invalid_cursor');
+  return { limit: limit ?? 20, after };
+}

@@ -1,0 +1,93 @@
+import type { IncomingMessage } from 'node:http';
+import helmet from '@fastify/helmet';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Logger } from 'nestjs-pino';
+import { AppModule, type AppOptions } from './app.module.js';
+import { CallbacksService } from './callbacks/callbacks.service.js';
+import { Clock } from './common/clock.js';
+import { DomainError } from './common/errors.js';
+import { newId } from './common/ids.js';
+import { isCallback } from './http/callback-route.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { validation } from './http/validation.js';
+import { openApiDocument, serveDocs } from './openapi.js';
+
+/** 64 KB: far more than any honest request. */
+const BODY_LIMIT = 65_536;
+
+/** The service, ready to listen (or to be injected requests into). */
+export async function createHttpApp(options: AppOptions): Promise<NestFastifyApplication> {
+  const ids = options.clock ?? new Clock();
+  const filter = new ProblemFilter();
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    // So many hops of X-Forwarded-For are believed as there are proxies of our own.
+    trustProxy: (_address: string, hop: number) => hop < options.settings.trustedProxyHops,
+    // A path that cannot be decoded or is endless: refused before there is a route, and so before the hooks.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      void reply.header('x-request-id', request.id);
+      filter.answer(error, request, reply);
+    },
+    genReqId: (request: IncomingMessage) => requestId(request.headers['x-request-id'], ids),
+    requestTimeout: 30_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 65_000,
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(options), adapter, {
+    logger: ['error', 'warn'],
+    bodyParser: false,
+    abortOnError: false,
+  });
+  app.useLogger(app.get(Logger));
+  app.useGlobalFilters(filter);
+  app.useGlobalPipes(validation());
+  parseBodies(app);
+  await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
+
+  const fastify = adapter.getInstance();
+  // Not an async hook: a reply is a thenable that settles when it was sent.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
+  });
+  fastify.addHook('onError', async (request, _reply, error) => {
+    if (error.code !== 'FST_ERR_CTP_BODY_TOO_LARGE' || !isCallback(request.url)) return;
+    await app.get(CallbacksService).tooLarge(request.ip, request.id);
+  });
+  serveDocs(app, openApiDocument(app, options.settings));
+  return app;
+}
+
+/**
+ * JSON for the API; under the callback paths the raw bytes, whatever the content type says: there the signature is
+ * checked before anything is parsed. Any other content type is refused.
+ */
+function parseBodies(app: NestFastifyApplication): void {
+  const fastify = app.getHttpAdapter().getInstance();
+  const parseJson = fastify.getDefaultJsonParser('error', 'error');
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (isCallback(request.url)) done(null, body);
+    else if (body.length === 0) done(null, undefined);
+    else {
+      void parseJson(request, body.toString('utf8'), (error, parsed) =>
+        done(error ? new DomainError('malformed_json') : null, parsed),
+      );
+    }
+  });
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (isCallback(request.url)) done(null, body);
+    else if (body.length === 0) done(null, undefined);
+    else done(Object.assign(new Error('unsupported media type'), { statusCode: 415 }), undefined);
+  });
+}
+
+/** The caller's id if it is well formed, else one of ours. */
+function requestId(header: string | string[] | undefined, clock: Clock): string {
+  return typeof header === 'string' && /^[\w.-]{8,64}$/.test(header) ? header : newId('req', clock);
+}

@@ -1,0 +1,45 @@
+import { Controller, Get, Injectable, OnModuleDestroy } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { Public } from '../auth/public.js';
+import { DomainError } from '../common/errors.js';
+import { Problems } from './openapi.js';
+
+/** Whether this process should get traffic. Says no first when a shutdown begins. */
+@Injectable()
+export class Readiness implements OnModuleDestroy {
+  stopping = false;
+
+  onModuleDestroy(): void {
+    this.stopping = true;
+  }
+}
+
+@ApiTags('health')
+@Controller('health')
+export class HealthController {
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly readiness: Readiness,
+  ) {}
+
+  @Get('live')
+  @Public()
+  @ApiOperation({ summary: 'The process answers' })
+  @ApiOkResponse({ schema: { example: { status: 'ok' } } })
+  live(): { status: 'ok' } {
+    return { status: 'ok' };
+  }
+
+  @Get('ready')
+  @Public()
+  @ApiOperation({ summary: 'The process can serve: its database answers and it is not stopping' })
+  @ApiOkResponse({ schema: { example: { status: 'ok' } } })
+  @Problems('service_unavailable')
+  async ready(): Promise<{ status: 'ok' }> {
+    if (this.readiness.stopping) throw new DomainError('service_unavailable', 'the service is stopping');
+    await this.db.query('SELECT 1');
+    return { status: 'ok' };
+  }
+}

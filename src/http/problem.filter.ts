@@ -1,0 +1,32 @@
+import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isCallback, fail } from './callback-route.js';
+import { toDomainError, toProblem } from './problem.js';
+
+/** The one place where an error becomes an answer. Never a stack, SQL or a secret. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly log = new Logger('http');
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    this.answer(error, request, reply);
+  }
+
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const known = toDomainError(error);
+    if (known.code === 'internal_error') this.log.error({ err: error, request_id: request.id }, 'unexpected error');
+    else if (known.status === 503) this.log.warn({ err: error, request_id: request.id }, known.code);
+    if (reply.sent) return;
+    if (known.status === 503) void reply.header('retry-after', '2');
+    if (isCallback(request.url)) {
+      void reply.status(known.status).header('content-type', 'application/json; charset=utf-8').send(fail(known.code));
+      return;
+    }
+    void reply
+      .status(known.status)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(JSON.stringify(toProblem(known, request.id)));
+  }
+}

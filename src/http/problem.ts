@@ -1,0 +1,54 @@
+import { HttpException } from '@nestjs/common';
+import { DomainError, ERRORS, type ErrorCode, type FieldError } from '../common/errors.js';
+import { isDatabaseUnavailable } from '../database/sql.js';
+
+/** RFC 9457 `application/problem+json`, with a stable `code`. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  request_id: string;
+  errors?: FieldError[];
+}
+
+/** What an HTTP framework error means in our codes; whatever is not listed is `internal_error`. */
+const BY_STATUS: Partial<Record<number, ErrorCode>> = {
+  400: 'invalid_request',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  413: 'payload_too_large',
+  414: 'invalid_request',
+  415: 'unsupported_media_type',
+  429: 'too_many_requests',
+  503: 'service_unavailable',
+};
+
+/** Turns anything thrown into a refusal with a code. What is not one is a bug: `internal_error`, with no word of why. */
+export function toDomainError(error: unknown): DomainError {
+  if (error instanceof DomainError) return error;
+  if (isDatabaseUnavailable(error)) return new DomainError('service_unavailable');
+  if (error instanceof HttpException) return new DomainError(BY_STATUS[error.getStatus()] ?? 'internal_error');
+  const { statusCode, code } = error as { statusCode?: unknown; code?: unknown };
+  if (typeof code === 'string' && code.startsWith('FST_ERR_CTP_INVALID_JSON')) return new DomainError('malformed_json');
+  if (error instanceof SyntaxError && statusCode === 400) return new DomainError('malformed_json');
+  if (typeof statusCode === 'number' && statusCode < 500)
+    return new DomainError(BY_STATUS[statusCode] ?? 'invalid_request');
+  return new DomainError('internal_error');
+}
+
+export function toProblem(error: DomainError, requestId: string): Problem {
+  const { title, status } = ERRORS[error.code];
+  return {
+    type: `urn:paydesk:error:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    code: error.code,
+    request_id: requestId,
+    ...(error.errors ? { errors: error.errors } : {}),
+  };
+}

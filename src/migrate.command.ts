@@ -1,0 +1,47 @@
+import { Command, CommandRunner, Option } from 'nest-commander';
+import { createDataSource } from './data-source.js';
+import { Terminal } from './terminal/terminal.js';
+import { migrate } from './migrate.js';
+
+interface Options {
+  revert?: boolean;
+  json?: boolean;
+}
+
+@Command({ name: 'migrate', description: 'Bring the database schema up to date, or take the last migration back' })
+export class MigrateCommand extends CommandRunner {
+  constructor(private readonly terminal: Terminal) {
+    super();
+  }
+
+  override async run(_: string[], { revert, json }: Options): Promise<void> {
+    const done = await this.terminal.withDatabase((url) => (revert ? this.revert(url) : migrate(url)));
+    if (json) this.terminal.json({ [revert ? 'reverted' : 'applied']: done });
+    else
+      this.terminal.line(
+        done.length === 0 ? 'nothing to do' : `${revert ? 'reverted' : 'applied'}: ${done.join(', ')}`,
+      );
+  }
+
+  private async revert(url: string): Promise<string[]> {
+    const db = createDataSource(url);
+    await db.initialize();
+    try {
+      const executed = await db.query<{ name: string }[]>('SELECT name FROM migrations ORDER BY id DESC LIMIT 1');
+      await db.undoLastMigration();
+      return executed.map((row) => row.name);
+    } finally {
+      await db.destroy();
+    }
+  }
+
+  @Option({ flags: '--revert', description: 'Take the last migration back' })
+  reverted(): boolean {
+    return true;
+  }
+
+  @Option({ flags: '--json', description: 'Print JSON' })
+  json(): boolean {
+    return true;
+  }
+}

@@ -1,0 +1,61 @@
+import { applyDecorators, CanActivate, ExecutionContext, Injectable, SetMetadata, UseGuards } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { AuthenticatedRequest, Role } from '../auth/public.js';
+import { DomainError } from '../common/errors.js';
+import { isId } from '../common/ids.js';
+
+type Noun = 'order' | 'payment' | 'refund';
+
+interface Ownership {
+  noun: Noun;
+  /** Where the id stands: `params.id`, `body.order_id`, … */
+  at: [part: 'params' | 'body' | 'query', field: string];
+  /** Roles that may use the route for anybody's order. */
+  orRoles: Role[];
+}
+
+const OWNERSHIP = 'paydesk:ownership';
+
+const PREFIX = { order: 'ord', payment: 'pay', refund: 'ref' } as const;
+
+const OWNER: Record<Noun, string> = {
+  order: 'SELECT o.user_id FROM orders o WHERE o.id = $1',
+  payment: 'SELECT o.user_id FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = $1',
+  refund: `SELECT o.user_id FROM refunds r JOIN payments p ON p.id = r.payment_id JOIN orders o ON o.id = p.order_id
+           WHERE r.id = $1`,
+};
+
+/**
+ * Lets nobody but its owner touch an order, its payments and refunds. Somebody else's answers 404, the same bytes as
+ * one that does not exist.
+ */
+@Injectable()
+export class OrderOwnerGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    @InjectDataSource() private readonly db: DataSource,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const { noun, at, orRoles } = this.reflector.get<Ownership>(OWNERSHIP, context.getHandler());
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
+    const id = (request[at[0]] as Record<string, unknown> | undefined | null)?.[at[1]];
+    // A field that is missing or no text is the validation's business: it says which field is wrong.
+    if (typeof id !== 'string' && at[0] !== 'params') return true;
+    if (!isId(PREFIX[noun], String(id))) throw new DomainError('not_found');
+
+    const [row] = await this.db.query<{ user_id: string }[]>(OWNER[noun], [id]);
+    const role = request.user?.role;
+    const allowed = row && (row.user_id === request.user?.id || (role !== undefined && orRoles.includes(role)));
+    if (!allowed) throw new DomainError('not_found');
+    return true;
+  }
+}
+
+/** Only the owner may use the route (and `orRoles`). The id is the path's `id` unless `at` says otherwise. */
+export function OwnedBy(noun: Noun, options: { at?: Ownership['at']; orRoles?: Role[] } = {}): MethodDecorator {
+  const ownership: Ownership = { noun, at: options.at ?? ['params', 'id'], orRoles: options.orRoles ?? [] };
+  return applyDecorators(SetMetadata(OWNERSHIP, ownership), UseGuards(OrderOwnerGuard));
+}

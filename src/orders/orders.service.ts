@@ -1,0 +1,154 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, EntityManager } from 'typeorm';
+import { after, Clock, SECOND } from '../common/clock.js';
+import { DomainError, invalidField } from '../common/errors.js';
+import { CURRENCY, isAmountFen } from '../common/money.js';
+import { Settings } from '../config/settings.js';
+import { Page, pageOf, PageQuery } from '../database/page.js';
+import { prepared } from '../database/sql.js';
+import { Order } from './order.entity.js';
+import { Product } from './product.entity.js';
+
+export interface NewOrder {
+  id: string;
+  userId: string;
+  createdBy: string;
+  description: string;
+  amountFen: number;
+  metadata: Record<string, unknown>;
+  productId: string | null;
+  quantity: number | null;
+}
+
+const COLUMNS = `o.id, o.user_id AS "userId", o.status, o.amount_fen AS "amountFen", o.currency,
+  o.refunded_fen AS "refundedFen", o.description, o.metadata, o.product_id AS "productId", o.quantity,
+  o.paid_payment_id AS "paidPaymentId", o.created_by AS "createdBy", o.created_at AS "createdAt",
+  o.expires_at AS "expiresAt", o.paid_at AS "paidAt"`;
+
+/** Sole writer of `orders`. */
+@Injectable()
+export class OrdersService {
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly settings: Settings,
+    private readonly clock: Clock,
+  ) {}
+
+  /** An order for a product of the catalogue: the price is ours, never the client's. */
+  async createForProduct(id: string, userId: string, productId: string, quantity: number): Promise<Order> {
+    const product = await this.db.manager.findOneBy(Product, { id: productId, active: true });
+    if (!product) throw invalidField('product_id', 'is not a product that is sold here');
+    const amountFen = product.priceFen * quantity;
+    if (!isAmountFen(amountFen)) throw invalidField('quantity', 'makes more than one order may cost');
+    const description = quantity === 1 ? product.name : `${product.name} ×${quantity}`;
+    return this.create({
+      id,
+      userId,
+      createdBy: userId,
+      description,
+      amountFen,
+      metadata: {},
+      productId,
+      quantity,
+    });
+  }
+
+  /** Saves an order. The same id again answers the order that is there: a repeated request makes no second one. */
+  async create(order: NewOrder): Promise<Order> {
+    const now = this.clock.now();
+    await this.db.query(
+      `INSERT INTO orders (id, user_id, status, amount_fen, currency, description, metadata, product_id, quantity,
+                           created_by, created_at, expires_at)
+       VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
+      [
+        order.id,
+        order.userId,
+        order.amountFen,
+        CURRENCY,
+        order.description,
+        JSON.stringify(order.metadata),
+        order.productId,
+        order.quantity,
+        order.createdBy,
+        now,
+        after(now, this.settings.paymentTtlSeconds * SECOND),
+      ],
+    );
+    return this.get(order.id);
+  }
+
+  /** @throws DomainError `not_found` */
+  async get(id: string): Promise<Order> {
+    const order = await this.db.manager.findOneBy(Order, { id });
+    if (!order) throw new DomainError('not_found');
+    return order;
+  }
+
+  /** A user's own orders, newest first. */
+  async list(userId: string, query: PageQuery): Promise<Page<Order>> {
+    const found = this.db.manager
+      .createQueryBuilder(Order, 'o')
+      .where('o.userId = :userId', { userId })
+      .orderBy('o.id', 'DESC')
+      .take(query.limit + 1);
+    if (query.after !== null) found.andWhere('o.id < :after', { after: query.after });
+    return pageOf(await found.getMany(), query, (order) => order.id);
+  }
+
+  /** Locks one order until the transaction ends. @throws DomainError `not_found` */
+  async lock(tx: EntityManager, id: string): Promise<Order> {
+    const order = await tx.findOne(Order, { where: { id }, lock: { mode: 'pessimistic_write' } });
+    if (!order) throw new DomainError('not_found');
+    return order;
+  }
+
+  /**
+   * Locks the orders of these payments, in id order so that no two transactions wait for each other. One lock guards an
+   * order, its payments and their refunds: read those rows only after it.
+   */
+  async lockByPayments(tx: EntityManager, paymentIds: string[]): Promise<Map<string, Order>> {
+    const rows = await prepared<Order>(
+      tx,
+      'orders_lock_by_payments',
+      `SELECT ${COLUMNS} FROM orders o
+       WHERE o.id = ANY (ARRAY(SELECT p.order_id FROM payments p WHERE p.id = ANY ($1::text[])))
+       ORDER BY o.id FOR UPDATE`,
+      [paymentIds],
+    );
+    return new Map(rows.map((row) => [row.id, Object.assign(new Order(), row)]));
+  }
+
+  /** Writes what a settlement changes of orders that the caller has locked. */
+  async save(tx: EntityManager, orders: Order[]): Promise<void> {
+    if (orders.length === 0) return;
+    await prepared(
+      tx,
+      'orders_save',
+      `UPDATE orders o SET status = v.status, refunded_fen = v.refunded_fen, paid_payment_id = v.paid_payment_id,
+                           paid_at = v.paid_at, expires_at = v.expires_at
+       FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+            AS v(id, status, refunded_fen, paid_payment_id, paid_at, expires_at)
+       WHERE o.id = v.id`,
+      [
+        orders.map((order) => order.id),
+        orders.map((order) => order.status),
+        orders.map((order) => order.refundedFen),
+        orders.map((order) => order.paidPaymentId),
+        orders.map((order) => order.paidAt),
+        orders.map((order) => order.expiresAt),
+      ],
+    );
+  }
+
+  /** Cancels orders that are still pending and that nobody is paying; the caller has locked them. Answers which it did. */
+  async cancelPending(tx: EntityManager, ids: string[]): Promise<string[]> {
+    const [rows] = await tx.query<[{ id: string }[], number]>(
+      `UPDATE orders o SET status = 'cancelled' WHERE o.id = ANY ($1::text[]) AND o.status = 'pending'
+       AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.status IN ('init', 'processing'))
+       RETURNING o.id`,
+      [ids],
+    );
+    return rows.map((row) => row.id);
+  }
+}

@@ -1,0 +1,150 @@
+import type { Cause } from '../common/cause.js';
+import type { NewDiscrepancy } from '../discrepancies/discrepancies.service.js';
+import type { NewNotification } from '../notifications/notifications.service.js';
+import type { Order, OrderStatus } from '../orders/order.entity.js';
+import type { ChannelPayment } from '../provider/payment-provider.js';
+import type { Move } from './history.service.js';
+import type { LatePayment } from './late-money.js';
+import type { Payment, PaymentStatus } from './payment.entity.js';
+
+/** The rows of one settlement in memory, and what it is about to write: each row at most once, each move with its event. */
+export class Batch {
+  readonly moves: Move[] = [];
+  readonly notifications: NewNotification[] = [];
+  readonly discrepancies: NewDiscrepancy[] = [];
+  readonly late: LatePayment[] = [];
+  private readonly payments: Map<string, Payment>;
+  private readonly transactions = new Map<string, string>();
+  private readonly dirtyPayments = new Set<Payment>();
+  private readonly dirtyOrders = new Set<Order>();
+
+  constructor(
+    private readonly orders: Map<string, Order>,
+    payments: Payment[],
+  ) {
+    this.payments = new Map(payments.map((payment) => [payment.id, payment]));
+    for (const payment of payments) {
+      if (payment.transactionId) this.transactions.set(payment.transactionId, payment.id);
+    }
+  }
+
+  payment(id: string): Payment | undefined {
+    return this.payments.get(id);
+  }
+
+  order(id: string): Order | undefined {
+    return this.orders.get(id);
+  }
+
+  changedPayments(): Payment[] {
+    return [...this.dirtyPayments];
+  }
+
+  changedOrders(): Order[] {
+    return [...this.dirtyOrders];
+  }
+
+  /** The other payment that already carries this transaction id, or null. */
+  ownerOfTransaction(transactionId: string | null, paymentId: string): string | null {
+    const owner = transactionId === null ? undefined : this.transactions.get(transactionId);
+    return owner === undefined || owner === paymentId ? null : owner;
+  }
+
+  succeed(payment: Payment, order: Order, seen: ChannelPayment, late: boolean, cause: Cause, now: Date): void {
+    const transactionId = seen.transactionId ?? '';
+    this.movePayment(payment, 'succeeded', cause, late ? 'late' : null, () => {
+      payment.markSucceeded(transactionId, seen.paidAt ?? now, now);
+      payment.late = late;
+    });
+    this.transactions.set(transactionId, payment.id);
+    this.notify('payment.succeeded', payment, order);
+    if (!late) {
+      this.moveOrder(order, 'paid', cause, payment.id, () => order.markPaid(payment.id, payment.paidAt ?? now));
+      return;
+    }
+    this.late.push({ payment, order, cause });
+    this.notify('payment.late', payment, order);
+    this.notify('payment.late', payment, order, 'operators');
+  }
+
+  endPayment(
+    payment: Payment,
+    order: Order,
+    as: 'failed' | 'closed' | 'expired',
+    failureCode: string | null,
+    cause: Cause,
+    now: Date,
+  ): void {
+    this.movePayment(payment, as, cause, failureCode, () => {
+      payment.moveTo(as, now);
+      payment.failureCode = failureCode;
+    });
+    this.notify(`payment.${as}`, payment, order);
+    if (as === 'expired' && order.status === 'pending') {
+      this.moveOrder(order, 'cancelled', cause, payment.id, () => order.moveTo('cancelled'));
+    }
+  }
+
+  openMismatch(payment: Payment, found: { field: string; expected: string; seen: string }, seen: ChannelPayment): void {
+    this.discrepancies.push({
+      type: 'mismatch',
+      caseKey: `mismatch:${payment.id}:${found.field}:${found.seen}`,
+      paymentId: payment.id,
+      outTradeNo: payment.id,
+      detail: { field: found.field, expected: found.expected, seen: found.seen, transaction_id: seen.transactionId },
+    });
+  }
+
+  openSecondTransaction(payment: Payment, seen: ChannelPayment): void {
+    this.discrepancies.push({
+      type: 'double_transaction',
+      caseKey: `double_transaction:${payment.id}:${seen.transactionId}`,
+      paymentId: payment.id,
+      outTradeNo: payment.id,
+      detail: { known: payment.transactionId, seen: seen.transactionId, amount: seen.amountFen },
+    });
+  }
+
+  /** Money under a number that we never gave. */
+  openUnknown(seen: ChannelPayment): void {
+    this.discrepancies.push({
+      type: 'unknown_payment',
+      caseKey: `unknown_payment:${seen.outTradeNo}`,
+      paymentId: null,
+      outTradeNo: seen.outTradeNo,
+      detail: { amount: seen.amountFen, currency: seen.currency, transaction_id: seen.transactionId },
+    });
+  }
+
+  private movePayment(
+    payment: Payment,
+    to: PaymentStatus,
+    cause: Cause,
+    note: string | null,
+    change: () => void,
+  ): void {
+    const from = payment.status;
+    change();
+    this.dirtyPayments.add(payment);
+    this.moves.push({ noun: 'payment', orderId: payment.orderId, paymentId: payment.id, from, to, cause, note });
+  }
+
+  private moveOrder(order: Order, to: OrderStatus, cause: Cause, paymentId: string, change: () => void): void {
+    const from = order.status;
+    change();
+    this.dirtyOrders.add(order);
+    this.moves.push({ noun: 'order', orderId: order.id, paymentId, from, to, cause });
+  }
+
+  private notify(
+    type: NewNotification['type'],
+    payment: Payment,
+    order: Order,
+    to: 'owner' | 'operators' = 'owner',
+  ): void {
+    const data = { payment_id: payment.id, order_id: order.id, amount: payment.amountFen, currency: payment.currency };
+    const forOwner = to === 'owner';
+    const subjectId = forOwner ? payment.id : `${payment.id}:operators`;
+    this.notifications.push({ type, userId: forOwner ? order.userId : null, subjectId, data });
+  }
+}

@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { ChannelOrder, ChannelPayment } from '../provider/payment-provider.js';
+import type { Payment } from './payment.entity.js';
+
+interface Row {
+  id: string;
+  description: string;
+  metadata: Record<string, unknown>;
+  openid: string | null;
+}
+
+/** Puts together what a provider needs to know of a payment: the row, its order, and the payer's openid. */
+@Injectable()
+export class ChannelOrders {
+  constructor(@InjectDataSource() private readonly db: DataSource) {}
+
+  async of(payment: Payment): Promise<ChannelOrder> {
+    const [order] = await this.ofMany([payment]);
+    if (!order) throw new Error(`payment ${payment.id} has no order`);
+    return order;
+  }
+
+  /** One for each payment, in their order. The same payment always gives the same values. */
+  async ofMany(payments: Payment[]): Promise<ChannelOrder[]> {
+    const rows = await this.db.query<Row[]>(
+      `SELECT p.id, o.description, o.metadata, u.openid
+       FROM payments p JOIN orders o ON o.id = p.order_id LEFT JOIN users u ON u.id = o.user_id AND u.appid = p.appid
+       WHERE p.id = ANY ($1::text[])`,
+      [payments.map((payment) => payment.id)],
+    );
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return payments.flatMap((payment) => {
+      const row = byId.get(payment.id);
+      if (!row) return [];
+      const { description, metadata, openid } = row;
+      const { id: outTradeNo, amountFen, currency, expiresAt } = payment;
+      const placed = payment.status !== 'init';
+      return [{ outTradeNo, placed, amountFen, currency, description, openid, expiresAt, metadata }];
+    });
+  }
+}
+
+/** What is true of a payment that the channel never heard of and that we give up. */
+export function neverSent(payment: Payment): ChannelPayment {
+  return unpaid(payment, 'closed');
+}
+
+/** What is true of a payment that the channel never heard of and that still may be started. */
+export function stillOpen(payment: Payment): ChannelPayment {
+  return unpaid(payment, 'open');
+}
+
+function unpaid(payment: Payment, state: 'closed' | 'open'): ChannelPayment {
+  return {
+    outTradeNo: payment.id,
+    state,
+    transactionId: null,
+    amountFen: null,
+    currency: null,
+    paidAt: null,
+    account: null,
+  };
+}

@@ -1,0 +1,200 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
+import { CallBudget } from '../common/call-budget.js';
+import { inParallel } from '../common/parallel.js';
+import {
+  type ChannelOrder,
+  type ChannelPayment,
+  PaymentProvider,
+  ProviderError,
+} from '../provider/payment-provider.js';
+import { ChannelOrders, neverSent, stillOpen } from './channel-orders.js';
+import { Payment } from './payment.entity.js';
+import { PaymentSettlement, type Settling } from './settlement.service.js';
+
+/**
+ * Which open payments are asked about: `due`, whose `next_check_at` has come (the timer); `all` that are open (a person
+ * asks); `expired`, past their `expires_at`.
+ */
+export type DueScope = 'due' | 'all' | 'expired';
+
+export interface DueOptions {
+  scope: DueScope;
+  cause: Cause;
+  limit: number;
+  dryRun?: boolean;
+  /** Told after each batch how many are done. */
+  onProgress?: (done: number) => void;
+}
+
+export interface DueReport {
+  /** Payments that were asked about. */
+  checked: number;
+  succeeded: number;
+  expired: number;
+  /** Failed or closed. */
+  ended: number;
+  /** Still open, to be asked again. */
+  open: number;
+  /** No answer: asked again later under the same number. */
+  unknown: number;
+  /** Ids, with `dryRun` what would be asked about. */
+  payments: { id: string; status: string }[];
+}
+
+/** Waits between two questions about an open payment; the last repeats until its end of life (official query plan). */
+const RHYTHM = [5 * SECOND, 30 * SECOND, MINUTE, 3 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE];
+/** A claimed payment belongs to its process for so long; a dead one's claim runs out. */
+const LEASE = 60 * SECOND;
+const BATCH = 100;
+/** Questions under way at once. */
+const IN_FLIGHT = 16;
+
+// Statuses are literals, not parameters: only so does the planner use the partial indexes on what is open.
+const OPEN = `status IN ('init', 'processing') AND (lease_until IS NULL OR lease_until <= $1)`;
+// `$2` is the last id of this run: what a person asks for goes once through the ids, what is due drops out by itself.
+const SCOPES: Record<DueScope, { where: string; order: string }> = {
+  due: { where: `next_check_at <= $1 AND $2::text IS NOT NULL`, order: 'next_check_at' },
+  all: { where: `id > $2`, order: 'id' },
+  expired: { where: `expires_at <= $1 AND id > $2`, order: 'id' },
+};
+
+/**
+ * The questions about open payments. The work is in the rows: claimed in bounded batches by `FOR UPDATE SKIP LOCKED`
+ * and a lease, so that timers, commands and other processes share it and none does it twice. No transaction is open
+ * during a call. Past its end of life a payment is closed at the channel and only then expired.
+ */
+@Injectable()
+export class DuePayments {
+  private readonly log = new Logger(DuePayments.name);
+
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly provider: PaymentProvider,
+    private readonly channelOrders: ChannelOrders,
+    private readonly settlement: PaymentSettlement,
+    private readonly budget: CallBudget,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(options: DueOptions): Promise<DueReport> {
+    const report: DueReport = { checked: 0, succeeded: 0, expired: 0, ended: 0, open: 0, unknown: 0, payments: [] };
+    if (options.dryRun) return this.preview(options, report);
+    let last = '';
+    while (report.checked < options.limit) {
+      const claimed = await this.claim(options.scope, last, Math.min(BATCH, options.limit - report.checked));
+      if (claimed.length === 0) break;
+      last = claimed.reduce((max, payment) => (payment.id > max ? payment.id : max), last);
+      await this.check(claimed, options.cause, report);
+      options.onProgress?.(report.checked);
+    }
+    return report;
+  }
+
+  private async preview(options: DueOptions, report: DueReport): Promise<DueReport> {
+    const { where, order } = SCOPES[options.scope];
+    report.payments = await this.db.query<{ id: string; status: string }[]>(
+      `SELECT id, status FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3`,
+      [this.clock.now(), '', options.limit],
+    );
+    return report;
+  }
+
+  /** Takes payments in hand, oldest due first; other processes skip them until the lease runs out. */
+  private async claim(scope: DueScope, last: string, limit: number): Promise<Payment[]> {
+    const { where, order } = SCOPES[scope];
+    const now = this.clock.now();
+    const [claimed] = await this.db.query<[{ id: string }[], number]>(
+      `UPDATE payments SET lease_until = $4, checked_at = $1, checks = checks + 1
+       WHERE id = ANY (ARRAY(
+         SELECT id FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
+       RETURNING id`,
+      [now, last, limit, after(now, LEASE)],
+    );
+    if (claimed.length === 0) return [];
+    return this.db.manager
+      .createQueryBuilder(Payment, 'p')
+      .where('p.id IN (:...ids)', { ids: claimed.map((row) => row.id) })
+      .getMany();
+  }
+
+  private async check(payments: Payment[], cause: Cause, report: DueReport): Promise<void> {
+    const orders = await this.channelOrders.ofMany(payments);
+    const answers = await inParallel(payments, IN_FLIGHT, (payment, index) => this.ask(payment, orders[index]));
+    const settling: Settling[] = [];
+    const unknown: Payment[] = [];
+    payments.forEach((payment, index) => {
+      const seen = answers[index];
+      if (seen) settling.push({ seen, cause });
+      else unknown.push(payment);
+    });
+    const settled = await this.apply(settling);
+    for (const payment of settled) tally(payment, report);
+    report.unknown += payments.length - settled.length;
+    report.checked += payments.length;
+    await this.schedule([...settled.filter((payment) => payment.isOpen), ...unknown]);
+  }
+
+  /** All in one transaction; if that fails, one by one, so that one bad row holds nobody else up. */
+  private async apply(settling: Settling[]): Promise<Payment[]> {
+    if (settling.length === 0) return [];
+    try {
+      const settled = await this.db.transaction((tx) => this.settlement.apply(tx, settling));
+      return settled.flatMap((one) => one.payment ?? []);
+    } catch (error) {
+      if (settling.length > 1) return (await Promise.all(settling.map((one) => this.apply([one])))).flat();
+      this.log.error({ payment_id: settling[0]?.seen.outTradeNo, err: error }, 'the answer could not be settled');
+      return [];
+    }
+  }
+
+  /**
+   * Within its life a payment is asked about; after it, closed. `time_expire` and our clock are hints,
+   * the answer counts. Null where the channel gave none.
+   */
+  private async ask(payment: Payment, order: ChannelOrder | undefined): Promise<ChannelPayment | null> {
+    if (!order) return null;
+    const expired = payment.hasExpired(this.clock.now());
+    try {
+      // Never sent: the channel has nothing to say of it (the mock has, by its stage directions).
+      if (!order.placed && this.provider.name !== 'mock') return expired ? neverSent(payment) : stillOpen(payment);
+      await this.budget.take();
+      const seen = await this.provider.queryPayment(order);
+      if (!expired || (seen.state !== 'open' && seen.state !== 'not_found')) return seen;
+      await this.budget.take();
+      return await this.provider.closePayment(order);
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      this.log.warn({ payment_id: payment.id, code: error.code, outcome: error.outcome }, 'the channel gave no answer');
+      return null;
+    }
+  }
+
+  /** Gives the payments back and says when they are asked about again, at the latest at their end of life. */
+  private async schedule(payments: Payment[]): Promise<void> {
+    if (payments.length === 0) return;
+    const now = this.clock.now();
+    const times = payments.map((payment) => {
+      const gap = RHYTHM[Math.min(payment.checks, RHYTHM.length - 1)] ?? MINUTE;
+      const regular = after(now, gap);
+      return payment.expiresAt > now && payment.expiresAt < regular ? payment.expiresAt : regular;
+    });
+    await this.db.query(
+      `UPDATE payments p SET next_check_at = v.at, lease_until = NULL
+       FROM unnest($1::text[], $2::timestamptz[]) AS v(id, at)
+       WHERE p.id = v.id AND p.status IN ('init', 'processing')`,
+      [payments.map((payment) => payment.id), times],
+    );
+  }
+}
+
+function tally(payment: Payment, report: DueReport): void {
+  report.payments.push({ id: payment.id, status: payment.status });
+  if (payment.isOpen) report.open += 1;
+  else if (payment.status === 'succeeded') report.succeeded += 1;
+  else if (payment.status === 'expired') report.expired += 1;
+  else report.ended += 1;
+}

@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, EntityManager } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { Clock } from '../common/clock.js';
+import { prepared } from '../database/sql.js';
+
+export interface Move {
+  noun: 'order' | 'payment' | 'refund';
+  orderId: string;
+  paymentId: string | null;
+  refundId?: string | null;
+  from: string | null;
+  to: string;
+  cause: Cause;
+  note?: string | null;
+}
+
+export interface EventRow {
+  id: string;
+  at: Date;
+  noun: string;
+  payment_id: string | null;
+  refund_id: string | null;
+  from_status: string | null;
+  to_status: string;
+  cause: string;
+  actor: string;
+  request_id: string | null;
+  note: string | null;
+}
+
+/** `payment_events`: one row for every move, with who and why. No state changes without one. */
+@Injectable()
+export class PaymentHistory {
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly clock: Clock,
+  ) {}
+
+  async add(tx: EntityManager, moves: Move[]): Promise<void> {
+    if (moves.length === 0) return;
+    await prepared(
+      tx,
+      'payment_events_add',
+      `INSERT INTO payment_events
+         (at, order_id, payment_id, refund_id, noun, from_status, to_status, cause, actor, request_id, note)
+       SELECT $1, v.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                                  $9::text[], $10::text[], $11::text[]) AS v`,
+      [
+        this.clock.now(),
+        moves.map((move) => move.orderId),
+        moves.map((move) => move.paymentId),
+        moves.map((move) => move.refundId ?? null),
+        moves.map((move) => move.noun),
+        moves.map((move) => move.from),
+        moves.map((move) => move.to),
+        moves.map((move) => move.cause.kind),
+        moves.map((move) => move.cause.actor),
+        moves.map((move) => move.cause.requestId),
+        moves.map((move) => move.note ?? null),
+      ],
+    );
+  }
+
+  /** The whole history of a payment, its order's and its refunds' moves included, oldest first. */
+  async of(paymentId: string): Promise<EventRow[]> {
+    return this.db.query<EventRow[]>(
+      `SELECT id, at, noun, payment_id, refund_id, from_status, to_status, cause, actor, request_id, note
+       FROM payment_events
+       WHERE order_id = (SELECT order_id FROM payments WHERE id = $1) AND (payment_id = $1 OR payment_id IS NULL)
+       ORDER BY payment_events.id`,
+      [paymentId],
+    );
+  }
+}

@@ -1,0 +1,55 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { PayParams } from '../provider/payment-provider.js';
+import type { Payment, PaymentStatus } from './payment.entity.js';
+
+class FailureView {
+  @ApiProperty({ description: "The channel's code", example: 'NOT_ENOUGH' }) code!: string;
+}
+
+export class PaymentView {
+  @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
+  @ApiProperty({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) order_id!: string;
+  @ApiProperty({ description: 'The same as `id`', example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) out_trade_no!: string;
+  @ApiProperty({ enum: ['mock', 'wechat'] }) provider!: string;
+  @ApiProperty({ enum: ['init', 'processing', 'succeeded', 'failed', 'expired', 'closed'] }) status!: PaymentStatus;
+  @ApiProperty({ description: 'In fen', example: 1800 }) amount!: number;
+  @ApiProperty({ example: 'CNY' }) currency!: string;
+  @ApiProperty({ description: 'Paid back, in fen', example: 0 }) refunded_amount!: number;
+  @ApiProperty({ type: String, nullable: true, description: "The channel's number" }) transaction_id!: string | null;
+  @ApiProperty({ format: 'date-time' }) created_at!: string;
+  @ApiProperty({ format: 'date-time' }) expires_at!: string;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true }) paid_at!: string | null;
+  @ApiProperty({ type: FailureView, nullable: true }) failure!: FailureView | null;
+
+  static of(payment: Payment): PaymentView {
+    return {
+      id: payment.id,
+      order_id: payment.orderId,
+      out_trade_no: payment.id,
+      provider: payment.provider,
+      status: payment.status,
+      amount: payment.amountFen,
+      currency: payment.currency,
+      refunded_amount: payment.refundedFen,
+      transaction_id: payment.transactionId,
+      created_at: payment.createdAt.toISOString(),
+      expires_at: payment.expiresAt.toISOString(),
+      paid_at: payment.paidAt?.toISOString() ?? null,
+      failure: payment.failureCode === null ? null : { code: payment.failureCode },
+    };
+  }
+}
+
+/** The arguments of `wx.requestPayment`, to be handed on as they are. */
+export class PayParamsView implements PayParams {
+  @ApiProperty({ description: 'Seconds, as text', example: '1763884800' }) timeStamp!: string;
+  @ApiProperty() nonceStr!: string;
+  @ApiProperty({ example: 'prepay_id=wx201410272009395522657a690389285100' }) package!: string;
+  @ApiProperty({ description: '`RSA`; the mock provider says `HMAC-SHA256`', example: 'RSA' }) signType!: string;
+  @ApiProperty() paySign!: string;
+}
+
+export class StartedView {
+  @ApiProperty() payment!: PaymentView;
+  @ApiProperty() pay_params!: PayParamsView;
+}

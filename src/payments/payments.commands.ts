@@ -1,0 +1,90 @@
+import { Command, CommandRunner, Option } from 'nest-commander';
+import { byCommand } from '../common/cause.js';
+import { positiveInteger, Terminal } from '../terminal/terminal.js';
+import { type DueReport, DuePayments, type DueScope } from './due-payments.js';
+import { StaleOrders } from './stale-orders.js';
+
+interface Options {
+  dryRun?: boolean;
+  limit?: number;
+  json?: boolean;
+}
+
+const NO_LIMIT = 1_000_000;
+
+abstract class DueCommand extends CommandRunner {
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly name: string,
+    private readonly scope: DueScope,
+    private readonly cancelsOrders: boolean,
+  ) {
+    super();
+  }
+
+  override async run(_: string[], options: Options): Promise<void> {
+    const { dryRun = false, limit = NO_LIMIT, json } = options;
+    const cause = byCommand(this.name);
+    const { report, cancelled } = await this.terminal.withApp((app) =>
+      this.terminal.progress(this.name, async (onProgress) => {
+        const found = await app.get(DuePayments).run({ scope: this.scope, cause, limit, dryRun, onProgress });
+        const stale = this.cancelsOrders ? await app.get(StaleOrders).cancel({ cause, limit, dryRun }) : [];
+        return { report: found, cancelled: stale };
+      }),
+    );
+    this.print(report, cancelled, dryRun, json);
+    if (report.unknown > 0) process.exitCode = 1;
+  }
+
+  private print(report: DueReport, cancelled: string[], dryRun: boolean, json: boolean | undefined): void {
+    const { payments, ...counts } = report;
+    if (dryRun) {
+      const would = { dry_run: true, payments: payments.map((one) => one.id), orders_without_payment: cancelled };
+      if (json) this.terminal.json(would);
+      else
+        this.terminal.report(
+          { 'would ask about payments': payments.length, 'would cancel orders': cancelled.length },
+          false,
+        );
+      if (!json) this.terminal.rows(payments, false);
+      return;
+    }
+    this.terminal.report({ ...counts, orders_cancelled_without_payment: cancelled.length }, json);
+    if (!json) this.terminal.rows(payments.slice(0, 100), false);
+  }
+
+  @Option({ flags: '--dry-run', description: 'Show what would be done; change nothing' })
+  dryRun(): boolean {
+    return true;
+  }
+
+  @Option({ flags: '--limit <n>', description: 'At most so many payments' })
+  limit(value: string): number {
+    return positiveInteger('--limit')(value);
+  }
+
+  @Option({ flags: '--json', description: 'Print JSON' })
+  json(): boolean {
+    return true;
+  }
+}
+
+@Command({
+  name: 'expire_payments',
+  description: 'Ask the channel about open payments past their time; what is not paid is closed there and expired here',
+})
+export class ExpirePaymentsCommand extends DueCommand {
+  constructor(terminal: Terminal) {
+    super(terminal, 'expire_payments', 'expired', true);
+  }
+}
+
+@Command({
+  name: 'reconcile_payments',
+  description: 'Ask the channel about every open payment and take over what it says',
+})
+export class ReconcilePaymentsCommand extends DueCommand {
+  constructor(terminal: Terminal) {
+    super(terminal, 'reconcile_payments', 'all', false);
+  }
+}

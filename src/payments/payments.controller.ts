@@ -1,0 +1,133 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { IsString } from 'class-validator';
+import type { FastifyReply } from 'fastify';
+import { RequestCause } from '../auth/public.js';
+import type { Cause } from '../common/cause.js';
+import { Idempotent, NewId } from '../http/idempotency.interceptor.js';
+import { Problems } from '../http/openapi.js';
+import { OwnedBy } from '../orders/order-owner.guard.js';
+import { PaymentView, StartedView } from './payment.view.js';
+import { PaymentsService } from './payments.service.js';
+
+export class PaymentBody {
+  @ApiProperty({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
+  @IsString()
+  order_id!: string;
+}
+
+@ApiTags('payments')
+@ApiBearerAuth()
+@Controller('api/payments')
+export class PaymentsController {
+  constructor(private readonly payments: PaymentsService) {}
+
+  @Post()
+  @OwnedBy('order', { at: ['body', 'order_id'] })
+  @Idempotent()
+  @ApiOperation({ summary: 'Open a payment for an order, or get the one that is open' })
+  @ApiCreatedResponse({ type: PaymentView, description: 'A new payment' })
+  @ApiOkResponse({ type: PaymentView, description: "The order's payment that is still open" })
+  @Problems(
+    'invalid_request',
+    'unauthenticated',
+    'not_found',
+    'order_not_payable',
+    'order_expired',
+    'idempotency_in_progress',
+    'idempotency_key_reused',
+    'service_unavailable',
+  )
+  async create(
+    @Body() body: PaymentBody,
+    @NewId('pay') id: string,
+    @RequestCause() cause: Cause,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PaymentView> {
+    const { payment, created } = await this.payments.create(body.order_id, id, cause);
+    reply.status(created ? 201 : 200);
+    return PaymentView.of(payment);
+  }
+
+  @Get(':id')
+  @OwnedBy('payment')
+  @ApiOperation({ summary: 'One payment of the caller' })
+  @ApiOkResponse({ type: PaymentView })
+  @Problems('unauthenticated', 'not_found')
+  async one(@Param('id') id: string): Promise<PaymentView> {
+    return PaymentView.of(await this.payments.get(id));
+  }
+
+  @Post(':id/start')
+  @HttpCode(200)
+  @OwnedBy('payment')
+  @ApiOperation({
+    summary: 'Place it at the channel and get the arguments of `wx.requestPayment`',
+    description: 'Again while the payment is open: the same prepay id while it lives, freshly signed.',
+  })
+  @ApiOkResponse({ type: StartedView })
+  @Problems(
+    'unauthenticated',
+    'not_found',
+    'payment_expired',
+    'payment_not_open',
+    'payer_unknown',
+    'channel_rejected',
+    'channel_unavailable',
+    'service_unavailable',
+  )
+  async start(@Param('id') id: string, @RequestCause() cause: Cause): Promise<StartedView> {
+    const { payment, payParams } = await this.payments.start(id, cause);
+    return { payment: PaymentView.of(payment), pay_params: payParams };
+  }
+
+  @Post(':id/succeed')
+  @HttpCode(200)
+  @OwnedBy('payment')
+  @ApiOperation({
+    summary: 'The pretend payment of the mock provider',
+    description: 'Off (404) under the real provider and in production. Again without a second effect.',
+  })
+  @ApiOkResponse({ type: PaymentView })
+  @Problems(
+    'unauthenticated',
+    'not_found',
+    'payment_expired',
+    'payment_not_open',
+    'channel_rejected',
+    'channel_unavailable',
+  )
+  async succeed(@Param('id') id: string, @RequestCause() cause: Cause): Promise<PaymentView> {
+    return PaymentView.of(await this.payments.pretendToPay(id, cause));
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @OwnedBy('payment')
+  @ApiOperation({
+    summary: 'Close an open payment, at the channel too',
+    description: 'When the channel says that it was paid, it becomes `succeeded` instead.',
+  })
+  @ApiOkResponse({ type: PaymentView })
+  @Problems(
+    'unauthenticated',
+    'not_found',
+    'payment_expired',
+    'payment_not_open',
+    'channel_rejected',
+    'channel_unavailable',
+  )
+  async cancel(@Param('id') id: string, @RequestCause() cause: Cause): Promise<PaymentView> {
+    return PaymentView.of(await this.payments.cancel(id, cause));
+  }
+
+  @Post(':id/sync')
+  @HttpCode(200)
+  @OwnedBy('payment')
+  @ApiOperation({ summary: 'Ask the channel now, for the page that is shown after paying' })
+  @ApiOkResponse({ type: PaymentView })
+  @Problems('unauthenticated', 'not_found', 'channel_rejected', 'channel_unavailable')
+  async sync(@Param('id') id: string, @RequestCause() cause: Cause): Promise<PaymentView> {
+    return PaymentView.of(await this.payments.sync(id, cause));
+  }
+}

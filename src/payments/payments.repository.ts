@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import { EntityManager } from 'typeorm';
+import { prepared } from '../database/sql.js';
+import { Payment } from './payment.entity.js';
+
+const COLUMNS = `p.id, p.order_id AS "orderId", p.provider, p.mchid, p.appid, p.status, p.amount_fen AS "amountFen",
+  p.currency, p.reserved_fen AS "reservedFen", p.refunded_fen AS "refundedFen", p.transaction_id AS "transactionId",
+  p.late, p.prepay_id AS "prepayId", p.prepay_expires_at AS "prepayExpiresAt", p.failure_code AS "failureCode",
+  p.created_at AS "createdAt", p.expires_at AS "expiresAt", p.started_at AS "startedAt", p.paid_at AS "paidAt",
+  p.settled_at AS "settledAt", p.next_check_at AS "nextCheckAt", p.checks, p.checked_at AS "checkedAt",
+  p.lease_until AS "leaseUntil"`;
+
+/** The hot statements on `payments`, as lists. Sole writer of the table together with {@link PaymentsService}. */
+@Injectable()
+export class PaymentRows {
+  /** The payments of these ids, and whichever payment already carries one of these transaction ids. */
+  async read(tx: EntityManager, ids: string[], transactionIds: string[]): Promise<Payment[]> {
+    const rows = await prepared<Payment>(
+      tx,
+      'payments_read',
+      `SELECT ${COLUMNS} FROM payments p WHERE p.id = ANY ($1::text[])
+       UNION ALL
+       SELECT ${COLUMNS} FROM payments p WHERE p.transaction_id = ANY ($2::text[]) AND p.transaction_id IS NOT NULL`,
+      [ids, transactionIds],
+    );
+    return rows.map((row) => Object.assign(new Payment(), row));
+  }
+
+  /** Writes what a settlement or a refund changes of payments whose orders the caller has locked. */
+  async save(tx: EntityManager, payments: Payment[]): Promise<void> {
+    if (payments.length === 0) return;
+    await prepared(
+      tx,
+      'payments_save',
+      `UPDATE payments p SET status = v.status, transaction_id = v.transaction_id, late = v.late,
+              failure_code = v.failure_code, paid_at = v.paid_at, settled_at = v.settled_at,
+              reserved_fen = v.reserved_fen, refunded_fen = v.refunded_fen, lease_until = NULL
+       FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+                   $8::integer[], $9::integer[])
+            AS v(id, status, transaction_id, late, failure_code, paid_at, settled_at, reserved_fen, refunded_fen)
+       WHERE p.id = v.id`,
+      [
+        payments.map((payment) => payment.id),
+        payments.map((payment) => payment.status),
+        payments.map((payment) => payment.transactionId),
+        payments.map((payment) => payment.late),
+        payments.map((payment) => payment.failureCode),
+        payments.map((payment) => payment.paidAt),
+        payments.map((payment) => payment.settledAt),
+        payments.map((payment) => payment.reservedFen),
+        payments.map((payment) => payment.refundedFen),
+      ],
+    );
+  }
+}

@@ -1,0 +1,218 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { Clock, HOUR, after } from '../../common/clock.js';
+import { derivedId, isId, nonce } from '../../common/ids.js';
+import { CURRENCY } from '../../common/money.js';
+import {
+  type AbnormalRefundTarget,
+  type Bill,
+  CallbackRefused,
+  type CallbackFact,
+  type ChannelAccount,
+  type ChannelOrder,
+  type ChannelPayment,
+  type ChannelRefund,
+  type ChannelRefundOrder,
+  PaymentProvider,
+  type PayParams,
+  type Prepay,
+  ProviderError,
+  type RawCallback,
+} from '../payment-provider.js';
+import { mockOutcome, mockRefundOutcome } from './stage-directions.js';
+
+const CALLBACK_STATES = new Map<unknown, 'succeeded' | 'failed' | 'closed'>([
+  ['SUCCESS', 'succeeded'],
+  ['FAIL', 'failed'],
+  ['CLOSED', 'closed'],
+]);
+
+/**
+ * The pretend channel: no network, no merchant account, no books of its own. What happens is directed by the order's
+ * `metadata` (see `stage-directions.ts`), so that a front end can be developed against every branch.
+ */
+export class MockProvider extends PaymentProvider {
+  readonly name = 'mock';
+  readonly account: ChannelAccount = { mchid: 'mock_mchid', appid: 'mock_appid' };
+
+  constructor(
+    private readonly options: { enabled: boolean; callbackSecret: string },
+    private readonly clock: Clock,
+  ) {
+    super();
+  }
+
+  prepay(order: ChannelOrder): Promise<Prepay> {
+    return this.play(order, () => ({
+      prepayId: `mock_prepay_${nonce()}`,
+      expiresAt: after(this.clock.now(), 2 * HOUR),
+    }));
+  }
+
+  payParams(prepayId: string): Promise<PayParams> {
+    const timeStamp = String(Math.floor(this.clock.now().getTime() / 1000));
+    const nonceStr = nonce();
+    const pack = `prepay_id=${prepayId}`;
+    const paySign = createHmac('sha256', this.options.callbackSecret)
+      .update(`${this.account.appid}\n${timeStamp}\n${nonceStr}\n${pack}\n`)
+      .digest('base64');
+    return Promise.resolve({ timeStamp, nonceStr, package: pack, signType: 'HMAC-SHA256', paySign });
+  }
+
+  queryPayment(order: ChannelOrder): Promise<ChannelPayment> {
+    if (order.metadata.auto_success === true) return Promise.resolve(this.paid(order));
+    if (!order.placed) return Promise.resolve(this.unpaid(order, 'not_found'));
+    return this.play(order, (outcome) => {
+      if (outcome === 'success') return this.paid(order);
+      return outcome === 'fail' ? this.failed(order) : this.unpaid(order, 'open');
+    });
+  }
+
+  closePayment(order: ChannelOrder): Promise<ChannelPayment> {
+    if (order.metadata.auto_success === true || mockOutcome(order.metadata) === 'success') {
+      return order.placed ? Promise.resolve(this.paid(order)) : Promise.resolve(this.unpaid(order, 'closed'));
+    }
+    return Promise.resolve(this.unpaid(order, 'closed'));
+  }
+
+  override pretendToPay(order: ChannelOrder): Promise<ChannelPayment> {
+    if (!this.options.enabled) return super.pretendToPay(order);
+    return this.play(order, (outcome) => {
+      if (outcome === 'fail') return this.failed(order);
+      return outcome === 'pending' ? this.unpaid(order, 'open') : this.paid(order);
+    });
+  }
+
+  refund(refund: ChannelRefundOrder): Promise<ChannelRefund> {
+    switch (mockRefundOutcome(refund.metadata)) {
+      case 'not_enough':
+        return Promise.reject(new ProviderError('rejected', 'NOT_ENOUGH', 'the pretend merchant is out of money', 403));
+      case 'timeout':
+        return Promise.reject(new ProviderError('unknown', 'timeout', 'the pretend channel did not answer'));
+      default:
+        return this.queryRefund(refund);
+    }
+  }
+
+  queryRefund(refund: ChannelRefundOrder): Promise<ChannelRefund> {
+    const outcome = mockRefundOutcome(refund.metadata);
+    if (outcome === 'not_enough' || outcome === 'timeout') return Promise.resolve(this.refunded(refund, 'not_found'));
+    return Promise.resolve(this.refunded(refund, outcome === 'success' ? 'succeeded' : outcome));
+  }
+
+  retryAbnormalRefund(refund: ChannelRefundOrder, _target: AbnormalRefundTarget): Promise<ChannelRefund> {
+    return Promise.resolve(this.refunded(refund, 'succeeded'));
+  }
+
+  readCallback({ headers, body }: RawCallback): Promise<CallbackFact> {
+    if (!this.signed(headers['x-mock-signature'], body)) {
+      return Promise.reject(
+        new CallbackRefused('unverified', 'bad_signature', 'X-Mock-Signature does not fit the body'),
+      );
+    }
+    try {
+      return Promise.resolve(this.translate(JSON.parse(body.toString('utf8')) as unknown));
+    } catch (error) {
+      if (error instanceof CallbackRefused) return Promise.reject(error);
+      return Promise.reject(new CallbackRefused('unreadable', 'bad_json', 'the body is not JSON'));
+    }
+  }
+
+  bill(): Promise<Bill | null> {
+    return Promise.resolve(null);
+  }
+
+  /** Runs a scene, unless the stage direction is that the channel refuses or does not answer. */
+  private play<T>(order: ChannelOrder, scene: (outcome: 'success' | 'fail' | 'pending' | null) => T): Promise<T> {
+    if (!this.options.enabled) {
+      return Promise.reject(new ProviderError('rejected', 'MOCK_OFF', 'the mock provider is off in production'));
+    }
+    const outcome = mockOutcome(order.metadata);
+    if (outcome === 'error')
+      return Promise.reject(new ProviderError('rejected', 'MOCK_ERROR', 'refused as directed', 400));
+    if (outcome === 'timeout') return Promise.reject(new ProviderError('unknown', 'timeout', 'no answer, as directed'));
+    return Promise.resolve(scene(outcome));
+  }
+
+  private signed(signature: string | undefined, body: Buffer): boolean {
+    const expected = createHmac('sha256', this.options.callbackSecret).update(body).digest();
+    if (!this.options.enabled || !/^[0-9a-fA-F]{64}$/.test(signature ?? '')) return false;
+    return timingSafeEqual(expected, Buffer.from(signature ?? '', 'hex'));
+  }
+
+  /** `{payment_id, status, amount?, transaction_id?}`; what is left out is what a well-meaning channel would say. */
+  private translate(notice: unknown): CallbackFact {
+    const { payment_id, status, amount, transaction_id } = fields(notice);
+    if (typeof payment_id !== 'string' || payment_id === '' || payment_id.length > 64) throw unreadable('payment_id');
+    const state = CALLBACK_STATES.get(status);
+    if (!state) throw unreadable('status');
+    if (amount !== undefined && !Number.isSafeInteger(amount)) throw unreadable('amount');
+    if (transaction_id !== undefined && (typeof transaction_id !== 'string' || !/^[\w-]{1,32}$/.test(transaction_id))) {
+      throw unreadable('transaction_id');
+    }
+    const paid = state === 'succeeded';
+    return {
+      kind: 'payment',
+      eventType: `MOCK.${status as string}`,
+      notificationId: null,
+      payment: {
+        outTradeNo: payment_id,
+        state,
+        transactionId: paid ? (transaction_id ?? mockTransactionId(payment_id)) : null,
+        amountFen: (amount as number | undefined) ?? null,
+        currency: paid ? CURRENCY : null,
+        paidAt: paid ? this.clock.now() : null,
+        account: paid ? this.account : null,
+        ...(state === 'failed' ? { failureCode: 'mock_fail' } : {}),
+      },
+    };
+  }
+
+  private paid(order: ChannelOrder): ChannelPayment {
+    return {
+      outTradeNo: order.outTradeNo,
+      state: 'succeeded',
+      transactionId: mockTransactionId(order.outTradeNo),
+      amountFen: order.amountFen,
+      currency: order.currency,
+      paidAt: this.clock.now(),
+      account: this.account,
+    };
+  }
+
+  private failed(order: ChannelOrder): ChannelPayment {
+    return { ...this.unpaid(order, 'failed'), failureCode: 'mock_fail' };
+  }
+
+  private unpaid(order: ChannelOrder, state: 'open' | 'closed' | 'failed' | 'not_found'): ChannelPayment {
+    const nothing = { transactionId: null, amountFen: null, currency: null, paidAt: null, account: null };
+    return { outTradeNo: order.outTradeNo, state, ...nothing };
+  }
+
+  private refunded(refund: ChannelRefundOrder, state: ChannelRefund['state']): ChannelRefund {
+    return {
+      outRefundNo: refund.outRefundNo,
+      outTradeNo: refund.outTradeNo,
+      state,
+      refundId: `mock_${refund.outRefundNo.slice(4)}`,
+      amountFen: refund.amountFen,
+      totalFen: refund.totalFen,
+      currency: refund.currency,
+      succeededAt: state === 'succeeded' ? this.clock.now() : null,
+      mchid: this.account.mchid,
+    };
+  }
+}
+
+/** The same payment always has the same pretend transaction, so that a repeat is recognised as one. */
+function mockTransactionId(outTradeNo: string): string {
+  return isId('pay', outTradeNo) ? `mock_${derivedId('pay', outTradeNo).slice(4)}` : `mock_${outTradeNo}`.slice(0, 32);
+}
+
+function fields(value: unknown): Record<string, unknown> & { transaction_id?: unknown } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unreadable('body');
+  return value as Record<string, unknown>;
+}
+
+function unreadable(field: string): CallbackRefused {
+  return new CallbackRefused('unreadable', `bad_${field}`, `${field} is missing or not what it should be`);
+}

@@ -1,0 +1,169 @@
+import type { Cause } from '../common/cause.js';
+import type { NewDiscrepancy } from '../discrepancies/discrepancies.service.js';
+import type { NewNotification, NotificationType } from '../notifications/notifications.service.js';
+import type { Order, OrderStatus } from '../orders/order.entity.js';
+import type { Move } from '../payments/history.service.js';
+import type { Payment } from '../payments/payment.entity.js';
+import type { ChannelRefund } from '../provider/payment-provider.js';
+import type { Refund, RefundStatus } from './refund.entity.js';
+
+/** The case that stands open while the merchant's account cannot pay a refund. */
+export function notEnoughCase(refundId: string): string {
+  return `refund_held:${refundId}`;
+}
+
+/** Rows that a refund stands on, locked by their order. */
+export interface LockedRefund {
+  refund: Refund;
+  payment: Payment;
+  order: Order;
+}
+
+/** The rows of one settlement in memory, and what it is about to write. */
+export class RefundBatch {
+  readonly moves: Move[] = [];
+  readonly notifications: NewNotification[] = [];
+  readonly discrepancies: NewDiscrepancy[] = [];
+  /** Keys of cases that the settlement itself puts an end to. */
+  readonly resolvedCases: { caseKey: string; note: string }[] = [];
+  private readonly refunds: Map<string, Refund>;
+  private readonly payments: Map<string, Payment>;
+  private readonly dirtyRefunds = new Set<Refund>();
+  private readonly dirtyPayments = new Set<Payment>();
+  private readonly dirtyOrders = new Set<Order>();
+
+  constructor(
+    private readonly orders: Map<string, Order>,
+    payments: Payment[],
+    refunds: Refund[],
+  ) {
+    this.payments = new Map(payments.map((payment) => [payment.id, payment]));
+    this.refunds = new Map(refunds.map((refund) => [refund.id, refund]));
+  }
+
+  get(refundId: string): LockedRefund | null {
+    const refund = this.refunds.get(refundId);
+    const payment = refund && this.payments.get(refund.paymentId);
+    const order = refund && this.orders.get(refund.orderId);
+    return refund && payment && order ? { refund, payment, order } : null;
+  }
+
+  changedRefunds(): Refund[] {
+    return [...this.dirtyRefunds];
+  }
+
+  changedPayments(): Payment[] {
+    return [...this.dirtyPayments];
+  }
+
+  changedOrders(): Order[] {
+    return [...this.dirtyOrders];
+  }
+
+  /** The money reached the payer. */
+  succeed(locked: LockedRefund, seen: ChannelRefund, cause: Cause, now: Date): void {
+    const { refund, payment, order } = locked;
+    this.learn(refund, seen);
+    this.move(refund, 'succeeded', cause, null, now);
+    refund.succeededAt = seen.succeededAt ?? now;
+    refund.failureCode = null;
+    refund.failureMessage = null;
+    payment.refundedFen += refund.amountFen;
+    this.dirtyPayments.add(payment);
+    // What comes back of late money does not make its order refunded: it was paid by another payment, or never.
+    if (order.paidPaymentId === payment.id) this.noteOnOrder(order, payment, refund, cause);
+    this.notify('refund.succeeded', locked);
+    this.resolvedCases.push({ caseKey: notEnoughCase(refund.id), note: 'the refund was paid' });
+  }
+
+  /** Nothing will be paid under this number: the promise is taken back. */
+  release(
+    locked: LockedRefund,
+    as: 'rejected' | 'closed',
+    failure: { code: string; message: string | null },
+    cause: Cause,
+    now: Date,
+  ): void {
+    const { refund, payment } = locked;
+    this.move(refund, as, cause, failure.code, now);
+    refund.failureCode = failure.code;
+    refund.failureMessage = failure.message;
+    payment.reservedFen -= refund.amountFen;
+    this.dirtyPayments.add(payment);
+    this.notify(`refund.${as}`, locked);
+    this.resolvedCases.push({ caseKey: notEnoughCase(refund.id), note: `the refund was ${as}` });
+  }
+
+  /** The payer's account does not take it: it stays reserved, and operators say where it shall go. */
+  abnormal(locked: LockedRefund, seen: ChannelRefund, cause: Cause, now: Date): void {
+    const { refund } = locked;
+    this.learn(refund, seen);
+    this.move(refund, 'abnormal', cause, 'ABNORMAL', now);
+    refund.failureCode = 'ABNORMAL';
+    refund.nextCheckAt ??= now;
+    this.notify('refund.abnormal', locked);
+    this.notify('refund.abnormal', locked, 'operators');
+  }
+
+  /** Moves a refund with its event; the caller sets what else changes. */
+  move(refund: Refund, to: RefundStatus, cause: Cause, note: string | null, now: Date): void {
+    const { orderId, paymentId, id: refundId, status: from } = refund;
+    refund.moveTo(to, now);
+    refund.leaseUntil = null;
+    this.dirtyRefunds.add(refund);
+    this.moves.push({ noun: 'refund', orderId, paymentId, refundId, from, to, cause, note });
+  }
+
+  touch(refund: Refund): void {
+    this.dirtyRefunds.add(refund);
+  }
+
+  /** Keeps the channel's number of the refund, once it is known. */
+  learn(refund: Refund, seen: ChannelRefund): void {
+    if (refund.refundId !== null || seen.refundId === null) return;
+    refund.refundId = seen.refundId;
+    this.dirtyRefunds.add(refund);
+  }
+
+  openMismatch(refund: Refund, found: { field: string; expected: string; seen: string }): void {
+    this.discrepancies.push({
+      type: 'mismatch',
+      caseKey: `mismatch:${refund.id}:${found.field}:${found.seen}`,
+      paymentId: refund.paymentId,
+      outTradeNo: refund.paymentId,
+      refundId: refund.id,
+      outRefundNo: refund.id,
+      detail: found,
+    });
+  }
+
+  /** Money going out under a number that we never gave. */
+  openUnknown(seen: ChannelRefund): void {
+    this.discrepancies.push({
+      type: 'unknown_refund',
+      caseKey: `unknown_refund:${seen.outRefundNo}`,
+      paymentId: null,
+      outTradeNo: seen.outTradeNo,
+      outRefundNo: seen.outRefundNo,
+      detail: { amount: seen.amountFen, refund_id: seen.refundId, state: seen.state },
+    });
+  }
+
+  notify(type: NotificationType, { refund, order }: LockedRefund, to: 'owner' | 'operators' = 'owner'): void {
+    const { id, paymentId, amountFen, currency } = refund;
+    const data = { refund_id: id, payment_id: paymentId, order_id: order.id, amount: amountFen, currency };
+    const forOwner = to === 'owner';
+    const subjectId = forOwner ? id : `${id}:operators`;
+    this.notifications.push({ type, userId: forOwner ? order.userId : null, subjectId, data });
+  }
+
+  private noteOnOrder(order: Order, payment: Payment, refund: Refund, cause: Cause): void {
+    order.refundedFen = payment.refundedFen;
+    const to: OrderStatus = order.refundedFen === order.amountFen ? 'refunded' : 'partially_refunded';
+    this.dirtyOrders.add(order);
+    if (order.status === to) return;
+    const move = { noun: 'order', orderId: order.id, paymentId: payment.id, refundId: refund.id } as const;
+    this.moves.push({ ...move, from: order.status, to, cause });
+    order.moveTo(to);
+  }
+}

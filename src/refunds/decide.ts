@@ -1,0 +1,44 @@
+import type { Payment } from '../payments/payment.entity.js';
+import type { ChannelRefund } from '../provider/payment-provider.js';
+import { canMove } from '../common/flow.js';
+import { type Refund, REFUND_MOVES } from './refund.entity.js';
+
+/** What the channel's word does to a refund. Plain code over rows that the caller has locked; nothing is written here. */
+export type RefundDecision =
+  /** Nothing new: known before, or still under way. */
+  | { kind: 'none' }
+  | { kind: 'succeeded' | 'closed' | 'abnormal' }
+  /** It does not fit our row: nothing moves, a person looks. */
+  | { kind: 'mismatch'; field: string; expected: string; seen: string };
+
+/** The rules of settlement, in the order in which they apply. ABNORMAL is not final: a success may follow it. */
+export function decideRefund(seen: ChannelRefund, refund: Refund, payment: Payment): RefundDecision {
+  if (seen.state === 'not_found') return { kind: 'none' };
+  const mismatch = findMismatch(seen, refund, payment);
+  if (mismatch) return { kind: 'mismatch', ...mismatch };
+  if (seen.state === 'processing' || seen.state === refund.status) return { kind: 'none' };
+  if (canMove(REFUND_MOVES, refund.status, seen.state)) return { kind: seen.state };
+  // A notice that came late: what it says was true before what we know.
+  if (seen.state === 'abnormal' && refund.status !== 'rejected') return { kind: 'none' };
+  return { kind: 'mismatch', field: 'status', expected: refund.status, seen: seen.state };
+}
+
+function findMismatch(
+  seen: ChannelRefund,
+  refund: Refund,
+  payment: Payment,
+): { field: string; expected: string; seen: string } | null {
+  const pairs: [field: string, expected: string | number | null, found: string | number | null][] = [
+    ['mchid', payment.mchid, seen.mchid],
+    ['out_trade_no', payment.id, seen.outTradeNo],
+    ['amount', refund.amountFen, seen.amountFen],
+    ['total', payment.amountFen, seen.totalFen],
+    ['currency', payment.currency, seen.currency],
+    ['refund_id', refund.refundId, refund.refundId === null ? null : seen.refundId],
+  ];
+  for (const [field, expected, found] of pairs) {
+    // What the channel leaves out says nothing; a notice, unlike an answer, names no currency.
+    if (found !== null && found !== expected) return { field, expected: String(expected), seen: String(found) };
+  }
+  return null;
+}

@@ -1,0 +1,94 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { after, Clock } from '../common/clock.js';
+import { inParallel } from '../common/parallel.js';
+import { LEASE, RefundCarrier } from './carry-out.service.js';
+import type { RefundStatus } from './refund.entity.js';
+
+export interface DueRefundsOptions {
+  /** `due`: whose time has come (the timer); `all`: every refund that is under way (a person asks). */
+  scope: 'due' | 'all';
+  cause: Cause;
+  limit: number;
+  dryRun?: boolean;
+  onProgress?: (done: number) => void;
+}
+
+export interface DueRefundsReport {
+  checked: number;
+  refunds: { id: string; status: RefundStatus }[];
+  /** Refunds that could not be worked on; their lease runs out. */
+  failed: number;
+}
+
+const BATCH = 100;
+const IN_FLIGHT = 8;
+
+// Statuses are literals, not parameters: only so does the planner use the partial index on what is open.
+const OPEN = `status IN ('processing', 'abnormal') AND (lease_until IS NULL OR lease_until <= $1)`;
+const SCOPES = {
+  due: { where: 'next_check_at <= $1 AND $2::text IS NOT NULL', order: 'next_check_at' },
+  all: { where: 'id > $2', order: 'id' },
+};
+
+/**
+ * The questions about refunds under way, claimed row by row (`FOR UPDATE SKIP LOCKED` and a lease), so that timers,
+ * commands and other processes share them and none is worked on twice.
+ */
+@Injectable()
+export class DueRefunds {
+  private readonly log = new Logger(DueRefunds.name);
+
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly carrier: RefundCarrier,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(options: DueRefundsOptions): Promise<DueRefundsReport> {
+    const report: DueRefundsReport = { checked: 0, refunds: [], failed: 0 };
+    if (options.dryRun) {
+      const { where, order } = SCOPES[options.scope];
+      report.refunds = await this.db.query<{ id: string; status: RefundStatus }[]>(
+        `SELECT id, status FROM refunds WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3`,
+        [this.clock.now(), '', options.limit],
+      );
+      return report;
+    }
+    let last = '';
+    while (report.checked < options.limit) {
+      const ids = await this.claim(options.scope, last, Math.min(BATCH, options.limit - report.checked));
+      if (ids.length === 0) break;
+      last = ids.reduce((max, id) => (id > max ? id : max), last);
+      await inParallel(ids, IN_FLIGHT, (id) => this.proceed(id, options.cause, report));
+      report.checked += ids.length;
+      options.onProgress?.(report.checked);
+    }
+    return report;
+  }
+
+  private async claim(scope: 'due' | 'all', last: string, limit: number): Promise<string[]> {
+    const { where, order } = SCOPES[scope];
+    const now = this.clock.now();
+    const [claimed] = await this.db.query<[{ id: string }[], number]>(
+      `UPDATE refunds SET lease_until = $4, checked_at = $1, checks = checks + 1
+       WHERE id = ANY (ARRAY(
+         SELECT id FROM refunds WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
+       RETURNING id`,
+      [now, last, limit, after(now, LEASE)],
+    );
+    return claimed.map((row) => row.id);
+  }
+
+  private async proceed(id: string, cause: Cause, report: DueRefundsReport): Promise<void> {
+    try {
+      const { status } = await this.carrier.proceed(id, cause);
+      report.refunds.push({ id, status });
+    } catch (error) {
+      report.failed += 1;
+      this.log.error({ err: error, refund_id: id }, 'the refund could not be worked on; its lease runs out');
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
+import { MAX_AMOUNT_FEN } from '../common/money.js';
+import { ListQuery } from '../http/list-query.js';
+import { MaxBytes, Printable } from '../http/text.validator.js';
+import type { AbnormalRefundTarget } from '../provider/payment-provider.js';
+
+export class RefundBody {
+  @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
+  @IsString()
+  payment_id!: string;
+
+  @ApiPropertyOptional({ description: 'In fen; left out: all that is left', minimum: 1, maximum: MAX_AMOUNT_FEN })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(MAX_AMOUNT_FEN)
+  amount?: number;
+
+  @ApiPropertyOptional({ description: 'Shown to the payer; at most 80 bytes in UTF-8', example: 'The cup was broken' })
+  @IsOptional()
+  @IsString()
+  @MaxBytes(80)
+  @Printable()
+  reason?: string;
+}
+
+export class RejectBody {
+  @ApiProperty({ example: 'The goods were not sent back' })
+  @IsString()
+  @Length(1, 200)
+  @Printable()
+  reason!: string;
+}
+
+export class RefundsQuery extends ListQuery {
+  @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
+  @IsString()
+  payment_id!: string;
+}
+
+const TARGETS = ['merchant_card', 'user_card'] as const;
+
+/** Debit cards that the abnormal-refund call takes (manual, page 4013071193). */
+export const BANK_TYPES = [
+  'CMB',
+  'COMM',
+  'ABC',
+  'CCB',
+  'ICBC',
+  'BOC',
+  'PAB',
+  'SPDB',
+  'CITIC',
+  'CEB',
+  'CMBC',
+  'CIB',
+  'GDB',
+  'PSBC',
+  'NBCB',
+].map((bank) => `${bank}_DEBIT`);
+
+export class RetryAbnormalBody {
+  @ApiProperty({ enum: TARGETS, description: "The merchant's settlement account, or a card of the payer" })
+  @IsIn(TARGETS)
+  to!: 'merchant_card' | 'user_card';
+
+  @ApiPropertyOptional({ enum: BANK_TYPES, description: 'With `user_card`' })
+  @ValidateIf((body: RetryAbnormalBody) => body.to === 'user_card' || body.bank_type !== undefined)
+  @IsIn(BANK_TYPES)
+  bank_type?: string;
+
+  @ApiPropertyOptional({
+    description: 'With `user_card`. Encrypted at once, kept nowhere',
+    example: '6222020000000000000',
+  })
+  @ValidateIf((body: RetryAbnormalBody) => body.to === 'user_card' || body.bank_account !== undefined)
+  @IsString()
+  @Matches(/^\d{8,32}$/, { message: 'bank_account must be the digits of a card' })
+  bank_account?: string;
+
+  @ApiPropertyOptional({ description: "With `user_card`: the holder's name. Encrypted at once, kept nowhere" })
+  @ValidateIf((body: RetryAbnormalBody) => body.to === 'user_card' || body.real_name !== undefined)
+  @IsString()
+  @Length(1, 60)
+  @Printable()
+  real_name?: string;
+
+  static target({ to, bank_type, bank_account, real_name }: RetryAbnormalBody): AbnormalRefundTarget {
+    if (to === 'merchant_card') return { to };
+    return { to, bankType: bank_type ?? '', bankAccount: bank_account ?? '', realName: real_name ?? '' };
+  }
+}

@@ -1,0 +1,56 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { assertMove, moves } from '../common/flow.js';
+
+export type RefundStatus = 'requested' | 'processing' | 'succeeded' | 'rejected' | 'closed' | 'abnormal';
+
+export const REFUND_MOVES = moves<RefundStatus>({
+  requested: ['processing', 'succeeded', 'rejected'],
+  // `rejected`: the channel refused for good, so nothing is under way under this number.
+  processing: ['succeeded', 'closed', 'abnormal', 'rejected'],
+  // The money has left us but not reached the payer: it stays reserved until it does.
+  abnormal: ['succeeded', 'closed'],
+  succeeded: [],
+  rejected: [],
+  // To refund again takes a new refund with a new number.
+  closed: [],
+});
+
+/** Money on its way back. Its id is its `out_refund_no`, chosen before any call. */
+@Entity('refunds')
+export class Refund {
+  @PrimaryColumn('text') id!: string;
+  @Column('text', { name: 'payment_id' }) paymentId!: string;
+  @Column('text', { name: 'order_id' }) orderId!: string;
+  @Column('text') status!: RefundStatus;
+  @Column('integer', { name: 'amount_fen' }) amountFen!: number;
+  @Column('text') currency!: string;
+  @Column('text', { nullable: true }) reason!: string | null;
+  /** The channel's own number. */
+  @Column('text', { name: 'refund_id', nullable: true }) refundId!: string | null;
+  @Column('text', { name: 'requested_by' }) requestedBy!: string;
+  @Column('text', { name: 'approved_by', nullable: true }) approvedBy!: string | null;
+  @Column('text', { name: 'failure_code', nullable: true }) failureCode!: string | null;
+  @Column('text', { name: 'failure_message', nullable: true }) failureMessage!: string | null;
+  @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
+  /** First and last call to the channel under this number. */
+  @Column('timestamptz', { name: 'sent_at', nullable: true }) sentAt!: Date | null;
+  @Column('timestamptz', { name: 'last_sent_at', nullable: true }) lastSentAt!: Date | null;
+  @Column('timestamptz', { name: 'succeeded_at', nullable: true }) succeededAt!: Date | null;
+  @Column('timestamptz', { name: 'settled_at', nullable: true }) settledAt!: Date | null;
+  @Column('timestamptz', { name: 'next_check_at', nullable: true }) nextCheckAt!: Date | null;
+  @Column('integer') checks!: number;
+  @Column('timestamptz', { name: 'checked_at', nullable: true }) checkedAt!: Date | null;
+  @Column('timestamptz', { name: 'lease_until', nullable: true }) leaseUntil!: Date | null;
+
+  /** @throws DomainError `illegal_transition` */
+  moveTo(status: RefundStatus, at: Date): void {
+    assertMove(REFUND_MOVES, 'refund', this.status, status);
+    this.status = status;
+    if (status === 'succeeded' || status === 'rejected' || status === 'closed') this.settledAt = at;
+  }
+
+  /** Its amount is promised: it counts against what is left of the payment. */
+  get isReserved(): boolean {
+    return this.status !== 'rejected' && this.status !== 'closed';
+  }
+}

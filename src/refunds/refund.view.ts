@@ -1,0 +1,43 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { Refund, RefundStatus } from './refund.entity.js';
+
+class RefundFailureView {
+  @ApiProperty({ description: "The channel's code, or ours", example: 'NOT_ENOUGH' }) code!: string;
+  @ApiProperty({ type: String, nullable: true }) message!: string | null;
+}
+
+export class RefundView {
+  @ApiProperty({ example: 'ref_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
+  @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) payment_id!: string;
+  @ApiProperty({ description: 'The same as `id`' }) out_refund_no!: string;
+  @ApiProperty({ type: String, nullable: true, description: "The channel's number" }) refund_id!: string | null;
+  @ApiProperty({ enum: ['requested', 'processing', 'succeeded', 'rejected', 'closed', 'abnormal'] })
+  status!: RefundStatus;
+  @ApiProperty({ description: 'In fen', example: 1800 }) amount!: number;
+  @ApiProperty({ example: 'CNY' }) currency!: string;
+  @ApiProperty({ type: String, nullable: true }) reason!: string | null;
+  @ApiProperty({ format: 'date-time' }) created_at!: string;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true }) succeeded_at!: string | null;
+  @ApiProperty({ type: RefundFailureView, nullable: true }) failure!: RefundFailureView | null;
+
+  static of(refund: Refund): RefundView {
+    return {
+      id: refund.id,
+      payment_id: refund.paymentId,
+      out_refund_no: refund.id,
+      refund_id: refund.refundId,
+      status: refund.status,
+      amount: refund.amountFen,
+      currency: refund.currency,
+      reason: refund.reason,
+      created_at: refund.createdAt.toISOString(),
+      succeeded_at: refund.succeededAt?.toISOString() ?? null,
+      failure: refund.failureCode === null ? null : { code: refund.failureCode, message: refund.failureMessage },
+    };
+  }
+}
+
+export class RefundPage {
+  @ApiProperty({ type: [RefundView] }) items!: RefundView[];
+  @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
+}

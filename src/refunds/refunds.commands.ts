@@ -1,0 +1,123 @@
+import { Command, CommandRunner, Option } from 'nest-commander';
+import { byCommand } from '../common/cause.js';
+import { DomainError } from '../common/errors.js';
+import { isId } from '../common/ids.js';
+import { positiveInteger, Terminal, UsageError } from '../terminal/terminal.js';
+import { RefundCarrier } from './carry-out.service.js';
+import { DueRefunds } from './due-refunds.js';
+import { BANK_TYPES, RetryAbnormalBody } from './refund.body.js';
+import { RefundView } from './refund.view.js';
+
+interface SyncOptions {
+  dryRun?: boolean;
+  limit?: number;
+  json?: boolean;
+}
+
+@Command({
+  name: 'sync_refunds',
+  description: 'Ask the channel about every refund under way; what it never got is sent under the same number',
+})
+export class SyncRefundsCommand extends CommandRunner {
+  constructor(private readonly terminal: Terminal) {
+    super();
+  }
+
+  override async run(_: string[], { dryRun = false, limit = 1_000_000, json }: SyncOptions): Promise<void> {
+    const cause = byCommand('sync_refunds');
+    const report = await this.terminal.withApp((app) =>
+      this.terminal.progress('sync_refunds', (onProgress) =>
+        app.get(DueRefunds).run({ scope: 'all', cause, limit, dryRun, onProgress }),
+      ),
+    );
+    if (json) this.terminal.json({ dry_run: dryRun, ...report });
+    else {
+      this.terminal.report({ dry_run: dryRun, checked: report.checked, failed: report.failed }, false);
+      this.terminal.rows(report.refunds.slice(0, 100), false);
+    }
+    if (report.failed > 0) process.exitCode = 1;
+  }
+
+  @Option({ flags: '--dry-run', description: 'Show what would be asked about; change nothing' })
+  dryRun(): boolean {
+    return true;
+  }
+
+  @Option({ flags: '--limit <n>', description: 'At most so many refunds' })
+  limit(value: string): number {
+    return positiveInteger('--limit')(value);
+  }
+
+  @Option({ flags: '--json', description: 'Print JSON' })
+  json(): boolean {
+    return true;
+  }
+}
+
+interface RetryOptions {
+  to?: 'merchant_card' | 'user_card';
+  bankType?: string;
+  json?: boolean;
+}
+
+@Command({
+  name: 'retry_abnormal_refund',
+  arguments: '<refund_id>',
+  description: 'Send the money of an abnormal refund to another card',
+})
+export class RetryAbnormalRefundCommand extends CommandRunner {
+  constructor(private readonly terminal: Terminal) {
+    super();
+  }
+
+  override async run([id = '']: string[], { to, bankType, json }: RetryOptions): Promise<void> {
+    if (!isId('ref', id)) throw new UsageError('REFUND_ID must be the id of a refund');
+    if (!to) throw new UsageError('--to is needed: merchant_card or user_card');
+    if (to === 'user_card' && !bankType) throw new UsageError('--bank-type is needed with --to user_card');
+    const card = to === 'user_card' ? await readCard() : null;
+    const target = RetryAbnormalBody.target({ to, bank_type: bankType, ...card });
+    const refund = await this.terminal.withApp(async (app) => {
+      try {
+        return await app.get(RefundCarrier).retryAbnormal(id, target, byCommand('retry_abnormal_refund'));
+      } catch (error) {
+        if (error instanceof DomainError) throw new Error(error.message);
+        throw error;
+      }
+    });
+    this.terminal.report({ ...RefundView.of(refund) }, json);
+  }
+
+  @Option({ flags: '--to <target>', description: 'merchant_card, or user_card' })
+  to(value: string): 'merchant_card' | 'user_card' {
+    if (value !== 'merchant_card' && value !== 'user_card') {
+      throw new UsageError('--to must be merchant_card or user_card');
+    }
+    return value;
+  }
+
+  @Option({ flags: '--bank-type <type>', description: 'With user_card, e.g. ICBC_DEBIT' })
+  bankType(value: string): string {
+    if (!BANK_TYPES.includes(value)) throw new UsageError(`--bank-type must be one of ${BANK_TYPES.join(', ')}`);
+    return value;
+  }
+
+  @Option({ flags: '--json', description: 'Print JSON' })
+  json(): boolean {
+    return true;
+  }
+}
+
+/** Card number and holder's name, a line each, from standard input: on the command line they would be for all to see. */
+async function readCard(): Promise<{ bank_account: string; real_name: string }> {
+  process.stderr.write('Card number and name of its holder, a line each:\n');
+  let text = '';
+  for await (const chunk of process.stdin) {
+    text += String(chunk);
+    if (text.split('\n').length > 2) break;
+  }
+  const [bank_account = '', real_name = ''] = text.split('\n').map((line) => line.trim());
+  if (!/^\d{8,32}$/.test(bank_account) || real_name === '') {
+    throw new UsageError('standard input must hold the digits of the card and the name of its holder, a line each');
+  }
+  return { bank_account, real_name };
+}

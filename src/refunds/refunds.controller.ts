@@ -1,0 +1,131 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { type Caller, CurrentUser, RequestCause, Roles } from '../auth/public.js';
+import type { Cause } from '../common/cause.js';
+import { pageQuery } from '../database/page.js';
+import { Idempotent, NewId } from '../http/idempotency.interceptor.js';
+import { Problems } from '../http/openapi.js';
+import { OwnedBy } from '../orders/order-owner.guard.js';
+import { RefundCarrier } from './carry-out.service.js';
+import { RefundBody, RefundsQuery, RejectBody, RetryAbnormalBody } from './refund.body.js';
+import { RefundPage, RefundView } from './refund.view.js';
+import { RefundsService } from './refunds.service.js';
+
+const STAFF = { orRoles: ['operator', 'service'] as ('operator' | 'service')[] };
+
+@ApiTags('refunds')
+@ApiBearerAuth()
+@Controller('api/refunds')
+export class RefundsController {
+  constructor(
+    private readonly refunds: RefundsService,
+    private readonly carrier: RefundCarrier,
+  ) {}
+
+  @Post()
+  @OwnedBy('payment', { at: ['body', 'payment_id'], ...STAFF })
+  @Idempotent()
+  @ApiOperation({ summary: 'Ask for money back, in full or in part' })
+  @ApiCreatedResponse({ type: RefundView })
+  @Problems(
+    'invalid_request',
+    'unauthenticated',
+    'not_found',
+    'payment_not_refundable',
+    'refund_exceeds_payment',
+    'refund_too_old',
+    'refund_too_many',
+    'idempotency_in_progress',
+    'idempotency_key_reused',
+    'service_unavailable',
+  )
+  async create(
+    @CurrentUser() caller: Caller,
+    @Body() body: RefundBody,
+    @NewId('ref') id: string,
+    @RequestCause() cause: Cause,
+  ): Promise<RefundView> {
+    const { payment_id: paymentId, amount: amountFen, reason } = body;
+    const request = { id, paymentId, amountFen, reason: reason ?? null, requestedBy: caller.id };
+    return RefundView.of(await this.refunds.request(request, cause));
+  }
+
+  @Get()
+  @OwnedBy('payment', { at: ['query', 'payment_id'], ...STAFF })
+  @ApiOperation({ summary: "A payment's refunds, oldest first" })
+  @ApiOkResponse({ type: RefundPage })
+  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'not_found')
+  async list(@Query() query: RefundsQuery): Promise<RefundPage> {
+    const page = await this.refunds.list(query.payment_id, pageQuery(query.limit, query.cursor));
+    return { items: page.items.map((refund) => RefundView.of(refund)), next_cursor: page.next_cursor };
+  }
+
+  @Get(':id')
+  @OwnedBy('refund', STAFF)
+  @ApiOperation({ summary: 'One refund' })
+  @ApiOkResponse({ type: RefundView })
+  @Problems('unauthenticated', 'not_found')
+  async one(@Param('id') id: string): Promise<RefundView> {
+    return RefundView.of(await this.refunds.get(id));
+  }
+
+  @Post(':id/succeed')
+  @HttpCode(200)
+  @Roles('operator', 'service')
+  @OwnedBy('refund', STAFF)
+  @ApiOperation({
+    summary: 'Carry a refund out',
+    description:
+      'Mock: `succeeded` at once. WeChat: sent, `processing`, later settled by callback or query; a part that comes ' +
+      'less than a minute after another of the same payment is queued. Again without a second effect.',
+  })
+  @ApiOkResponse({ type: RefundView })
+  @Problems('unauthenticated', 'forbidden', 'not_found', 'refund_not_open', 'service_unavailable')
+  async succeed(@Param('id') id: string, @RequestCause() cause: Cause): Promise<RefundView> {
+    return RefundView.of(await this.carrier.carryOut(id, cause));
+  }
+
+  @Post(':id/reject')
+  @HttpCode(200)
+  @Roles('operator', 'service')
+  @OwnedBy('refund', STAFF)
+  @ApiOperation({ summary: 'Refuse a refund that was asked for' })
+  @ApiOkResponse({ type: RefundView })
+  @Problems('invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'refund_not_open')
+  async reject(@Param('id') id: string, @Body() body: RejectBody, @RequestCause() cause: Cause): Promise<RefundView> {
+    return RefundView.of(await this.refunds.reject(id, body.reason, cause));
+  }
+
+  @Post(':id/sync')
+  @HttpCode(200)
+  @OwnedBy('refund', STAFF)
+  @ApiOperation({ summary: 'Ask the channel about a refund that is under way' })
+  @ApiOkResponse({ type: RefundView })
+  @Problems('unauthenticated', 'not_found', 'service_unavailable')
+  async sync(@Param('id') id: string, @RequestCause() cause: Cause): Promise<RefundView> {
+    return RefundView.of(await this.carrier.proceed(id, cause));
+  }
+
+  @Post(':id/retry-abnormal')
+  @HttpCode(200)
+  @Roles('operator')
+  @OwnedBy('refund', STAFF)
+  @ApiOperation({ summary: 'Send the money of an abnormal refund to another card' })
+  @ApiOkResponse({ type: RefundView })
+  @Problems(
+    'invalid_request',
+    'unauthenticated',
+    'forbidden',
+    'not_found',
+    'refund_not_open',
+    'channel_rejected',
+    'channel_unavailable',
+  )
+  async retryAbnormal(
+    @Param('id') id: string,
+    @Body() body: RetryAbnormalBody,
+    @RequestCause() cause: Cause,
+  ): Promise<RefundView> {
+    return RefundView.of(await this.carrier.retryAbnormal(id, RetryAbnormalBody.target(body), cause));
+  }
+}

@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import { EntityManager } from 'typeorm';
+import { prepared } from '../database/sql.js';
+import { Refund } from './refund.entity.js';
+
+const COLUMNS = `r.id, r.payment_id AS "paymentId", r.order_id AS "orderId", r.status, r.amount_fen AS "amountFen",
+  r.currency, r.reason, r.refund_id AS "refundId", r.requested_by AS "requestedBy", r.approved_by AS "approvedBy",
+  r.failure_code AS "failureCode", r.failure_message AS "failureMessage", r.created_at AS "createdAt",
+  r.sent_at AS "sentAt", r.last_sent_at AS "lastSentAt", r.succeeded_at AS "succeededAt", r.settled_at AS "settledAt",
+  r.next_check_at AS "nextCheckAt", r.checks, r.checked_at AS "checkedAt", r.lease_until AS "leaseUntil"`;
+
+/** The statements on `refunds`, as lists. Sole writer of the table together with the services beside it. */
+@Injectable()
+export class RefundRows {
+  async read(tx: EntityManager, ids: string[]): Promise<Refund[]> {
+    const text = `SELECT ${COLUMNS} FROM refunds r WHERE r.id = ANY ($1::text[])`;
+    const rows = await prepared<Refund>(tx, 'refunds_read', text, [ids]);
+    return rows.map((row) => Object.assign(new Refund(), row));
+  }
+
+  /** The payments whose orders must be locked before these refunds are read. */
+  async paymentIds(tx: EntityManager, ids: string[]): Promise<string[]> {
+    const text = 'SELECT DISTINCT payment_id FROM refunds WHERE id = ANY ($1::text[])';
+    const rows = await prepared<{ payment_id: string }>(tx, 'refunds_payments', text, [ids]);
+    return rows.map((row) => row.payment_id);
+  }
+
+  /** Writes what a settlement changes of refunds whose orders the caller has locked. */
+  async save(tx: EntityManager, refunds: Refund[]): Promise<void> {
+    if (refunds.length === 0) return;
+    await prepared(
+      tx,
+      'refunds_save',
+      `UPDATE refunds r SET status = v.status, refund_id = v.refund_id, failure_code = v.failure_code,
+              failure_message = v.failure_message, succeeded_at = v.succeeded_at, settled_at = v.settled_at,
+              approved_by = v.approved_by, sent_at = v.sent_at, last_sent_at = v.last_sent_at,
+              next_check_at = v.next_check_at, lease_until = v.lease_until
+       FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+                   $8::text[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[])
+            AS v(id, status, refund_id, failure_code, failure_message, succeeded_at, settled_at, approved_by, sent_at,
+                 last_sent_at, next_check_at, lease_until)
+       WHERE r.id = v.id`,
+      [
+        refunds.map((refund) => refund.id),
+        refunds.map((refund) => refund.status),
+        refunds.map((refund) => refund.refundId),
+        refunds.map((refund) => refund.failureCode),
+        refunds.map((refund) => refund.failureMessage),
+        refunds.map((refund) => refund.succeededAt),
+        refunds.map((refund) => refund.settledAt),
+        refunds.map((refund) => refund.approvedBy),
+        refunds.map((refund) => refund.sentAt),
+        refunds.map((refund) => refund.lastSentAt),
+        refunds.map((refund) => refund.nextCheckAt),
+        refunds.map((refund) => refund.leaseUntil),
+      ],
+    );
+  }
+}

@@ -1,0 +1,184 @@
+import { Injectable, OnModuleInit } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, EntityManager } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { after, Clock, DAY } from '../common/clock.js';
+import { DomainError } from '../common/errors.js';
+import { derivedId } from '../common/ids.js';
+import { Page, pageOf, PageQuery } from '../database/page.js';
+import { NotificationsService } from '../notifications/notifications.service.js';
+import { OrdersService } from '../orders/orders.service.js';
+import { PaymentHistory } from '../payments/history.service.js';
+import { LateMoney, type LatePayment } from '../payments/late-money.js';
+import type { Payment } from '../payments/payment.entity.js';
+import { PaymentRows } from '../payments/payments.repository.js';
+import { Refund } from './refund.entity.js';
+import { RefundSettlement } from './settlement.service.js';
+
+/** WeChat Pay refunds for 365 days after the payment (manual, page 4013071036). */
+export const REFUNDABLE_FOR = 365 * DAY;
+/** One payment can be refunded in so many parts, closed ones included. */
+const PARTS = 50;
+
+export interface RefundRequest {
+  id: string;
+  paymentId: string;
+  /** In fen; left out: all that is left. */
+  amountFen?: number;
+  reason: string | null;
+  requestedBy: string;
+}
+
+/** Asking for refunds and refusing them. What is asked for is reserved on the payment under the order's lock. */
+@Injectable()
+export class RefundsService implements OnModuleInit {
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly orders: OrdersService,
+    private readonly payments: PaymentRows,
+    private readonly settlement: RefundSettlement,
+    private readonly history: PaymentHistory,
+    private readonly notifications: NotificationsService,
+    private readonly lateMoney: LateMoney,
+    private readonly clock: Clock,
+  ) {}
+
+  onModuleInit(): void {
+    this.lateMoney.refundWith((tx, late) => this.requestForLate(tx, late));
+  }
+
+  /** @throws DomainError `not_found` */
+  async get(id: string): Promise<Refund> {
+    const refund = await this.db.manager.findOneBy(Refund, { id });
+    if (!refund) throw new DomainError('not_found');
+    return refund;
+  }
+
+  /** A payment's refunds, oldest first. */
+  async list(paymentId: string, query: PageQuery): Promise<Page<Refund>> {
+    const found = this.db.manager
+      .createQueryBuilder(Refund, 'r')
+      .where('r.paymentId = :paymentId', { paymentId })
+      .orderBy('r.id')
+      .take(query.limit + 1);
+    if (query.after !== null) found.andWhere('r.id > :after', { after: query.after });
+    return pageOf(await found.getMany(), query, (refund) => refund.id);
+  }
+
+  /**
+   * Asks for money back. The same id again answers the refund that is there.
+   * @throws DomainError `payment_not_refundable`, `refund_exceeds_payment`, `refund_too_old`, `refund_too_many`
+   */
+  async request(request: RefundRequest, cause: Cause): Promise<Refund> {
+    return this.db.transaction(async (tx) => {
+      const orders = await this.orders.lockByPayments(tx, [request.paymentId]);
+      const [payment] = await this.payments.read(tx, [request.paymentId], []);
+      const order = payment && orders.get(payment.orderId);
+      if (!payment || !order) throw new DomainError('not_found');
+      const known = await tx.findOneBy(Refund, { id: request.id });
+      if (known) return known;
+
+      await this.assertRefundable(tx, payment);
+      const amountFen = request.amountFen ?? payment.refundableFen;
+      if (amountFen < 1 || amountFen > payment.refundableFen) {
+        throw new DomainError('refund_exceeds_payment', `${payment.refundableFen} fen are left of the payment`);
+      }
+      const refund = this.newRefund(request, payment, amountFen);
+      await this.insert(tx, refund, payment, cause);
+      const data = { refund_id: refund.id, payment_id: payment.id, order_id: order.id, amount: amountFen };
+      await this.notifications.add(tx, [
+        { type: 'refund.requested', userId: order.userId, subjectId: refund.id, data },
+        { type: 'refund.requested', userId: null, subjectId: `${refund.id}:operators`, data },
+      ]);
+      return refund;
+    });
+  }
+
+  private async assertRefundable(tx: EntityManager, payment: Payment): Promise<void> {
+    if (payment.status !== 'succeeded' || !payment.paidAt) {
+      throw new DomainError('payment_not_refundable', `the payment is ${payment.status}`);
+    }
+    if (this.clock.now() > after(payment.paidAt, REFUNDABLE_FOR)) throw new DomainError('refund_too_old');
+    const parts = await tx
+      .createQueryBuilder(Refund, 'r')
+      .where(`r.paymentId = :id AND r.status <> 'rejected'`, { id: payment.id })
+      .getCount();
+    if (parts >= PARTS) throw new DomainError('refund_too_many');
+  }
+
+  private newRefund(request: RefundRequest, payment: Payment, amountFen: number): Refund {
+    return Object.assign(new Refund(), {
+      id: request.id,
+      paymentId: payment.id,
+      orderId: payment.orderId,
+      status: 'requested' as const,
+      amountFen,
+      currency: payment.currency,
+      reason: request.reason,
+      refundId: null,
+      requestedBy: request.requestedBy,
+      approvedBy: null,
+      failureCode: null,
+      failureMessage: null,
+      createdAt: this.clock.now(),
+      sentAt: null,
+      lastSentAt: null,
+      succeededAt: null,
+      settledAt: null,
+      nextCheckAt: null,
+      checks: 0,
+      checkedAt: null,
+      leaseUntil: null,
+    });
+  }
+
+  /** The row and the reserve on its payment, together. A CHECK on the payment is the second net. */
+  private async insert(tx: EntityManager, refund: Refund, payment: Payment, cause: Cause): Promise<void> {
+    payment.reservedFen += refund.amountFen;
+    await tx.insert(Refund, refund);
+    await this.payments.save(tx, [payment]);
+    const { orderId, paymentId, id: refundId } = refund;
+    await this.history.add(tx, [{ noun: 'refund', orderId, paymentId, refundId, from: null, to: 'requested', cause }]);
+  }
+
+  /**
+   * The refund of late money, in the transaction that records the money. Its number is derived from the payment, so
+   * that it can be asked for once only, and it needs nobody's word: it is due at once.
+   */
+  private async requestForLate(tx: EntityManager, { payment, cause }: LatePayment): Promise<void> {
+    const id = derivedId('ref', payment.id);
+    const request = { id, paymentId: payment.id, reason: '订单已关闭，款项退回', requestedBy: 'paydesk' };
+    const refund = this.newRefund(request, payment, payment.refundableFen);
+    await this.insert(tx, refund, payment, cause);
+    const now = this.clock.now();
+    await tx.update(Refund, id, { status: 'processing', approvedBy: 'paydesk', nextCheckAt: now });
+    const { orderId, paymentId } = refund;
+    await this.history.add(tx, [
+      {
+        noun: 'refund',
+        orderId,
+        paymentId,
+        refundId: id,
+        from: 'requested',
+        to: 'processing',
+        cause,
+        note: 'late money',
+      },
+    ]);
+  }
+
+  /** An operator says no. @throws DomainError `refund_not_open` once it is carried out */
+  async reject(id: string, reason: string, cause: Cause): Promise<Refund> {
+    return this.db.transaction(async (tx) => {
+      const batch = await this.settlement.lock(tx, [id]);
+      const locked = batch.get(id);
+      if (!locked) throw new DomainError('not_found');
+      const { refund } = locked;
+      if (refund.status === 'rejected') return refund;
+      if (refund.status !== 'requested') throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
+      batch.release(locked, 'rejected', { code: 'rejected_by_operator', message: reason }, cause, this.clock.now());
+      await this.settlement.write(tx, batch);
+      return refund;
+    });
+  }
+}

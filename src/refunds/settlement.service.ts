@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { EntityManager } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { Clock } from '../common/clock.js';
+import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
+import { NotificationsService } from '../notifications/notifications.service.js';
+import { OrdersService } from '../orders/orders.service.js';
+import { PaymentHistory } from '../payments/history.service.js';
+import { PaymentRows } from '../payments/payments.repository.js';
+import type { ChannelRefund } from '../provider/payment-provider.js';
+import { RefundBatch } from './batch.js';
+import { decideRefund } from './decide.js';
+import type { Refund } from './refund.entity.js';
+import { RefundRows } from './refunds.repository.js';
+
+/** One thing the channel said of a refund, and how we came to hear it. */
+export interface RefundSettling {
+  seen: ChannelRefund;
+  cause: Cause;
+}
+
+export interface RefundSettled {
+  outcome: 'applied' | 'known' | 'mismatch' | 'unknown_refund';
+  /** Null when the number is not ours. */
+  refund: Refund | null;
+  /** What did not fit, for outcome `mismatch`. */
+  field?: string;
+}
+
+/**
+ * The one door for what the channel says of refunds: the only place where one settles. Takes a list, locks the orders
+ * in id order, decides each in plain code, writes all with a few statements. Idempotent by itself.
+ */
+@Injectable()
+export class RefundSettlement {
+  constructor(
+    private readonly orders: OrdersService,
+    private readonly payments: PaymentRows,
+    private readonly rows: RefundRows,
+    private readonly history: PaymentHistory,
+    private readonly notifications: NotificationsService,
+    private readonly discrepancies: DiscrepanciesService,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Answers one result for each of the list, in its order. The caller commits. */
+  async apply(tx: EntityManager, list: RefundSettling[]): Promise<RefundSettled[]> {
+    const batch = await this.lock(
+      tx,
+      list.map(({ seen }) => seen.outRefundNo),
+    );
+    const settled = list.map((settling) => this.settle(settling, batch));
+    await this.write(tx, batch);
+    return settled;
+  }
+
+  /** Locks the orders of these refunds, then reads the rows that hang on them. */
+  async lock(tx: EntityManager, refundIds: string[]): Promise<RefundBatch> {
+    const ids = [...new Set(refundIds)];
+    const paymentIds = await this.rows.paymentIds(tx, ids);
+    const orders = await this.orders.lockByPayments(tx, paymentIds);
+    const payments = await this.payments.read(tx, paymentIds, []);
+    return new RefundBatch(orders, payments, await this.rows.read(tx, ids));
+  }
+
+  /** Writes whatever the batch changed, each move with its event and its notification. */
+  async write(tx: EntityManager, batch: RefundBatch): Promise<void> {
+    await this.rows.save(tx, batch.changedRefunds());
+    await this.payments.save(tx, batch.changedPayments());
+    await this.orders.save(tx, batch.changedOrders());
+    await this.history.add(tx, batch.moves);
+    await this.notifications.add(tx, batch.notifications);
+    await this.discrepancies.open(tx, batch.discrepancies);
+    await this.discrepancies.resolveByItself(tx, batch.resolvedCases);
+  }
+
+  private settle({ seen, cause }: RefundSettling, batch: RefundBatch): RefundSettled {
+    const locked = batch.get(seen.outRefundNo);
+    if (!locked) {
+      if (seen.state !== 'not_found') batch.openUnknown(seen);
+      return { outcome: 'unknown_refund', refund: null };
+    }
+    const decision = decideRefund(seen, locked.refund, locked.payment);
+    switch (decision.kind) {
+      case 'none':
+        batch.learn(locked.refund, seen);
+        return { outcome: 'known', refund: locked.refund };
+      case 'mismatch':
+        batch.openMismatch(locked.refund, decision);
+        return { outcome: 'mismatch', refund: locked.refund, field: decision.field };
+      case 'succeeded':
+        batch.succeed(locked, seen, cause, this.clock.now());
+        break;
+      case 'closed':
+        batch.release(locked, 'closed', { code: 'CLOSED', message: null }, cause, this.clock.now());
+        break;
+      case 'abnormal':
+        batch.abnormal(locked, seen, cause, this.clock.now());
+        break;
+    }
+    return { outcome: 'applied', refund: locked.refund };
+  }
+}

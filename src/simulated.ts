@@ -1,0 +1,27 @@
+import { startSimulator } from '../simulator/index.js';
+import { readSettings } from './config/settings.js';
+import { checkWechat } from './provider/provider.module.js';
+import { fatal, obeySignals, start } from './start.js';
+
+/** `npm run start:simulated`: the real WeChat Pay provider against the bundled simulator, with keys made on the spot. */
+const KEYS = 'var/simulator';
+
+try {
+  const { port, simulatorPort } = readSettings(checkWechat, { WECHAT_PAY_ENABLE_REAL: 'false' });
+  const notifyBase = `http://127.0.0.1:${port}`;
+  const simulator = await startSimulator({ port: simulatorPort, mode: 'both', outDir: KEYS, notifyBase });
+  const read = () => readSettings(checkWechat, simulator.environment(KEYS, notifyBase));
+  const running = await start(read());
+  process.stdout.write(
+    [
+      `WeChat Pay simulator: ${simulator.url}`,
+      `  what was really paid   ${simulator.url}/_sim/ledger`,
+      `  notices that it sent   ${simulator.url}/_sim/notices`,
+      `  cashier of an order    ${simulator.url}/_sim/cashier?prepay_id=PREPAY_ID   (from pay_params.package)`,
+      '',
+    ].join('\n'),
+  );
+  obeySignals({ ...running, stop: () => running.stop().finally(() => simulator.close()) }, read);
+} catch (error) {
+  fatal(error);
+}

@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { DataSource } from 'typeorm';
+import { ChannelKeys } from './provider/provider.module.js';
+import { EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
+import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
+import { migrate } from './migrate.js';
+import { createHttpApp } from './http-app.js';
+import { seedCatalogue } from './orders/catalogue.js';
+
+/** Where the embedded PostgreSQL keeps its files, under the working directory. */
+export const EMBEDDED_DIRECTORY = 'var/postgres';
+
+export interface Running {
+  /** Where the API answers, without a trailing slash. */
+  url: string;
+  /** Takes over keys that changed, without a restart. */
+  reload: (settings: Settings) => void;
+  stop: () => Promise<void>;
+}
+
+/** Database, migrations, catalogue, HTTP: in this order. */
+export async function start(settings: Settings): Promise<Running> {
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const embedded =
+    settings.databaseUrl === null
+      ? await startEmbeddedPostgres({
+          directory: EMBEDDED_DIRECTORY,
+          onUnexpectedExit: (reason) => fatal(new Error(`the embedded PostgreSQL is gone: ${reason}`)),
+        })
+      : null;
+  try {
+    const databaseUrl = settings.databaseUrl ?? embedded?.url ?? '';
+    await migrate(databaseUrl);
+    const app = await createHttpApp({ settings, databaseUrl });
+    if (!settings.production) await seedCatalogue(app.get(DataSource));
+    await app.listen(settings.port, settings.host);
+    const url = await app.getUrl();
+    say(`Paydesk is ready: API ${url}/api  docs ${url}/docs  health ${url}/health/ready`);
+    return {
+      url,
+      reload(changed) {
+        app.get(ChannelKeys).reload(changed.wechat);
+      },
+      async stop() {
+        await app.close();
+        await embedded?.stop();
+      },
+    };
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+/**
+ * Stops on SIGINT and SIGTERM after what runs has finished (a second signal does not wait); reads the keys again on
+ * SIGHUP, and goes on with the old ones if the new ones are no good.
+ */
+export function obeySignals(running: Running, readAgain: () => Settings): void {
+  process.on('SIGHUP', () => {
+    try {
+      running.reload(readAgain());
+    } catch (error) {
+      process.stderr.write(`SIGHUP: the keys were not taken over: ${(error as Error).message}\n`);
+    }
+  });
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    process.stdout.write(`${signal}: finishing what runs\n`);
+    running.stop().then(() => process.exit(0), fatal);
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+}
+
+/** Says what is wrong in words for people and ends the process: 78 for the configuration, 1 for the rest. */
+export function fatal(error: unknown): never {
+  const known = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
+  const text = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
+  process.stderr.write(`${text}\n`);
+  if (error instanceof ConfigError && !existsSync('.env')) {
+    process.stderr.write('Every variable is described in .env.example; settings may stand in a file .env.\n');
+  }
+  process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
+}

@@ -1,0 +1,64 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { extname, join, relative, resolve } from 'node:path';
+import { linesWith, MAX_LINES, TEXT_RULES, TIDY_RULES } from '../support/tidy-rules.js';
+
+const ROOT = resolve('.');
+const NOT_OURS = new Set(['node_modules', 'dist', 'var', 'coverage', 'reports', '.git', '.stryker-tmp', 'vectors']);
+const TEXT = new Set(['.ts', '.mjs', '.cjs', '.js', '.json', '.md', '.yml', '.yaml', '.html', '.css', '.sh', '']);
+const CODE = new Set(['.ts', '.mjs', '.cjs', '.js']);
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (NOT_OURS.has(entry.name) || entry.name.startsWith('.env')) return [];
+    if (entry.isDirectory()) return filesBelow(path);
+    return entry.isFile() && TEXT.has(extname(path)) && entry.name !== 'package-lock.json' ? [path] : [];
+  });
+}
+
+const files = filesBelow(ROOT).map((path) => ({
+  path: relative(ROOT, path).replaceAll('\\', '/'),
+  text: readFileSync(path, 'utf8'),
+}));
+
+/** What a rule finds outside its one place, and permissions that nobody needs any more. */
+function complaints(
+  rule: { what: string; instead: string; allowed: Readonly<Record<string, string>> },
+  find: (file: { path: string; text: string }) => number[],
+): string[] {
+  const found = files.map((file) => ({ path: file.path, lines: find(file) })).filter(({ lines }) => lines.length > 0);
+  const paths = new Set(found.map(({ path }) => path));
+  return [
+    ...found
+      .filter(({ path }) => !(path in rule.allowed))
+      .map(({ path, lines }) => `${path}:${lines.join(',')} ${rule.what}. Write instead: ${rule.instead}`),
+    ...Object.keys(rule.allowed)
+      .filter((path) => existsSync(path) && !paths.has(path))
+      .map((path) => `${path} has no ${rule.what} any more. Take it off the list in test/support/tidy-rules.ts`),
+  ];
+}
+
+describe('the source tree', () => {
+  it.each(TIDY_RULES)('has $what only in its one place', (rule) => {
+    expect(linesWith(rule, 'example.ts', rule.example)).not.toEqual([]);
+    const inScope = ({ path }: { path: string }): boolean =>
+      CODE.has(extname(path)) && rule.within.some((start) => path.startsWith(start));
+    expect(complaints(rule, (file) => (inScope(file) ? linesWith(rule, file.path, file.text) : []))).toEqual([]);
+  });
+
+  it.each(TEXT_RULES)('has $what nowhere', (rule) => {
+    expect(rule.example).toMatch(rule.pattern);
+    const lines = (text: string): number[] =>
+      text.split('\n').flatMap((line, index) => (rule.pattern.test(line) ? [index + 1] : []));
+    expect(complaints(rule, ({ text }) => lines(text))).toEqual([]);
+  });
+
+  it(`has no file of more than ${MAX_LINES} lines in the product`, () => {
+    const long = files
+      .filter(({ path }) => CODE.has(extname(path)) && /^(src|simulator|bench|migrations)\//.test(path))
+      .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
+      .filter(({ lines }) => lines > MAX_LINES)
+      .map(({ path, lines }) => `${path} has ${lines} lines. Write instead: two files, each with one purpose`);
+    expect(long).toEqual([]);
+  });
+});
