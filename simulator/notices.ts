@@ -68,6 +68,8 @@ export class Notices {
   readonly all: Notice[] = [];
   /** Notices that go out right after the next other one. */
   #behindNext: Notice[] = [];
+  /** Notices of payments that wait for a refund of the same order to be announced first. */
+  #behindRefund: Notice[] = [];
 
   constructor(
     private readonly clock: Clock,
@@ -138,6 +140,7 @@ export class Notices {
   clear(): void {
     this.all.length = 0;
     this.#behindNext = [];
+    this.#behindRefund = [];
   }
 
   #announce(news: News): void {
@@ -166,6 +169,7 @@ export class Notices {
       case 'after_refund':
         notice.state = 'held';
         notice.nextAt = null;
+        this.#behindRefund.push(notice);
         return;
       case 'reorder':
         notice.state = 'held';
@@ -212,17 +216,15 @@ export class Notices {
     const held = this.#behindNext;
     this.#behindNext = [];
     if (sent.point === 'refund_notice') {
-      held.push(...this.all.filter((one) => isHeldFor(one, sent)));
+      const isForIt = (one: Notice): boolean => one.outTradeNo === sent.outTradeNo;
+      held.push(...this.#behindRefund.filter(isForIt));
+      this.#behindRefund = this.#behindRefund.filter((one) => !isForIt(one));
     }
     for (const notice of held) {
       notice.state = 'waiting';
       this.#schedule(notice, this.clock.now(), 0);
     }
   }
-}
-
-function isHeldFor(notice: Notice, refund: Notice): boolean {
-  return notice.state === 'held' && notice.nextAt === null && notice.outTradeNo === refund.outTradeNo;
 }
 
 /** What a rule's `match` is compared with. */
