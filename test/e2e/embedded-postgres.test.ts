@@ -88,6 +88,12 @@ describe('the embedded PostgreSQL', () => {
     await eventually(async () => (await serversOf(directory)).length === 0);
   });
 
+  it('stops its server when a signal ends an owner that handles none, as in the middle of its start', async () => {
+    const service = await open();
+    await service.end('SIGINT');
+    await eventually(async () => (await serversOf(directory)).length === 0);
+  });
+
   it('refuses a second start in the same folder and names the process that has it', async () => {
     const first = await open();
     const second = await open();
