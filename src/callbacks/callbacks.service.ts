@@ -5,6 +5,7 @@ import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { Lane } from '../common/lane.js';
 import { Settings } from '../config/settings.js';
+import { Instruments } from '../metrics/instruments.js';
 import { PaymentSettlement, type Settled } from '../payments/settlement.service.js';
 import {
   type CallbackFact,
@@ -58,12 +59,26 @@ export class CallbacksService {
     private readonly journal: CallbackJournal,
     private readonly badLimit: BadCallbackLimit,
     private readonly settings: Settings,
+    private readonly instruments: Instruments,
   ) {
-    this.paymentLane = new Lane((items) => this.settle(items, (tx) => payments.apply(tx, items)), LANE);
-    this.refundLane = new Lane((items) => this.settle(items, (tx) => refunds.apply(tx, items)), LANE);
+    const lane = (noun: string) => ({
+      ...LANE,
+      onBatch: (size: number) => instruments.batchSize.observe({ noun }, size),
+    });
+    this.paymentLane = new Lane((items) => this.settle(items, (tx) => payments.apply(tx, items)), lane('payment'));
+    this.refundLane = new Lane((items) => this.settle(items, (tx) => refunds.apply(tx, items)), lane('refund'));
   }
 
   async receive(incoming: IncomingCallback): Promise<CallbackAnswer> {
+    const seconds = this.instruments.callbackSeconds.startTimer();
+    try {
+      return await this.prove(incoming);
+    } finally {
+      seconds();
+    }
+  }
+
+  private async prove(incoming: IncomingCallback): Promise<CallbackAnswer> {
     const entry = this.newEntry(incoming);
     if (!this.allows(incoming.address)) return this.refuse(entry, 'forbidden', 403, 'address_not_allowed');
     let fact: CallbackFact;

@@ -104,7 +104,10 @@ function checkSums(head: string[], values: string[], count: number, totals: Map<
     // Sums of the summary are rounded to whole fen, fees have parts of one.
     const said = yuanToMilliFen(values[index] ?? '');
     if (Math.abs(said - total) >= THOUSANDTHS) {
-      throw new BadBill('bill_sums_differ', `${name}: the summary says ${said}, the lines add up to ${total} (1/1000 fen)`);
+      throw new BadBill(
+        'bill_sums_differ',
+        `${name}: the summary says ${said}, the lines add up to ${total} (1/1000 fen)`,
+      );
     }
   }
 }

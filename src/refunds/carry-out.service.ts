@@ -25,7 +25,18 @@ const BETWEEN_PARTS = MINUTE;
 const HELD_RETRY = 30 * MINUTE;
 
 /** Refusals that end when somebody mends something here: the refund is kept and tried again under the same number. */
-const MENDABLE = new Set(['NOT_ENOUGH', 'SIGN_ERROR', 'NO_AUTH', 'MCH_NOT_EXISTS', 'REQUEST_BLOCKED']);
+const MENDABLE = new Set([
+  'NOT_ENOUGH',
+  'SIGN_ERROR',
+  'NO_AUTH',
+  'REQUEST_BLOCKED',
+  'APPID_MCHID_NOT_MATCH',
+  'MCH_NOT_EXISTS',
+  // The payment was not found, which happens shortly after it was paid, or the address was wrong.
+  'RESOURCE_NOT_EXISTS',
+  'http_404',
+  'http_405',
+]);
 
 /** What is to be done with a refund now. */
 type Step = { kind: 'send' | 'ask' | 'ask_only'; order: ChannelRefundOrder } | { kind: 'nothing'; refund: Refund };
@@ -61,9 +72,22 @@ export class RefundCarrier {
     return step.kind === 'nothing' ? step.refund : this.take(step, cause);
   }
 
-  /** Asks the channel about a refund now, and sends what it never got. @throws DomainError `channel_unavailable` */
-  async sync(id: string, cause: Cause): Promise<Refund> {
-    return this.proceed(id, cause);
+  /** Asks the channel whatever we think we know, and takes over what it says: for a difference found in a bill. */
+  async recheck(id: string, cause: Cause): Promise<{ status: string; changed: boolean; channel: string }> {
+    const { refund: before, order } = await this.db.transaction(async (tx) => {
+      const locked = (await this.settlement.lock(tx, [id])).get(id);
+      if (!locked) throw new DomainError('not_found');
+      return { refund: locked.refund, order: toChannelOrder(locked.refund, locked.payment, locked.order.metadata) };
+    });
+    try {
+      await this.budget.take();
+      const seen = await this.provider.queryRefund(order);
+      const { status } = await this.settle(seen, cause);
+      return { status, changed: status !== before.status, channel: seen.state };
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      throw new DomainError(error.outcome === 'unknown' ? 'channel_unavailable' : 'channel_rejected', error.code);
+    }
   }
 
   /** Decides under the lock what is to be done, and commits the intent before anything is called. */
@@ -180,6 +204,8 @@ export class RefundCarrier {
   private async afterFailure(order: ChannelRefundOrder, error: ProviderError, cause: Cause): Promise<Refund> {
     const { outRefundNo: id } = order;
     this.log.warn({ refund_id: id, code: error.code, outcome: error.outcome }, 'the refund was not confirmed');
+    // Another amount stands under our number: money moves, but not what we asked for.
+    if (error.code === 'REFUND_FEE_MISMATCH') return this.hold(id, error);
     if (error.outcome === 'unknown') return this.reschedule(this.db.manager, await this.reread(id), null);
     if (MENDABLE.has(error.code)) return this.hold(id, error);
     return this.rejectForGood(id, error, cause);
