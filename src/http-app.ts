@@ -10,6 +10,7 @@ import { Clock } from './common/clock.js';
 import { DomainError } from './common/errors.js';
 import { newId } from './common/ids.js';
 import { isCallback } from './http/callback-route.js';
+import { assertHarmless } from './http/json-shape.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { validation } from './http/validation.js';
 import { openApiDocument, serveDocs } from './openapi.js';
@@ -75,9 +76,15 @@ function parseBodies(app: NestFastifyApplication): void {
     if (isCallback(request.url)) done(null, body);
     else if (body.length === 0) done(null, undefined);
     else {
-      void parseJson(request, body.toString('utf8'), (error, parsed) =>
-        done(error ? new DomainError('malformed_json') : null, parsed),
-      );
+      void parseJson(request, body.toString('utf8'), (error, parsed) => {
+        try {
+          if (error) throw new DomainError('malformed_json');
+          assertHarmless(parsed);
+          done(null, parsed);
+        } catch (refused) {
+          done(refused as Error, undefined);
+        }
+      });
     }
   });
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {

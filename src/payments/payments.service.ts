@@ -62,6 +62,9 @@ export class PaymentsService {
   async create(orderId: string, id: string, cause: Cause): Promise<{ payment: Payment; created: boolean }> {
     return this.db.transaction(async (tx) => {
       const order = await this.orders.lock(tx, orderId);
+      // A repeat of a request whose answer got lost: what it made, whatever became of it since.
+      const made = await tx.findOneBy(Payment, { id });
+      if (made) return { payment: made, created: true };
       const open = await tx.findOne(Payment, {
         where: [
           { orderId, status: 'init' },

@@ -174,3 +174,13 @@ export function raw(
     request.end(body);
   });
 }
+
+/** Waits until some statement waits for a lock. */
+export async function waitUntilBlocked(paydesk: TestApp, count = 1): Promise<void> {
+  for (;;) {
+    const rows = await paydesk.db.query<unknown[]>(
+      "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    );
+    if (rows.length >= count) return;
+  }
+}
