@@ -137,6 +137,7 @@ const clock = new Clock();
 export function freshOrder(shop: Shop, amountFen = 1990): ChannelOrder {
   return {
     outTradeNo: newId('pay', clock),
+    placed: true,
     amountFen,
     currency: 'CNY',
     description: 'Oolong tea, 100 g',
