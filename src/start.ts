@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { DataSource } from 'typeorm';
+import { armCrashPoint } from './common/crash-points.js';
 import { ChannelKeys } from './provider/provider.module.js';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
@@ -20,6 +21,7 @@ export interface Running {
 
 /** Database, migrations, catalogue, HTTP: in this order. */
 export async function start(settings: Settings): Promise<Running> {
+  armCrashPoint(settings.crashAt);
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const embedded =
     settings.databaseUrl === null

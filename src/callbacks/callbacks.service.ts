@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { isIPv6 } from 'node:net';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
+import { crashPoint } from '../common/crash-points.js';
 import { Lane } from '../common/lane.js';
 import { Settings } from '../config/settings.js';
 import { Instruments } from '../metrics/instruments.js';
@@ -115,16 +116,22 @@ export class CallbacksService {
   }
 
   /** One transaction for all that came while the last one committed: the facts and their journal rows together. */
-  private settle(items: LaneItem<unknown>[], apply: (tx: EntityManager) => Promise<Outcome[]>): Promise<Outcome[]> {
-    return this.db.transaction(async (tx) => {
+  private async settle(
+    items: LaneItem<unknown>[],
+    apply: (tx: EntityManager) => Promise<Outcome[]>,
+  ): Promise<Outcome[]> {
+    const settled = await this.db.transaction(async (tx) => {
       const outcomes = await apply(tx);
       const entries = items.map(({ entry }, index): JournalEntry => {
         const one = outcomes[index] as Outcome;
         return { ...entry, outcome: journalled(one), httpStatus: answer(one).status, code: one.field ?? null };
       });
       await this.journal.add(tx, entries);
+      crashPoint('callback.before_commit');
       return outcomes;
     });
+    crashPoint('callback.after_commit');
+    return settled;
   }
 
   private async refuse(

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
+import type { CrashPoint } from '../common/crash-points.js';
 import { DEVELOPMENT_JWT_SECRET, DEVELOPMENT_MOCK_SECRET, Environment } from './environment.js';
 import { keyText } from './key-text.js';
 import { type CheckWechat, readWechat, type WechatEnvironment } from './wechat-environment.js';
@@ -28,6 +29,8 @@ export abstract class Settings {
   readonly paymentTtlSeconds!: number;
   readonly latePaymentPolicy!: 'refund' | 'hold';
   readonly jobsEnabled!: boolean;
+  /** For tests: where the process shall die, as by `kill -9`. Always null in production. */
+  readonly crashAt!: CrashPoint | null;
   /** How many proxies of our own stand before us: so many hops of `X-Forwarded-For` are believed. */
   readonly trustedProxyHops!: number;
   readonly loginsPerMinute!: number;
@@ -96,6 +99,7 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
     paymentTtlSeconds: e.PAYMENT_TTL_SECONDS ?? 1800,
     latePaymentPolicy: e.LATE_PAYMENT_POLICY === 'hold' ? 'hold' : 'refund',
     jobsEnabled: e.JOBS_ENABLED !== 'false',
+    crashAt: (e.PAYDESK_CRASH_AT as CrashPoint | undefined) ?? null,
     trustedProxyHops: e.TRUSTED_PROXY_HOPS ?? 0,
     loginsPerMinute: e.LOGINS_PER_MINUTE ?? 120,
     badCallbacksPerMinute: e.BAD_CALLBACKS_PER_MINUTE ?? 120,
@@ -115,6 +119,7 @@ function productionProblems(e: Environment): string[] {
     problems.push('JWT_SECRET is the published one of .env.example: make your own');
   if (e.MOCK_CALLBACK_SECRET)
     problems.push('MOCK_CALLBACK_SECRET is for the mock provider only, which is off in production');
+  if (e.PAYDESK_CRASH_AT) problems.push('PAYDESK_CRASH_AT is for tests only');
   return problems;
 }
 

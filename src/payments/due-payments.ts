@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
+import { crashPoint } from '../common/crash-points.js';
 import { CallBudget } from '../common/call-budget.js';
 import { inParallel } from '../common/parallel.js';
 import {
@@ -87,6 +88,7 @@ export class DuePayments {
     while (report.checked < options.limit) {
       const claimed = await this.claim(options.scope, last, Math.min(BATCH, options.limit - report.checked));
       if (claimed.length === 0) break;
+      crashPoint('payment.check.after_claim');
       last = claimed.reduce((max, payment) => (payment.id > max ? payment.id : max), last);
       await this.check(claimed, options.cause, report);
       options.onProgress?.(report.checked);
@@ -124,6 +126,7 @@ export class DuePayments {
   private async check(payments: Payment[], cause: Cause, report: DueReport): Promise<void> {
     const orders = await this.channelOrders.ofMany(payments);
     const answers = await inParallel(payments, IN_FLIGHT, (payment, index) => this.ask(payment, orders[index]));
+    crashPoint('payment.check.after_call');
     const settling: Settling[] = [];
     const unknown: Payment[] = [];
     payments.forEach((payment, index) => {
@@ -142,7 +145,12 @@ export class DuePayments {
   private async apply(settling: Settling[]): Promise<Payment[]> {
     if (settling.length === 0) return [];
     try {
-      const settled = await this.db.transaction((tx) => this.settlement.apply(tx, settling));
+      const settled = await this.db.transaction(async (tx) => {
+        const applied = await this.settlement.apply(tx, settling);
+        crashPoint('payment.check.before_commit');
+        return applied;
+      });
+      crashPoint('payment.check.after_commit');
       return settled.flatMap((one) => one.payment ?? []);
     } catch (error) {
       if (settling.length > 1) return (await Promise.all(settling.map((one) => this.apply([one])))).flat();

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
+import { crashPoint } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
 import { Settings } from '../config/settings.js';
 import { Order } from '../orders/order.entity.js';
@@ -127,7 +128,9 @@ export class PaymentsService {
     const order = await this.channelOrders.of(payment);
     let prepay: Prepay;
     try {
+      crashPoint('payment.start.before_call');
       prepay = await this.provider.prepay(order);
+      crashPoint('payment.start.after_call');
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       return this.afterFailedPrepay(order, error, cause);
@@ -150,6 +153,7 @@ export class PaymentsService {
         await this.history.add(tx, [
           { noun: 'payment', orderId: payment.orderId, paymentId: id, from: 'init', to: 'processing', cause },
         ]);
+        crashPoint('payment.start.before_intent');
       }
       return payment;
     });
@@ -165,6 +169,7 @@ export class PaymentsService {
       await tx.update(Payment, payment.id, { prepayId: prepay.prepayId, prepayExpiresAt: prepay.expiresAt });
       return current;
     });
+    crashPoint('payment.start.after_commit');
     if (kept.isOpen && kept.prepayId) return { payment: kept, payParams: await this.provider.payParams(kept.prepayId) };
     // Settled while the call was on its way: what it opened at the channel is closed again, or found paid. If that
     // fails, nobody holds the prepay id, and money that comes all the same is late money.
@@ -221,7 +226,10 @@ export class PaymentsService {
   }
 
   private async close(order: ChannelOrder, cause: Cause): Promise<Payment> {
-    return this.settle(await this.provider.closePayment(order), cause, 'closed');
+    crashPoint('payment.cancel.before_call');
+    const seen = await this.provider.closePayment(order);
+    crashPoint('payment.cancel.after_call');
+    return this.settle(seen, cause, 'closed');
   }
 
   /** Asks the channel now, unless it is known that the money came. @throws DomainError `channel_unavailable`, … */
@@ -272,12 +280,15 @@ export class PaymentsService {
     });
   }
 
-  private settle(seen: ChannelPayment, cause: Cause, closedAs?: 'closed'): Promise<Payment> {
-    return this.db.transaction(async (tx) => {
+  private async settle(seen: ChannelPayment, cause: Cause, closedAs?: 'closed'): Promise<Payment> {
+    const payment = await this.db.transaction(async (tx) => {
       const [settled] = await this.settlement.apply(tx, [{ seen, cause, closedAs }]);
       if (!settled?.payment) throw new DomainError('not_found');
+      crashPoint('payment.settle.before_commit');
       return settled.payment;
     });
+    crashPoint('payment.settle.after_commit');
+    return payment;
   }
 
   /** Locks the order, then reads the payment: what is read under the lock is what it is. */
