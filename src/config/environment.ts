@@ -61,5 +61,6 @@ export class Environment {
   @IsOptional() @IsString() @Unset() WECHAT_PAY_REFUND_NOTIFY_URL?: string;
   @IsOptional() @Matches(/^https?:\/\/[^\s?#]+$/) @Unset() WECHAT_PAY_BASE_URL?: string;
   @IsOptional() @Matches(/^https?:\/\/[^\s?#]+$/) @Unset() WECHAT_API_BASE_URL?: string;
+  @IsOptional() @IsInt() @Min(100) @Max(60_000) @Whole() WECHAT_PAY_TIMEOUT_MS?: number;
   @IsOptional() @IsString() @Unset() WECHAT_PAY_CALLBACK_ALLOWED_IPS?: string;
 }

@@ -19,6 +19,8 @@ export interface WechatEnvironment {
   /** The manual's backup host; only the real channel has one. */
   backupBaseUrl: string | null;
   apiBaseUrl: string;
+  /** How long an answer may take. */
+  answerTimeoutMs: number;
 }
 
 const MAIN_HOST = 'https://api.mch.weixin.qq.com';
@@ -58,6 +60,7 @@ export function readWechat(e: Environment, problems: string[], check: CheckWecha
     baseUrl,
     backupBaseUrl: baseUrl === MAIN_HOST ? BACKUP_HOST : null,
     apiBaseUrl: (e.WECHAT_API_BASE_URL ?? 'https://api.weixin.qq.com').replace(/\/+$/, ''),
+    answerTimeoutMs: e.WECHAT_PAY_TIMEOUT_MS ?? 10_000,
   };
   if (!e.WECHAT_PAY_PRIVATE_KEY && !e.WECHAT_PAY_PRIVATE_KEY_PATH) {
     problems.push('WECHAT_PAY_PRIVATE_KEY or WECHAT_PAY_PRIVATE_KEY_PATH must be set when WECHAT_PAY_ENABLE_REAL=true');

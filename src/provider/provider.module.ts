@@ -16,7 +16,9 @@ import { WechatV3Provider } from './wechat/wechat-v3.provider.js';
 const MAX_CONCURRENCY = 64;
 
 export function wechatSettings(environment: WechatEnvironment): WechatSettings {
-  return { ...environment, timeouts: DEFAULT_TIMEOUTS, maxConcurrency: MAX_CONCURRENCY };
+  const answerMs = environment.answerTimeoutMs;
+  const timeouts = { connectMs: Math.min(DEFAULT_TIMEOUTS.connectMs, answerMs), answerMs };
+  return { ...environment, timeouts, maxConcurrency: MAX_CONCURRENCY };
 }
 
 /** What is wrong with the values of a real configuration, a line each. */

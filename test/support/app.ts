@@ -44,6 +44,8 @@ export interface TestAppOptions {
   clock?: ManualClock;
   /** Another process on the same database. */
   databaseUrl?: string;
+  /** Where it listens, when somebody had to be told before; left out: any free port. */
+  port?: number;
 }
 
 /** Starts the service in this process. Timers are off: tests call what the timers call. */
@@ -59,7 +61,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   });
   const clock = options.clock ?? new ManualClock(new Date('2026-11-23T08:00:00.000Z'));
   const app = await createHttpApp({ settings, databaseUrl, clock });
-  await app.listen(0, '127.0.0.1');
+  await app.listen(options.port ?? 0, '127.0.0.1');
   const url = await app.getUrl();
   const db = app.get(DataSource);
   await seedCatalogue(db);

@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/index.js';
+import { ManualClock } from '../../src/common/clock.js';
+import { startTestApp, type TestApp } from './app.js';
+
+/** The simulator's business time. It runs like the one on the wall and is moved with {@link Simulated.advance}. */
+export class SimulatedClock extends ManualClock {
+  constructor(private readonly sim: Simulator) {
+    super();
+  }
+
+  override now(): Date {
+    return new Date(this.sim.nowMs());
+  }
+
+  override advance(): void {
+    throw new Error('the shop and the simulator share one clock: call advance() of the simulated shop');
+  }
+
+  override set(): void {
+    this.advance();
+  }
+}
+
+/** The service with the real provider, and the WeChat Pay that it speaks to: one clock for both, books apart. */
+export interface Simulated extends TestApp {
+  sim: Simulator;
+  /** The service's environment, for a process of its own on the same simulator. */
+  env: Record<string, string>;
+  /** Moves the clock of both; done when every notice that is due on the way was sent and answered. */
+  advance(milliseconds: number): Promise<void>;
+  /** The payer pays; done when the notice was sent and answered. */
+  pay(paymentId: string): Promise<void>;
+}
+
+export interface SimulatedOptions {
+  env?: Record<string, string>;
+  simulator?: SimulatorOptions;
+}
+
+/** Starts both in this process. Calls end after a second without an answer, and no limit of our own slows tests down. */
+export async function startSimulated(options: SimulatedOptions = {}): Promise<Simulated> {
+  const keys = await mkdtemp(join(tmpdir(), 'paydesk-keys-'));
+  const sim = await startSimulator({
+    outDir: keys,
+    seed: 7,
+    signatureClock: 'virtual',
+    openingBalanceFen: 10_000_000,
+    ...options.simulator,
+  });
+  const port = await freePort();
+  const env = {
+    ...sim.environment(keys, `http://127.0.0.1:${port}`),
+    WECHAT_PAY_TIMEOUT_MS: '1000',
+    CHANNEL_QUERIES_PER_SECOND: '10000',
+    JWT_TTL_SECONDS: '2592000',
+    ...options.env,
+  };
+  const paydesk = await startTestApp({ env, clock: new SimulatedClock(sim), port });
+  return {
+    ...paydesk,
+    sim,
+    env,
+    async advance(milliseconds) {
+      await sim.advance(Math.ceil(milliseconds / 1000));
+      await sim.settled();
+    },
+    async pay(paymentId) {
+      sim.pay(paymentId);
+      await sim.settled();
+    },
+    async close() {
+      await paydesk.close();
+      await sim.close();
+      await rm(keys, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A port that was free a moment ago: for a server whose address must be known before it starts. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
