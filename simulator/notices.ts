@@ -70,6 +70,8 @@ export class Notices {
   #behindNext: Notice[] = [];
   /** Notices of payments that wait for a refund of the same order to be announced first. */
   #behindRefund: Notice[] = [];
+  /** Counts resets: what was on its way at one must not come back afterwards. */
+  #era = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -138,6 +140,7 @@ export class Notices {
   }
 
   clear(): void {
+    this.#era += 1;
     this.all.length = 0;
     this.#behindNext = [];
     this.#behindRefund = [];
@@ -195,7 +198,9 @@ export class Notices {
   async #send(notice: Notice, retries: number, due: number): Promise<void> {
     notice.nextAt = null;
     this.#behindNext = this.#behindNext.filter((one) => one !== notice);
+    const era = this.#era;
     const received = await this.sender.send(notice);
+    if (era !== this.#era) return;
     if (received) notice.state = 'received';
     else this.#retry(notice, retries, due);
     this.#letGoBehind(notice);
