@@ -88,11 +88,11 @@ export class Owner {
   }
 }
 
-/** Waits, at most 20 s, until something that another process does has come about. */
+/** Waits, at most 25 s, until something that another process does has come about. */
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 20_000;
+  const until = performance.now() + 25_000;
   while (!(await condition())) {
-    if (performance.now() > until) throw new Error('it did not come about within 20 s');
+    if (performance.now() > until) throw new Error('it did not come about within 25 s');
     await sleep(25);
   }
 }
