@@ -68,11 +68,14 @@ export function readSettings(checkWechat: CheckWechat, overrides: NodeJS.Process
 /** @throws ConfigError with every problem at once */
 export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat = () => []): Settings {
   const e = plainToInstance(Environment, { ...env });
-  const problems = validateSync(e, { skipMissingProperties: true, validationError: { value: false } }).flatMap(
-    (error) =>
-      Object.values(error.constraints ?? {}).map((message) =>
-        message.startsWith(error.property) ? message : `${error.property}: ${message}`,
-      ),
+  const problems = validateSync(e, {
+    skipMissingProperties: true,
+    stopAtFirstError: true,
+    validationError: { value: false },
+  }).flatMap((error) =>
+    Object.values(error.constraints ?? {}).map((message) =>
+      message.startsWith(error.property) ? message : `${error.property}: ${message}`,
+    ),
   );
   const production = e.NODE_ENV === 'production';
   const real = e.WECHAT_PAY_ENABLE_REAL === 'true';
