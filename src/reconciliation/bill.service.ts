@@ -5,8 +5,16 @@ import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, HOUR, MINUTE } from '../common/clock.js';
 import { PaymentProvider, ProviderError } from '../provider/payment-provider.js';
-import { compareBill, type Difference, type DifferenceType, rememberMatches, sumsOf } from './bill-compare.js';
+import {
+  compareBill,
+  type Difference,
+  type DifferenceType,
+  rememberMatches,
+  type Scope,
+  sumsOf,
+} from './bill-compare.js';
 import { BadBill } from './bill-csv.js';
+import type { BillCoverage } from './bill-lines.js';
 import { BillStaging } from './bill-staging.js';
 import { chinaDay, type ChinaDay, dayOf, daysBefore, hourOf } from './china-day.js';
 import { DifferenceWork } from './difference-work.js';
@@ -27,6 +35,8 @@ export interface BillReport {
   run_id: string | null;
   /** Lines of the trade bill. */
   lines: number;
+  /** A downloaded file may be of type SUCCESS or REFUND: then it says nothing about the others. */
+  covers: BillCoverage;
   payments: { here: { count: number; fen: number }; there: { count: number; fen: number } };
   refunds: { here: { count: number; fen: number }; there: { count: number; fen: number } };
   fee_milli_fen: number;
@@ -128,40 +138,57 @@ export class BillService {
     const staging = new BillStaging(this.db.createQueryRunner());
     await staging.open();
     try {
-      const lines = await this.load(staging, day, options);
+      const { lines, covers } = await this.load(staging, day, run, options);
       if (run) await this.runs.prolong(run);
-      const checkEarly = await this.runs.isDone(daysBefore(day.day, 1));
-      const report = await this.settleDifferences(staging, day, checkEarly, run, options);
+      const early = await this.runs.isDone(daysBefore(day.day, 1));
+      const late = await this.runs.isDone(daysBefore(day.day, -1));
+      const report = await this.settleDifferences(staging, { day, covers, early, late }, run, options);
       if (run) await rememberMatches(staging.runner, day);
-      return { ...report, lines, ...(await sumsOf(staging.runner, day)) };
+      return { ...report, lines, covers, ...(await sumsOf(staging.runner, day)) };
     } finally {
       await staging.close();
     }
   }
 
-  /** Both bills of the day; a file stands for the trade bill alone. Answers the trade bill's lines. */
-  private async load(staging: BillStaging, day: ChinaDay, options: BillOptions): Promise<number> {
-    if (options.file) return staging.loadTrade(options.file);
+  /** Both bills of the day; a file stands for the trade bill alone. Answers what the trade bill has. */
+  private async load(
+    staging: BillStaging,
+    day: ChinaDay,
+    run: Run | null,
+    options: BillOptions,
+  ): Promise<{ lines: number; covers: BillCoverage }> {
+    const onLines = async (lines: number): Promise<void> => {
+      options.onProgress?.(lines);
+      if (run) await this.runs.prolong(run);
+    };
+    if (options.file) {
+      const loaded = await staging.loadTrade(options.file, onLines);
+      if (await staging.isOfAnotherDay(day)) {
+        throw new BadBill('bill_of_another_day', `not one line of the file is of ${day.day}`);
+      }
+      return loaded;
+    }
     const trade = await this.provider.bill(day.day, 'trade');
-    const lines = trade ? await staging.loadTrade(trade.csv) : 0;
-    options.onProgress?.(lines);
+    // No bill at all: nothing happened that day.
+    const loaded = trade
+      ? await staging.loadTrade(trade.csv, onLines)
+      : { lines: 0, covers: { payments: true, refunds: true } };
     const funds = await this.provider.bill(day.day, 'fund_flow');
     if (funds) await staging.loadFund(funds.csv);
-    return lines;
+    return loaded;
   }
 
   private async settleDifferences(
     staging: BillStaging,
-    day: ChinaDay,
-    checkEarly: boolean,
+    scope: Scope,
     run: Run | null,
     options: BillOptions,
   ): Promise<Pick<BillReport, 'day' | 'run_id' | 'healed' | 'differences' | 'examples'>> {
-    const report = { day: day.day, run_id: run?.id ?? null, healed: 0, differences: {}, examples: [] } as Pick<
+    const report = { day: scope.day.day, run_id: run?.id ?? null, healed: 0, differences: {}, examples: [] } as Pick<
       BillReport,
       'day' | 'run_id' | 'healed' | 'differences' | 'examples'
     >;
-    for await (const difference of compareBill(staging.runner, day, checkEarly)) {
+    for await (const difference of compareBill(staging.runner, scope)) {
       if (run) await this.runs.prolong(run);
       const remains = run ? await this.work.handle(difference, run, options.cause) : true;
       if (!remains) {

@@ -45,13 +45,14 @@ export class DifferenceWork {
   }
 
   /** What the channel says now: `agrees` when taking it over did away with the difference, else its word for the case. */
-  private async ask({ type, noun, number, known, there }: Difference, cause: Cause): Promise<string | null> {
+  private async ask({ type, noun, number, known, here, there }: Difference, cause: Cause): Promise<string | null> {
     if (!known || (type !== 'state' && type !== 'missing_there')) return null;
     try {
       const said =
         noun === 'payment' ? await this.payments.recheck(number, cause) : await this.refunds.recheck(number, cause);
-      // The bill says paid, and so do we, now that the channel was asked: a callback had been lost.
-      return type === 'state' && said.changed && agrees(noun, there?.state, said.status) ? 'agrees' : said.channel;
+      // The bill says paid, and so do we, now that the channel was asked, or another process heard of it meanwhile.
+      const moved = said.status !== here?.status;
+      return type === 'state' && moved && agrees(noun, there?.state, said.status) ? 'agrees' : said.channel;
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       this.log.warn({ number, code: error.code }, 'the channel could not be asked about a difference');

@@ -85,10 +85,11 @@ export class ReconciliationRuns {
     );
   }
 
-  /** Whether the bill of a day was compared to the end. */
+  /** Whether a bill of a day, of payments and refunds, was compared to the end. */
   async isDone(day: string): Promise<boolean> {
     const rows = await this.db.query<unknown[]>(
-      `SELECT FROM reconciliation_runs WHERE day = $1 AND status = 'done' LIMIT 1`,
+      `SELECT FROM reconciliation_runs WHERE day = $1 AND status = 'done'
+       AND summary -> 'covers' @> '{"payments": true, "refunds": true}' LIMIT 1`,
       [day],
     );
     return rows.length > 0;
