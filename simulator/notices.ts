@@ -1,8 +1,9 @@
 import { type Refund, type Order, payerFen } from './books.js';
 import { chinaTime, type Clock, MINUTE, HOUR, SECOND } from './clock.js';
 import { type DueQueue } from './due-queue.js';
-import { type Faults, NOTICE_FAULTS, type NoticePoint } from './faults.js';
+import { type Faults, NOTICE_FAULTS } from './faults.js';
 import { type JsonObject } from './fields.js';
+import { nameOf, type Notice } from './notice.js';
 import { type Sender } from './notice-sender.js';
 import { type Random } from './random.js';
 import { promotionDetail } from './views.js';
@@ -28,34 +29,6 @@ export const RETRY_GAPS = [
 
 /** A notice put behind the next one goes out alone when there is none within this time. */
 const REORDER_PATIENCE_SECONDS = 60;
-
-export type NoticeState = 'waiting' | 'held' | 'received' | 'given_up' | 'lost';
-
-export interface Send {
-  at: string;
-  /** What the receiver answered; 0 when nothing came in time. */
-  status: number;
-  took_ms: number;
-  serial: string;
-  outcome: string;
-  faults: string[];
-}
-
-export interface Notice {
-  id: string;
-  point: NoticePoint;
-  eventType: string;
-  resourceType: string;
-  summary: string;
-  url: string;
-  outTradeNo: string | null;
-  outRefundNo: string | null;
-  createdAt: number;
-  content: JsonObject;
-  state: NoticeState;
-  nextAt: number | null;
-  sends: Send[];
-}
 
 /** What is to be announced, before it becomes a notice. */
 type News = Pick<
@@ -230,11 +203,6 @@ export class Notices {
       this.#schedule(notice, this.clock.now(), 0);
     }
   }
-}
-
-/** What a rule's `match` is compared with. */
-export function nameOf(notice: Notice): string {
-  return `${notice.outTradeNo ?? ''} ${notice.outRefundNo ?? ''}`;
 }
 
 function paymentContent(order: Order): JsonObject {

@@ -10,6 +10,7 @@ import { Clock } from './common/clock.js';
 import { DomainError } from './common/errors.js';
 import { newId } from './common/ids.js';
 import { isCallback } from './http/callback-route.js';
+import { Readiness } from './http/health.controller.js';
 import { assertHarmless } from './http/json-shape.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { validation } from './http/validation.js';
@@ -54,6 +55,12 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
   // Not an async hook: a reply is a thenable that settles when it was sent.
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
+    done();
+  });
+  // Else a client that keeps its connection would hold up the end of the process for as long as it likes.
+  const readiness = app.get(Readiness);
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    if (readiness.stopping) void reply.header('connection', 'close');
     done();
   });
   fastify.addHook('onError', async (request, _reply, error) => {

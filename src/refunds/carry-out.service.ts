@@ -151,14 +151,17 @@ export class RefundCarrier {
     return { kind: asks ? 'ask' : 'send', order: toChannelOrder(refund, payment, order.metadata) };
   }
 
-  /** When the next part of this payment may be sent: queued, not refused. */
+  /** When this part of the payment may be sent: queued, not refused, behind older parts that wait too. */
   private async freeAt(tx: EntityManager, refund: Refund, payment: Payment, now: Date): Promise<Date> {
     if (!this.channel.wantsPauses) return now;
-    const [row] = await tx.query<{ last: Date | null }[]>(
-      'SELECT max(last_sent_at) AS last FROM refunds WHERE payment_id = $1 AND id <> $2',
+    const [row] = await tx.query<{ last: Date | null; before: number }[]>(
+      `SELECT max(last_sent_at) AS last,
+              count(*) FILTER (WHERE status = 'processing' AND sent_at IS NULL AND id < $2)::integer AS before
+       FROM refunds WHERE payment_id = $1 AND id <> $2`,
       [payment.id, refund.id],
     );
-    return row?.last ? after(row.last, BETWEEN_PARTS) : now;
+    const free = row?.last ? after(row.last, BETWEEN_PARTS) : now;
+    return free > now ? after(free, (row?.before ?? 0) * BETWEEN_PARTS) : now;
   }
 
   /**

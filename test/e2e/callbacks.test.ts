@@ -7,6 +7,7 @@ import {
   buy,
   buyAndStart,
   casesOf,
+  inTurns,
   journalOf,
   mockSignature,
   movesOf,
@@ -80,7 +81,7 @@ describe('callbacks of the mock provider', () => {
   });
 
   it('settles many payments at once, the good ones beside the bad ones', async () => {
-    const all = await times(20, () => buyAndStart(paydesk));
+    const all = await inTurns(20, () => buyAndStart(paydesk));
     const answers = await times(60, (index) => {
       const { paymentId } = all[index % 20] as Bought;
       if (index < 20) return paydesk.callback({ payment_id: paymentId, status: 'SUCCESS', amount: 1 });
@@ -184,7 +185,7 @@ describe('callbacks of the mock provider', () => {
   });
 
   it('gives one transaction id to one payment, when two payments claim it at once', async () => {
-    const all = await times(10, () => buyAndStart(paydesk));
+    const all = await inTurns(10, () => buyAndStart(paydesk));
     const transaction_id = `T_for_all_${all[0]?.paymentId.slice(-10)}`;
     const answers = await times(10, (index) =>
       paydesk.callback({ payment_id: all[index]?.paymentId, status: 'SUCCESS', transaction_id }),

@@ -29,17 +29,17 @@ export class Owner {
   }
 
   /** Starts the process and waits until its database is up, or it has given the reason why not. */
-  static async open(how: 'start' | 'attach', directory: string, outside?: string): Promise<Owner> {
-    const owner = Owner.launch(how, directory, outside);
+  static async open(how: 'start' | 'attach', directory: string, outside?: string, cwd?: string): Promise<Owner> {
+    const owner = Owner.launch(how, directory, outside, cwd);
     await owner.said((message) => message.up === true || message.error !== undefined);
     return owner;
   }
 
   /** The same without waiting. */
-  static launch(how: 'start' | 'attach', directory: string, outside?: string): Owner {
+  static launch(how: 'start' | 'attach', directory: string, outside?: string, cwd?: string): Owner {
     const script = resolve('test/support/embedded-owner.mjs');
     const words = [script, how, directory, ...(outside === undefined ? [] : [outside])];
-    return new Owner(spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'inherit'] }));
+    return new Owner(spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'inherit'], cwd }));
   }
 
   get pid(): number {
