@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { createPublicKey } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { plainToInstance } from 'class-transformer';
@@ -74,6 +75,9 @@ export function parseSettings(env: NodeJS.ProcessEnv): Settings {
 
   const callbackAllowedIps = allowList(e.WECHAT_PAY_CALLBACK_ALLOWED_IPS, problems);
   const jwtPublicKey = keyText('JWT_PUBLIC_KEY', e.JWT_PUBLIC_KEY, problems);
+  if (jwtPublicKey !== null && !checksTokens(jwtPublicKey)) {
+    problems.push('JWT_PUBLIC_KEY must be an RSA key of at least 2048 bits (RS256) or a P-256 key (ES256)');
+  }
   const wechat = real ? readWechat(e, problems) : null;
   if (problems.length > 0) throw new ConfigError(problems);
 
@@ -112,6 +116,17 @@ function productionProblems(e: Environment): string[] {
   if (e.MOCK_CALLBACK_SECRET)
     problems.push('MOCK_CALLBACK_SECRET is for the mock provider only, which is off in production');
   return problems;
+}
+
+/** Whether this PEM text is a public key that RS256 or ES256 can be checked with. */
+function checksTokens(pem: string): boolean {
+  try {
+    const { asymmetricKeyType, asymmetricKeyDetails } = createPublicKey(pem);
+    if (asymmetricKeyType === 'rsa') return (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
+    return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  } catch {
+    return false;
+  }
 }
 
 /** A comma-separated list of addresses and CIDR ranges; null when empty. */
