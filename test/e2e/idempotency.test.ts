@@ -68,6 +68,26 @@ describe('Idempotency-Key', () => {
     expect(await orderTea(customer, key)).toMatchObject({ status: 201, body: { id: made[0] } });
   });
 
+  it('lets one request through of several that claim a key in the same moment', async () => {
+    const customer = await newCustomer(paydesk);
+    const key = newKey();
+    // A claim that is not committed yet, and then never was.
+    const rival = paydesk.db.createQueryRunner();
+    await rival.startTransaction();
+    await rival.query(
+      `INSERT INTO idempotency_keys (user_id, key, fingerprint, resource, locked_until, created_at)
+       VALUES ($1, $2, '', '', now(), now())`,
+      [customer.id, key['idempotency-key']],
+    );
+    const asked = times(5, () => orderTea(customer, key));
+    await waitUntilBlocked(paydesk, 5);
+    await rival.rollbackTransaction();
+    await rival.release();
+    const made = (await asked).filter((answer) => answer.status === 201).map((answer) => answer.body.id);
+    expect(new Set(made).size).toBe(1);
+    expect(await ordersOf(customer.id)).toBe(1);
+  });
+
   it('refuses another body, and another path, under the same key', async () => {
     const customer = await newCustomer(paydesk);
     const key = newKey();
