@@ -1,8 +1,9 @@
 import { type Refund, type Order, payerFen } from './books.js';
 import { chinaTime, type Clock, MINUTE, HOUR, SECOND } from './clock.js';
 import { type DueQueue } from './due-queue.js';
-import { type Faults, NOTICE_FAULTS, type NoticePoint } from './faults.js';
+import { type Faults, NOTICE_FAULTS } from './faults.js';
 import { type JsonObject } from './fields.js';
+import { nameOf, type Notice } from './notice.js';
 import { type Sender } from './notice-sender.js';
 import { type Random } from './random.js';
 import { promotionDetail } from './views.js';
@@ -29,34 +30,6 @@ export const RETRY_GAPS = [
 /** A notice put behind the next one goes out alone when there is none within this time. */
 const REORDER_PATIENCE_SECONDS = 60;
 
-export type NoticeState = 'waiting' | 'held' | 'received' | 'given_up' | 'lost';
-
-export interface Send {
-  at: string;
-  /** What the receiver answered; 0 when nothing came in time. */
-  status: number;
-  took_ms: number;
-  serial: string;
-  outcome: string;
-  faults: string[];
-}
-
-export interface Notice {
-  id: string;
-  point: NoticePoint;
-  eventType: string;
-  resourceType: string;
-  summary: string;
-  url: string;
-  outTradeNo: string | null;
-  outRefundNo: string | null;
-  createdAt: number;
-  content: JsonObject;
-  state: NoticeState;
-  nextAt: number | null;
-  sends: Send[];
-}
-
 /** What is to be announced, before it becomes a notice. */
 type News = Pick<
   Notice,
@@ -70,6 +43,8 @@ export class Notices {
   #behindNext: Notice[] = [];
   /** Notices of payments that wait for a refund of the same order to be announced first. */
   #behindRefund: Notice[] = [];
+  /** Counts resets: what was on its way at one must not come back afterwards. */
+  #era = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -138,6 +113,7 @@ export class Notices {
   }
 
   clear(): void {
+    this.#era += 1;
     this.all.length = 0;
     this.#behindNext = [];
     this.#behindRefund = [];
@@ -195,7 +171,9 @@ export class Notices {
   async #send(notice: Notice, retries: number, due: number): Promise<void> {
     notice.nextAt = null;
     this.#behindNext = this.#behindNext.filter((one) => one !== notice);
+    const era = this.#era;
     const received = await this.sender.send(notice);
+    if (era !== this.#era) return;
     if (received) notice.state = 'received';
     else this.#retry(notice, retries, due);
     this.#letGoBehind(notice);
@@ -225,11 +203,6 @@ export class Notices {
       this.#schedule(notice, this.clock.now(), 0);
     }
   }
-}
-
-/** What a rule's `match` is compared with. */
-export function nameOf(notice: Notice): string {
-  return `${notice.outTradeNo ?? ''} ${notice.outRefundNo ?? ''}`;
 }
 
 function paymentContent(order: Order): JsonObject {

@@ -11,6 +11,7 @@ import { migrate } from './migrate.js';
 import { attachEmbeddedPostgres } from './embedded-postgres.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
 import { checkWechat } from './provider/provider.module.js';
+import { ReconcileBillCommand } from './reconciliation/reconciliation.commands.js';
 import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
 import { EMBEDDED_DIRECTORY, fatal } from './start.js';
 import { OPEN_APP, OPEN_DATABASE, type OpenApp, type OpenDatabase, Terminal, UsageError } from './terminal/terminal.js';
@@ -51,6 +52,7 @@ const openApp: OpenApp = (work) =>
     { provide: OPEN_DATABASE, useValue: openDatabase },
     ExpirePaymentsCommand,
     ReconcilePaymentsCommand,
+    ReconcileBillCommand,
     SyncRefundsCommand,
     RetryAbnormalRefundCommand,
     SimulateCallbackCommand,

@@ -3,8 +3,10 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { isIPv6 } from 'node:net';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
+import { crashPoint } from '../common/crash-points.js';
 import { Lane } from '../common/lane.js';
 import { Settings } from '../config/settings.js';
+import { Instruments } from '../metrics/instruments.js';
 import { PaymentSettlement, type Settled } from '../payments/settlement.service.js';
 import {
   type CallbackFact,
@@ -66,18 +68,32 @@ export class CallbacksService {
     private readonly journal: CallbackJournal,
     private readonly badLimit: BadCallbackLimit,
     private readonly settings: Settings,
+    private readonly instruments: Instruments,
   ) {
-    this.paymentLane = new Lane((items, patient) => this.settle(items, patient, (tx) => payments.apply(tx, items)), {
+    const lane = (noun: string) => ({
       ...LANE,
+      onBatch: (size: number) => instruments.batchSize.observe({ noun }, size),
+    });
+    this.paymentLane = new Lane((items, patient) => this.settle(items, patient, (tx) => payments.apply(tx, items)), {
+      ...lane('payment'),
       keyOf: ({ seen }) => seen.outTradeNo,
     });
     this.refundLane = new Lane((items, patient) => this.settle(items, patient, (tx) => refunds.apply(tx, items)), {
-      ...LANE,
+      ...lane('refund'),
       keyOf: ({ seen }) => seen.outRefundNo,
     });
   }
 
   async receive(incoming: IncomingCallback): Promise<CallbackAnswer> {
+    const seconds = this.instruments.callbackSeconds.startTimer();
+    try {
+      return await this.prove(incoming);
+    } finally {
+      seconds();
+    }
+  }
+
+  private async prove(incoming: IncomingCallback): Promise<CallbackAnswer> {
     const entry = this.newEntry(incoming);
     if (!this.allows(incoming.address)) return this.refuse(entry, 'forbidden', 403, 'address_not_allowed');
     let fact: CallbackFact;
@@ -123,12 +139,12 @@ export class CallbacksService {
   }
 
   /** One transaction for all that came while the last one committed: the facts and their journal rows together. */
-  private settle(
+  private async settle(
     items: LaneItem<unknown>[],
     patient: boolean,
     apply: (tx: EntityManager) => Promise<Outcome[]>,
   ): Promise<Outcome[]> {
-    return this.db.transaction(async (tx) => {
+    const settled = await this.db.transaction(async (tx) => {
       await tx.query(`SET LOCAL lock_timeout = ${patient ? PATIENCE : HURRY}`);
       const outcomes = await apply(tx);
       const entries = items.map(({ entry }, index): JournalEntry => {
@@ -136,8 +152,11 @@ export class CallbacksService {
         return { ...entry, outcome: journalled(one), httpStatus: answer(one).status, code: one.field ?? null };
       });
       await this.journal.add(tx, entries);
+      crashPoint('callback.before_commit');
       return outcomes;
     });
+    crashPoint('callback.after_commit');
+    return settled;
   }
 
   private async refuse(

@@ -19,9 +19,4 @@ export class CallBudget {
     if (this.tokens >= 0) return;
     await new Promise((resolve) => setTimeout(resolve, (-this.tokens / this.perSecond) * 1000));
   }
-
-  /** Takes calls off the budget without waiting: whoever comes next waits longer. */
-  protected spend(calls: number): void {
-    this.tokens -= calls;
-  }
 }

@@ -1,4 +1,5 @@
 import { Transform } from 'class-transformer';
+import { CRASH_POINTS } from '../common/crash-points.js';
 import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength } from 'class-validator';
 
 /** Secrets that `.env.example` publishes: good for development, refused in production. */
@@ -37,6 +38,7 @@ export class Environment {
   @IsOptional() @IsIn(['refund', 'hold']) @Unset() LATE_PAYMENT_POLICY?: string;
   @IsOptional() @IsInt() @Min(0) @Max(65535) @Whole() SIM_PORT?: number;
   @IsOptional() @IsIn(['true', 'false']) @Unset() JOBS_ENABLED?: string;
+  @IsOptional() @IsIn(CRASH_POINTS) @Unset() PAYDESK_CRASH_AT?: string;
   @IsOptional() @IsInt() @Min(0) @Max(10) @Whole() TRUSTED_PROXY_HOPS?: number;
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() LOGINS_PER_MINUTE?: number;
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() BAD_CALLBACKS_PER_MINUTE?: number;

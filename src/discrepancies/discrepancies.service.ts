@@ -19,7 +19,14 @@ export type DiscrepancyType =
   /** The channel speaks of a refund number that we never gave. */
   | 'unknown_refund'
   /** The channel will not pay a refund now, for a reason that a person can mend: no money in the account, a bad key. */
-  | 'refund_held';
+  | 'refund_held'
+  /** Found in a day's bill. */
+  | 'missing_here'
+  | 'missing_there'
+  | 'amount'
+  | 'state'
+  | 'duplicate'
+  | 'fee';
 
 export interface NewDiscrepancy {
   type: DiscrepancyType;
@@ -30,6 +37,8 @@ export interface NewDiscrepancy {
   refundId?: string | null;
   outRefundNo?: string | null;
   runId?: string | null;
+  /** Opened anew when it comes up again after it was resolved; left out, what was resolved stays so. */
+  again?: boolean;
   /** Facts for the person who looks into it. Never a secret or an openid. */
   detail: Record<string, unknown>;
 }
@@ -48,6 +57,7 @@ export class DiscrepanciesService {
     let opened = 0;
     for (const one of list) {
       const id = newId('dis', this.clock);
+      if (one.again) await this.freeKey(tx, one.caseKey);
       const rows = await tx.query<{ id: string }[]>(
         `INSERT INTO discrepancies
            (id, type, case_key, payment_id, refund_id, out_trade_no, out_refund_no, detail, opened_at, run_id)
@@ -72,6 +82,14 @@ export class DiscrepanciesService {
       ]);
     }
     return opened;
+  }
+
+  /** A resolved case keeps everything but its key, so that the same trouble can be a new case. */
+  private async freeKey(tx: EntityManager, caseKey: string): Promise<void> {
+    await tx.query(
+      `UPDATE discrepancies SET case_key = case_key || ':' || id WHERE case_key = $1 AND status = 'resolved'`,
+      [caseKey],
+    );
   }
 
   /** Ends cases whose cause is gone, with a note that says so; what is not open is left alone. */

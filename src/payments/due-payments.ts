@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
+import { crashPoint } from '../common/crash-points.js';
 import { CallBudget } from '../common/call-budget.js';
 import { inParallel } from '../common/parallel.js';
 import {
@@ -54,7 +55,7 @@ const BATCH = 100;
 const IN_FLIGHT = 16;
 
 // Statuses are literals, not parameters: only so does the planner use the partial indexes on what is open.
-const OPEN = `status IN ('init', 'processing') AND (lease_until IS NULL OR lease_until <= $1)`;
+const OPEN = `status IN ('init', 'processing') AND provider = $4 AND (lease_until IS NULL OR lease_until <= $1)`;
 // `$2` is the last id of this run: what a person asks for goes once through the ids, what is due drops out by itself.
 const SCOPES: Record<DueScope, { where: string; order: string }> = {
   due: { where: `next_check_at <= $1 AND $2::text IS NOT NULL`, order: 'next_check_at' },
@@ -87,6 +88,7 @@ export class DuePayments {
     while (report.checked < options.limit) {
       const claimed = await this.claim(options.scope, last, Math.min(BATCH, options.limit - report.checked));
       if (claimed.length === 0) break;
+      crashPoint('payment.check.after_claim');
       last = claimed.reduce((max, payment) => (payment.id > max ? payment.id : max), last);
       await this.check(claimed, options.cause, report);
       options.onProgress?.(report.checked);
@@ -98,7 +100,7 @@ export class DuePayments {
     const { where, order } = SCOPES[options.scope];
     report.payments = await this.db.query<{ id: string; status: string }[]>(
       `SELECT id, status FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3`,
-      [this.clock.now(), '', options.limit],
+      [this.clock.now(), '', options.limit, this.provider.name],
     );
     return report;
   }
@@ -108,11 +110,11 @@ export class DuePayments {
     const { where, order } = SCOPES[scope];
     const now = this.clock.now();
     const [claimed] = await this.db.query<[{ id: string }[], number]>(
-      `UPDATE payments SET lease_until = $4, checked_at = $1, checks = checks + 1
+      `UPDATE payments SET lease_until = $5, checked_at = $1, checks = checks + 1
        WHERE id = ANY (ARRAY(
          SELECT id FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
        RETURNING id`,
-      [now, last, limit, after(now, LEASE)],
+      [now, last, limit, this.provider.name, after(now, LEASE)],
     );
     if (claimed.length === 0) return [];
     return this.db.manager
@@ -124,6 +126,7 @@ export class DuePayments {
   private async check(payments: Payment[], cause: Cause, report: DueReport): Promise<void> {
     const orders = await this.channelOrders.ofMany(payments);
     const answers = await inParallel(payments, IN_FLIGHT, (payment, index) => this.ask(payment, orders[index]));
+    crashPoint('payment.check.after_call');
     const settling: Settling[] = [];
     const unknown: Payment[] = [];
     payments.forEach((payment, index) => {
@@ -142,7 +145,12 @@ export class DuePayments {
   private async apply(settling: Settling[]): Promise<Payment[]> {
     if (settling.length === 0) return [];
     try {
-      const settled = await this.db.transaction((tx) => this.settlement.apply(tx, settling));
+      const settled = await this.db.transaction(async (tx) => {
+        const applied = await this.settlement.apply(tx, settling);
+        crashPoint('payment.check.before_commit');
+        return applied;
+      });
+      crashPoint('payment.check.after_commit');
       return settled.flatMap((one) => one.payment ?? []);
     } catch (error) {
       if (settling.length > 1) return (await Promise.all(settling.map((one) => this.apply([one])))).flat();

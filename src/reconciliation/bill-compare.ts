@@ -1,5 +1,6 @@
 import { QueryRunner } from 'typeorm';
 import { after, HOUR } from '../common/clock.js';
+import type { BillCoverage } from './bill-lines.js';
 import type { ChinaDay } from './china-day.js';
 
 export type DifferenceType = 'missing_here' | 'missing_there' | 'amount' | 'state' | 'duplicate' | 'fee';
@@ -30,10 +31,14 @@ const REFUND_AGREES = `
   OR (b.state = 'FAIL' AND r.status = 'closed')
   OR (b.state = 'CHANGE' AND r.status IN ('abnormal', 'succeeded', 'closed'))`;
 
+/** Whether we have a row of a line's number. */
+const KNOWN = `
+  CASE b.kind WHEN 'payment' THEN EXISTS (SELECT FROM payments p WHERE p.id = coalesce(b.out_refund_no, b.out_trade_no))
+  ELSE EXISTS (SELECT FROM refunds r WHERE r.id = coalesce(b.out_refund_no, b.out_trade_no)) END`;
+
 /** Each query answers rows of `Difference` in the order of their numbers; `$1` is the last number seen. */
-const QUERIES: { text: string; window: boolean }[] = [
+const QUERIES: { text: string; missing?: keyof BillCoverage }[] = [
   {
-    window: false,
     text: `
       SELECT CASE WHEN p.id IS NULL THEN 'missing_here' WHEN p.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
@@ -51,7 +56,6 @@ const QUERIES: { text: string; window: boolean }[] = [
       ORDER BY b.out_trade_no LIMIT $2`,
   },
   {
-    window: false,
     text: `
       SELECT CASE WHEN r.id IS NULL THEN 'missing_here' WHEN r.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
@@ -68,7 +72,7 @@ const QUERIES: { text: string; window: boolean }[] = [
       ORDER BY b.out_refund_no LIMIT $2`,
   },
   {
-    window: true,
+    missing: 'payments',
     text: `
       SELECT 'missing_there' AS type, 'payment' AS noun, p.id AS number, true AS known,
              jsonb_build_object('status', p.status, 'amount', p.amount_fen, 'transaction_id', p.transaction_id,
@@ -81,7 +85,7 @@ const QUERIES: { text: string; window: boolean }[] = [
       ORDER BY p.id LIMIT $2`,
   },
   {
-    window: true,
+    missing: 'refunds',
     text: `
       SELECT 'missing_there' AS type, 'refund' AS noun, r.id AS number, true AS known,
              jsonb_build_object('status', r.status, 'amount', r.amount_fen, 'refund_id', r.refund_id,
@@ -94,10 +98,9 @@ const QUERIES: { text: string; window: boolean }[] = [
       ORDER BY r.id LIMIT $2`,
   },
   {
-    window: false,
     text: `
-      SELECT 'duplicate' AS type, b.kind AS noun, coalesce(b.out_refund_no, b.out_trade_no) AS number, false AS known,
-             NULL::jsonb AS here,
+      SELECT 'duplicate' AS type, b.kind AS noun, coalesce(b.out_refund_no, b.out_trade_no) AS number,
+             ${KNOWN} AS known, NULL::jsonb AS here,
              jsonb_build_object('lines', count(*), 'amount', min(b.amount_fen), 'transaction_id', min(b.transaction_id))
                AS there
       FROM trade_lines b WHERE coalesce(b.out_refund_no, b.out_trade_no) > $1
@@ -105,10 +108,10 @@ const QUERIES: { text: string; window: boolean }[] = [
       ORDER BY 3 LIMIT $2`,
   },
   {
-    window: false,
     // Parts of a fen are rounding; a whole one is not. The fund-flow bill, where there is one, is the second witness.
     text: `
-      SELECT 'fee' AS type, b.kind AS noun, coalesce(b.out_refund_no, b.out_trade_no) AS number, false AS known,
+      SELECT 'fee' AS type, b.kind AS noun, coalesce(b.out_refund_no, b.out_trade_no) AS number,
+             ${KNOWN} AS known,
              jsonb_build_object('expected_fee_milli_fen', b.expected_fee_milli, 'fund_flow_fee', f.fee) AS here,
              jsonb_build_object('fee_milli_fen', b.fee_milli, 'amount', b.amount_fen, 'line', b.line) AS there
       FROM trade_lines b
@@ -126,20 +129,29 @@ const QUERIES: { text: string; window: boolean }[] = [
 
 const PAGE = 500;
 
-/**
- * Every difference between the staged bill and our rows, compared in sets by the database and handed out page by page.
- * `checkEarly`: the last hour of the day before is looked at too, now that its second chance is here.
- */
+export interface Scope {
+  day: ChinaDay;
+  covers: BillCoverage;
+  /** The bill of the day before was compared: now the last hour of that day gets its second chance. */
+  early: boolean;
+  /** The bill of the day after was compared already: nothing has to wait for it. */
+  late: boolean;
+}
+
+/** Every difference between the staged bill and our rows, compared in sets by the database and handed out page by page. */
 export async function* compareBill(
   runner: QueryRunner,
-  day: ChinaDay,
-  checkEarly: boolean,
+  { day, covers, early, late }: Scope,
 ): AsyncGenerator<Difference> {
-  const window = [checkEarly ? after(day.from, -MIDNIGHT_MARGIN) : day.from, after(day.to, -MIDNIGHT_MARGIN)];
-  for (const query of QUERIES) {
+  const window = [
+    early ? after(day.from, -MIDNIGHT_MARGIN) : day.from,
+    late ? day.to : after(day.to, -MIDNIGHT_MARGIN),
+  ];
+  for (const { text, missing } of QUERIES) {
+    if (missing && !covers[missing]) continue;
     let last = '';
     for (;;) {
-      const page = (await runner.query(query.text, [last, PAGE, ...(query.window ? window : [])])) as Difference[];
+      const page = (await runner.query(text, [last, PAGE, ...(missing ? window : [])])) as Difference[];
       yield* page;
       if (page.length < PAGE) break;
       last = page.at(-1)?.number ?? '';

@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 /** A bill that cannot be believed: cut off, sums that do not add up, or columns that are not there. */
 export class BadBill extends Error {
   constructor(
-    readonly code: 'bill_cut_off' | 'bill_sums_differ' | 'bill_columns_missing' | 'bill_line_unreadable',
+    readonly code:
+      'bill_cut_off' | 'bill_sums_differ' | 'bill_columns_missing' | 'bill_line_unreadable' | 'bill_of_another_day',
     message: string,
   ) {
     super(message);
@@ -48,9 +49,14 @@ export function rateMillionths(text: string): number | null {
 /**
  * Reads a bill as it streams by, in bounded memory: by column name, never by position, since WeChat has moved columns
  * before. Free text has its commas replaced, so a plain split is right and a parser that honours quotes is not.
+ * `onColumns` is told the columns before the first line.
  * @throws BadBill when it was cut off or its own sums do not add up: half a bill must not make payments look missing
  */
-export async function* readBill<Line>(csv: Readable, layout: Layout<Line>): AsyncGenerator<Line> {
+export async function* readBill<Line>(
+  csv: Readable,
+  layout: Layout<Line>,
+  onColumns?: (names: ReadonlySet<string>) => void,
+): AsyncGenerator<Line> {
   const parser = parse({ bom: true, quote: false, escape: null, relax_column_count: true, skip_empty_lines: true });
   csv.on('error', (error) => parser.destroy(error));
   csv.pipe(parser);
@@ -61,8 +67,10 @@ export async function* readBill<Line>(csv: Readable, layout: Layout<Line>): Asyn
   const totals = new Map<string, number>();
   for await (const row of parser as AsyncIterable<string[]>) {
     const values = row.map((value) => (value.startsWith('`') ? value.slice(1) : value));
-    if (!columns) columns = readHead(values, layout.columns);
-    else if (values[0] === layout.summary) summaryHead = values;
+    if (!columns) {
+      columns = readHead(values, layout.columns);
+      onColumns?.(new Set(columns.keys()));
+    } else if (values[0] === layout.summary) summaryHead = values;
     else if (summaryHead) {
       checkSums(summaryHead, values, count, totals);
       summed = true;
@@ -104,7 +112,10 @@ function checkSums(head: string[], values: string[], count: number, totals: Map<
     // Sums of the summary are rounded to whole fen, fees have parts of one.
     const said = yuanToMilliFen(values[index] ?? '');
     if (Math.abs(said - total) >= THOUSANDTHS) {
-      throw new BadBill('bill_sums_differ', `${name}: the summary says ${said}, the lines add up to ${total} (1/1000 fen)`);
+      throw new BadBill(
+        'bill_sums_differ',
+        `${name}: the summary says ${said}, the lines add up to ${total} (1/1000 fen)`,
+      );
     }
   }
 }

@@ -43,6 +43,17 @@ export const TRADE_LAYOUT: Layout<TradeLine> = {
   },
 };
 
+/** What a bill speaks of; it says nothing about what it does not cover. */
+export interface BillCoverage {
+  payments: boolean;
+  refunds: boolean;
+}
+
+/** By the columns of the three bill types: SUCCESS has none of refunds, and only REFUND says when one was applied for. */
+export function coverageOf(columns: ReadonlySet<string>): BillCoverage {
+  return { payments: !columns.has('退款申请时间'), refunds: columns.has('商户退款单号') };
+}
+
 function readTradeLine(field: BillFields): TradeLine {
   const refund = field('交易状态') === 'REFUND';
   const rate = rateMillionths(field('费率'));

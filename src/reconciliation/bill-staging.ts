@@ -1,7 +1,15 @@
 import { Readable } from 'node:stream';
 import { QueryRunner } from 'typeorm';
 import { readBill } from './bill-csv.js';
-import { FUND_LAYOUT, type FundLine, TRADE_LAYOUT, type TradeLine } from './bill-lines.js';
+import {
+  type BillCoverage,
+  coverageOf,
+  FUND_LAYOUT,
+  type FundLine,
+  TRADE_LAYOUT,
+  type TradeLine,
+} from './bill-lines.js';
+import type { ChinaDay } from './china-day.js';
 
 /** Lines written at once: enough to be fast, few enough to hold. */
 const CHUNK = 5000;
@@ -31,14 +39,31 @@ export class BillStaging {
     await this.runner.release();
   }
 
-  /** Answers how many lines. @throws BadBill */
-  async loadTrade(csv: Readable): Promise<number> {
-    const lines = await inChunks(readBill(csv, TRADE_LAYOUT), (chunk, offset) => this.writeTrade(chunk, offset));
+  /** Answers how many lines, and what they cover; `onLines` hears after each chunk how many are in. @throws BadBill */
+  async loadTrade(
+    csv: Readable,
+    onLines: (lines: number) => void | Promise<void> = () => undefined,
+  ): Promise<{ lines: number; covers: BillCoverage }> {
+    let covers: BillCoverage = { payments: true, refunds: true };
+    const bill = readBill(csv, TRADE_LAYOUT, (columns) => (covers = coverageOf(columns)));
+    const lines = await inChunks(bill, async (chunk, offset) => {
+      await this.writeTrade(chunk, offset);
+      await onLines(offset + chunk.length);
+    });
     await this.runner.query(`
       CREATE INDEX ON trade_lines (out_trade_no) WHERE kind = 'payment';
       CREATE INDEX ON trade_lines (out_refund_no) WHERE kind = 'refund';
       ANALYZE trade_lines;`);
-    return lines;
+    return { lines, covers };
+  }
+
+  /** Whether there are lines, and not one of them is of this day. */
+  async isOfAnotherDay(day: ChinaDay): Promise<boolean> {
+    const rows = (await this.runner.query(
+      'SELECT count(*) > 0 AND count(*) FILTER (WHERE at >= $1 AND at < $2) = 0 AS other FROM trade_lines',
+      [day.from, day.to],
+    )) as { other: boolean }[];
+    return rows[0]?.other ?? false;
   }
 
   /** @throws BadBill */

@@ -2,33 +2,42 @@ import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
-import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
+import { after, Clock, MINUTE } from '../common/clock.js';
+import { crashPoint } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
+import { PaymentHistory } from '../payments/history.service.js';
 import type { Payment } from '../payments/payment.entity.js';
 import {
   type AbnormalRefundTarget,
   type ChannelRefund,
   type ChannelRefundOrder,
-  PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
 import { type LockedRefund, notEnoughCase, type RefundBatch } from './batch.js';
 import { Refund } from './refund.entity.js';
-import { RefundBudget } from './refund-budget.js';
-import { REFUNDABLE_FOR } from './refunds.service.js';
+import { RefundChannel } from './refund-channel.js';
+import { BETWEEN_PARTS, isTooOld, LEASE, nextCheck } from './schedule.js';
 import { RefundSettlement } from './settlement.service.js';
 
-/** How long whoever sends a refund has it in hand; a dead one's claim runs out. */
-export const LEASE = 60 * SECOND;
-/** WeChat wants at least so long between two partial refunds of one payment (manual, page 4013071036). */
-const BETWEEN_PARTS = MINUTE;
-const HELD_RETRY = 30 * MINUTE;
-
 /** Refusals that end when somebody mends something here: the refund is kept and tried again under the same number. */
-const MENDABLE = new Set(['NOT_ENOUGH', 'SIGN_ERROR', 'NO_AUTH', 'MCH_NOT_EXISTS', 'REQUEST_BLOCKED']);
+const MENDABLE = new Set([
+  'NOT_ENOUGH',
+  'SIGN_ERROR',
+  'NO_AUTH',
+  'REQUEST_BLOCKED',
+  'APPID_MCHID_NOT_MATCH',
+  'MCH_NOT_EXISTS',
+  // The payment was not found, which happens shortly after it was paid, or the address was wrong.
+  'RESOURCE_NOT_EXISTS',
+  'http_404',
+  'http_405',
+]);
+
+/** By whose word a refund is worked on. `resend`: the channel was asked and never got it. */
+type Mode = 'order' | 'timer' | 'sync' | 'resend';
 
 /** What is to be done with a refund now. */
-type Step = { kind: 'send' | 'ask' | 'ask_only'; order: ChannelRefundOrder } | { kind: 'nothing'; refund: Refund };
+type Step = { kind: 'send' | 'ask'; order: ChannelRefundOrder } | { kind: 'nothing'; refund: Refund };
 
 /**
  * Carries refunds out: intent and number committed, then the call, then the outcome. Only a verified answer settles
@@ -40,9 +49,9 @@ export class RefundCarrier {
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
-    private readonly provider: PaymentProvider,
+    private readonly channel: RefundChannel,
     private readonly settlement: RefundSettlement,
-    private readonly budget: RefundBudget,
+    private readonly history: PaymentHistory,
     private readonly clock: Clock,
   ) {}
 
@@ -51,52 +60,68 @@ export class RefundCarrier {
    * @throws DomainError `refund_not_open`
    */
   async carryOut(id: string, cause: Cause): Promise<Refund> {
-    const step = await this.intend(id, cause, true);
-    return step.kind === 'nothing' ? step.refund : this.take(step, cause);
+    return this.take(await this.intend(id, cause, 'order'), cause);
   }
 
-  /** What the timer does with a refund whose time has come: sends it, or asks about it. */
+  /** What the timer does with a refund that it has claimed: sends it, or asks about it. */
   async proceed(id: string, cause: Cause): Promise<Refund> {
-    const step = await this.intend(id, cause, false);
-    return step.kind === 'nothing' ? step.refund : this.take(step, cause);
+    return this.take(await this.intend(id, cause, 'timer'), cause);
   }
 
-  /** Asks the channel about a refund now, and sends what it never got. @throws DomainError `channel_unavailable` */
+  /** Asks about a refund under way for whoever looks at it. One that is held waits for an operator or the timer. */
   async sync(id: string, cause: Cause): Promise<Refund> {
-    return this.proceed(id, cause);
+    return this.take(await this.intend(id, cause, 'sync'), cause);
+  }
+
+  /** Asks the channel whatever we think we know, and takes over what it says: for a difference found in a bill. */
+  async recheck(id: string, cause: Cause): Promise<{ status: string; changed: boolean; channel: string }> {
+    const { before, order } = await this.db.transaction(async (tx) => {
+      const locked = (await this.settlement.lock(tx, [id])).get(id);
+      if (!locked) throw new DomainError('not_found');
+      const { refund, payment } = locked;
+      return { before: refund.status, order: toChannelOrder(refund, payment, locked.order.metadata) };
+    });
+    try {
+      const seen = await this.channel.ask(order);
+      const { status } = await this.settle(seen, cause);
+      return { status, changed: status !== before, channel: seen.state };
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      throw new DomainError('channel_unavailable', error.code);
+    }
   }
 
   /** Decides under the lock what is to be done, and commits the intent before anything is called. */
-  private intend(id: string, cause: Cause, ordered: boolean): Promise<Step> {
+  private intend(id: string, cause: Cause, mode: Mode): Promise<Step> {
     return this.db.transaction(async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
       const { refund } = locked;
-      if (refund.status === 'requested' && ordered) this.approve(batch, locked, cause);
-      else if (refund.status !== 'processing' && refund.status !== 'abnormal')
-        return this.settledAlready(refund, ordered);
+      if (refund.status === 'requested' && mode === 'order') this.approve(batch, locked, cause);
+      else if (refund.status !== 'processing' && refund.status !== 'abnormal') return this.settledAlready(refund, mode);
 
-      const step = await this.nextStep(tx, locked, ordered);
-      if (step.kind === 'send' && refund.sentAt === null && isTooOld(locked.payment, this.clock.now())) {
-        batch.release(locked, 'rejected', { code: 'refund_too_old', message: null }, cause, this.clock.now());
+      const now = this.clock.now();
+      const step = await this.nextStep(tx, locked, mode, now);
+      if (step.kind === 'send' && refund.sentAt === null && isTooOld(locked.payment, now)) {
+        batch.release(locked, 'rejected', { code: 'refund_too_old', message: null }, cause, now);
         await this.settlement.write(tx, batch);
         return { kind: 'nothing', refund };
       }
       if (step.kind === 'send') {
-        const now = this.clock.now();
         refund.sentAt ??= now;
         refund.lastSentAt = now;
       }
       batch.touch(refund);
       await this.settlement.write(tx, batch);
+      crashPoint('refund.intent.before_commit');
       return step;
     });
   }
 
-  private settledAlready(refund: Refund, ordered: boolean): Step {
+  private settledAlready(refund: Refund, mode: Mode): Step {
     const harmless = refund.status === 'succeeded' || refund.status === 'requested';
-    if (ordered && !harmless) throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
+    if (mode === 'order' && !harmless) throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
     return { kind: 'nothing', refund };
   }
 
@@ -107,41 +132,49 @@ export class RefundCarrier {
     refund.nextCheckAt = now;
   }
 
-  private async nextStep(tx: EntityManager, { refund, payment, order }: LockedRefund, ordered: boolean): Promise<Step> {
-    const now = this.clock.now();
-    const inHand = ordered && refund.leaseUntil !== null && refund.leaseUntil > now;
+  private async nextStep(tx: EntityManager, locked: LockedRefund, mode: Mode, now: Date): Promise<Step> {
+    const { refund, payment, order } = locked;
+    const abnormal = refund.status === 'abnormal';
+    const byPerson = mode === 'order' || mode === 'sync';
+    const inHand = byPerson && refund.leaseUntil !== null && refund.leaseUntil > now;
     const underWay = refund.sentAt !== null && refund.failureCode === null;
-    if (inHand || (ordered && underWay)) return { kind: 'nothing', refund };
-    const channelOrder = toChannelOrder(refund, payment, order.metadata);
-    if (underWay || refund.status === 'abnormal') {
-      refund.leaseUntil = after(now, LEASE);
-      return { kind: refund.status === 'abnormal' ? 'ask_only' : 'ask', order: channelOrder };
-    }
-    const free = await this.freeAt(tx, refund, payment, now);
+    const held = refund.failureCode !== null && !abnormal;
+    if (inHand || (mode === 'order' && underWay) || (mode === 'sync' && held)) return { kind: 'nothing', refund };
+    const asks = abnormal || (underWay && mode !== 'resend');
+    const free = asks ? now : await this.freeAt(tx, refund, payment, now);
     if (free > now) {
       refund.nextCheckAt = free;
       refund.leaseUntil = null;
       return { kind: 'nothing', refund };
     }
     refund.leaseUntil = after(now, LEASE);
-    return { kind: 'send', order: channelOrder };
+    return { kind: asks ? 'ask' : 'send', order: toChannelOrder(refund, payment, order.metadata) };
   }
 
-  /** When the next part of this payment may be sent: queued, not refused. The mock does not mind. */
+  /** When this part of the payment may be sent: queued, not refused, behind older parts that wait too. */
   private async freeAt(tx: EntityManager, refund: Refund, payment: Payment, now: Date): Promise<Date> {
-    if (this.provider.name === 'mock') return now;
-    const [row] = await tx.query<{ last: Date | null }[]>(
-      'SELECT max(last_sent_at) AS last FROM refunds WHERE payment_id = $1 AND id <> $2',
+    if (!this.channel.wantsPauses) return now;
+    const [row] = await tx.query<{ last: Date | null; before: number }[]>(
+      `SELECT max(last_sent_at) AS last,
+              count(*) FILTER (WHERE status = 'processing' AND sent_at IS NULL AND id < $2)::integer AS before
+       FROM refunds WHERE payment_id = $1 AND id <> $2`,
       [payment.id, refund.id],
     );
-    return row?.last ? after(row.last, BETWEEN_PARTS) : now;
+    const free = row?.last ? after(row.last, BETWEEN_PARTS) : now;
+    return free > now ? after(free, (row?.before ?? 0) * BETWEEN_PARTS) : now;
   }
 
-  /** The network is outside of any transaction; whatever it says, or does not, is written afterwards. */
-  private async take(step: Extract<Step, { order: ChannelRefundOrder }>, cause: Cause): Promise<Refund> {
+  /**
+   * The network is outside of any transaction; whatever it says, or does not, is written afterwards. What the channel
+   * never got is sent under the same number.
+   */
+  private async take(step: Step, cause: Cause): Promise<Refund> {
+    if (step.kind === 'nothing') return step.refund;
     const { order } = step;
     try {
-      const seen = step.kind === 'send' ? await this.send(order) : await this.ask(order, step.kind === 'ask');
+      const seen = step.kind === 'send' ? await this.channel.send(order) : await this.channel.ask(order);
+      const resend = step.kind === 'ask' && seen.state === 'not_found' && order.refundId === null;
+      if (resend) return await this.take(await this.intend(order.outRefundNo, cause, 'resend'), cause);
       return await this.settle(seen, cause);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
@@ -149,87 +182,48 @@ export class RefundCarrier {
     }
   }
 
-  /** What the channel never got is sent under the same number. A question that is refused tells nothing of the refund. */
-  private async ask(order: ChannelRefundOrder, resend: boolean): Promise<ChannelRefund> {
-    await this.budget.take();
-    const seen = await this.provider.queryRefund(order).catch((error: unknown) => {
-      if (!(error instanceof ProviderError)) throw error;
-      throw new ProviderError('unknown', error.code, error.message, error.httpStatus);
-    });
-    return seen.state === 'not_found' && resend ? this.send(order) : seen;
-  }
-
-  private async send(order: ChannelRefundOrder): Promise<ChannelRefund> {
-    await this.budget.take();
-    try {
-      return await this.provider.refund(order);
-    } catch (error) {
-      this.budget.noteFailure();
-      throw error;
-    }
-  }
-
   private async settle(seen: ChannelRefund, cause: Cause): Promise<Refund> {
-    return this.db.transaction(async (tx) => {
+    const refund = await this.db.transaction(async (tx) => {
       const [settled] = await this.settlement.apply(tx, [{ seen, cause }]);
       if (!settled?.refund) throw new DomainError('not_found');
-      return this.reschedule(tx, settled.refund, null);
+      const current = await this.reschedule(tx, settled.refund, null);
+      crashPoint('refund.outcome.before_commit');
+      return current;
     });
+    crashPoint('refund.outcome.after_commit');
+    return refund;
   }
 
   private async afterFailure(order: ChannelRefundOrder, error: ProviderError, cause: Cause): Promise<Refund> {
     const { outRefundNo: id } = order;
     this.log.warn({ refund_id: id, code: error.code, outcome: error.outcome }, 'the refund was not confirmed');
-    if (error.outcome === 'unknown') return this.reschedule(this.db.manager, await this.reread(id), null);
-    if (MENDABLE.has(error.code)) return this.hold(id, error);
-    return this.rejectForGood(id, error, cause);
-  }
-
-  /** Kept under its number, tried again by the timer or at an operator's word, and shown as a case. */
-  private async hold(id: string, error: ProviderError): Promise<Refund> {
-    await this.db.transaction(async (tx) => {
-      const batch = await this.settlement.lock(tx, [id]);
-      const locked = batch.get(id);
-      if (!locked || locked.refund.status !== 'processing') return;
-      batch.discrepancies.push({
-        type: 'refund_held',
-        caseKey: notEnoughCase(id),
-        paymentId: locked.payment.id,
-        outTradeNo: locked.payment.id,
-        refundId: id,
-        outRefundNo: id,
-        detail: { code: error.code, amount: locked.refund.amountFen },
-      });
-      await this.settlement.write(tx, batch);
-    });
-    return this.reschedule(this.db.manager, await this.reread(id), error.code);
-  }
-
-  /** The channel surely did not take it and never will: the promise is taken back, its code shown. */
-  private rejectForGood(id: string, error: ProviderError, cause: Cause): Promise<Refund> {
-    return this.db.transaction(async (tx) => {
+    const refund = await this.db.transaction(async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
-      if (locked.refund.status === 'processing') {
+      // Settled in the meantime: what the channel said of it counts more than that it did not answer this call.
+      if (locked.refund.status !== 'processing') return this.reschedule(tx, locked.refund, null);
+      // `REFUND_FEE_MISMATCH`: another amount stands under our number. Money moves, but not what we asked for.
+      const held = error.code === 'REFUND_FEE_MISMATCH' || (error.outcome === 'rejected' && MENDABLE.has(error.code));
+      if (held) openCase(batch, locked, error.code);
+      // The channel surely did not take it and never will: the promise is taken back, its code shown.
+      else if (error.outcome === 'rejected')
         batch.release(locked, 'rejected', { code: error.code, message: null }, cause, this.clock.now());
-        await this.settlement.write(tx, batch);
-      }
-      return locked.refund;
+      await this.settlement.write(tx, batch);
+      const current = await this.reschedule(tx, locked.refund, held ? error.code : null);
+      crashPoint('refund.outcome.before_commit');
+      return current;
     });
-  }
-
-  private reread(id: string): Promise<Refund> {
-    return this.db.manager.findOneByOrFail(Refund, { id });
+    crashPoint('refund.outcome.after_commit');
+    return refund;
   }
 
   /** Gives a refund that is still under way back, and says when it is asked about again. */
   private async reschedule(tx: EntityManager, refund: Refund, heldBecause: string | null): Promise<Refund> {
     if (refund.status !== 'processing' && refund.status !== 'abnormal') return refund;
-    const now = this.clock.now();
-    refund.nextCheckAt = after(now, heldBecause === null ? gapOf(refund, now) : HELD_RETRY);
-    refund.leaseUntil = null;
     if (refund.status === 'processing') refund.failureCode = heldBecause;
+    refund.nextCheckAt = nextCheck(refund, this.clock.now());
+    refund.leaseUntil = null;
     await tx.query(
       `UPDATE refunds SET next_check_at = $2, lease_until = NULL, failure_code = $3
        WHERE id = $1 AND status IN ('processing', 'abnormal')`,
@@ -244,14 +238,24 @@ export class RefundCarrier {
    */
   async retryAbnormal(id: string, target: AbnormalRefundTarget, cause: Cause): Promise<Refund> {
     const order = await this.db.transaction(async (tx) => {
-      const locked = (await this.settlement.lock(tx, [id])).get(id);
+      const batch = await this.settlement.lock(tx, [id]);
+      const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
-      if (locked.refund.status !== 'abnormal')
-        throw new DomainError('refund_not_open', `the refund is ${locked.refund.status}`);
-      return toChannelOrder(locked.refund, locked.payment, locked.order.metadata);
+      const { refund, payment } = locked;
+      if (refund.status !== 'abnormal') throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
+      // Who sent money where must be known afterwards, though nothing moves here yet.
+      const { id: refundId, orderId, paymentId } = refund;
+      const note = `sent to ${target.to}`;
+      await this.history.add(tx, [
+        { noun: 'refund', orderId, paymentId, refundId, from: 'abnormal', to: 'abnormal', cause, note },
+      ]);
+      refund.nextCheckAt = after(this.clock.now(), MINUTE);
+      batch.touch(refund);
+      await this.settlement.write(tx, batch);
+      return toChannelOrder(refund, payment, locked.order.metadata);
     });
     try {
-      return await this.settle(await this.provider.retryAbnormalRefund(order, target), cause);
+      return await this.settle(await this.channel.sendElsewhere(order, target), cause);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       const code = error.outcome === 'unknown' ? 'channel_unavailable' : 'channel_rejected';
@@ -260,14 +264,18 @@ export class RefundCarrier {
   }
 }
 
-/** Every minute, and after five minutes every 5, 10, 20, 30 (manual, page 4013071041). An abnormal one is in no hurry. */
-function gapOf(refund: Refund, now: Date): number {
-  if (refund.status === 'abnormal') return 30 * MINUTE;
-  const age = now.getTime() - (refund.sentAt ?? refund.createdAt).getTime();
-  if (age < 5 * MINUTE) return MINUTE;
-  if (age < 10 * MINUTE) return 5 * MINUTE;
-  if (age < 20 * MINUTE) return 10 * MINUTE;
-  return age < 40 * MINUTE ? 20 * MINUTE : 30 * MINUTE;
+/** Kept under its number, tried again by the timer or at an operator's word, and shown as a case. */
+function openCase(batch: RefundBatch, { refund, payment }: LockedRefund, code: string): void {
+  batch.discrepancies.push({
+    type: 'refund_held',
+    caseKey: notEnoughCase(refund.id),
+    paymentId: payment.id,
+    outTradeNo: payment.id,
+    refundId: refund.id,
+    outRefundNo: refund.id,
+    detail: { code, amount: refund.amountFen },
+    again: true,
+  });
 }
 
 function toChannelOrder(refund: Refund, payment: Payment, metadata: Record<string, unknown>): ChannelRefundOrder {
@@ -282,9 +290,4 @@ function toChannelOrder(refund: Refund, payment: Payment, metadata: Record<strin
     refundId: refund.refundId,
     metadata,
   };
-}
-
-/** Whether WeChat would still take a refund of this payment. */
-function isTooOld(payment: Payment, now: Date): boolean {
-  return payment.paidAt !== null && now > after(payment.paidAt, REFUNDABLE_FOR);
 }

@@ -3,9 +3,11 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock } from '../common/clock.js';
+import { crashPoint } from '../common/crash-points.js';
 import { inParallel } from '../common/parallel.js';
-import { LEASE, RefundCarrier } from './carry-out.service.js';
+import { RefundCarrier } from './carry-out.service.js';
 import type { RefundStatus } from './refund.entity.js';
+import { LEASE } from './schedule.js';
 
 export interface DueRefundsOptions {
   /** `due`: whose time has come (the timer); `all`: every refund that is under way (a person asks). */
@@ -24,7 +26,8 @@ export interface DueRefundsReport {
 }
 
 const BATCH = 100;
-const IN_FLIGHT = 8;
+/** Few, because those that were sent side by side may all fail, and WeChat takes few failures a second. */
+const IN_FLIGHT = 4;
 
 // Statuses are literals, not parameters: only so does the planner use the partial index on what is open.
 const OPEN = `status IN ('processing', 'abnormal') AND (lease_until IS NULL OR lease_until <= $1)`;
@@ -61,6 +64,7 @@ export class DueRefunds {
     while (report.checked < options.limit) {
       const ids = await this.claim(options.scope, last, Math.min(BATCH, options.limit - report.checked));
       if (ids.length === 0) break;
+      crashPoint('refund.check.after_claim');
       last = ids.reduce((max, id) => (id > max ? id : max), last);
       await inParallel(ids, IN_FLIGHT, (id) => this.proceed(id, options.cause, report));
       report.checked += ids.length;

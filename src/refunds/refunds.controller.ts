@@ -103,7 +103,7 @@ export class RefundsController {
   @ApiOkResponse({ type: RefundView })
   @Problems('unauthenticated', 'not_found', 'service_unavailable')
   async sync(@Param('id') id: string, @RequestCause() cause: Cause): Promise<RefundView> {
-    return RefundView.of(await this.carrier.proceed(id, cause));
+    return RefundView.of(await this.carrier.sync(id, cause));
   }
 
   @Post(':id/retry-abnormal')

@@ -6,6 +6,7 @@ import { ProviderModule } from '../provider/provider.module.js';
 import { RefundCarrier } from './carry-out.service.js';
 import { DueRefunds } from './due-refunds.js';
 import { RefundBudget } from './refund-budget.js';
+import { RefundChannel } from './refund-channel.js';
 import { RefundsController } from './refunds.controller.js';
 import { RefundRows } from './refunds.repository.js';
 import { RefundsService } from './refunds.service.js';
@@ -14,7 +15,7 @@ import { RefundSettlement } from './settlement.service.js';
 @Module({
   imports: [PaymentsModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
   controllers: [RefundsController],
-  providers: [RefundsService, RefundCarrier, RefundSettlement, RefundRows, DueRefunds, RefundBudget],
+  providers: [RefundsService, RefundCarrier, RefundSettlement, RefundRows, DueRefunds, RefundBudget, RefundChannel],
   exports: [RefundsService, RefundCarrier, RefundSettlement, DueRefunds],
 })
 export class RefundsModule {}

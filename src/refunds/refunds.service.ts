@@ -2,7 +2,8 @@ import { Injectable, OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
-import { after, Clock, DAY } from '../common/clock.js';
+import { Clock } from '../common/clock.js';
+import { crashPoint } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
 import { derivedId } from '../common/ids.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
@@ -13,10 +14,9 @@ import { LateMoney, type LatePayment } from '../payments/late-money.js';
 import type { Payment } from '../payments/payment.entity.js';
 import { PaymentRows } from '../payments/payments.repository.js';
 import { Refund } from './refund.entity.js';
+import { isTooOld } from './schedule.js';
 import { RefundSettlement } from './settlement.service.js';
 
-/** WeChat Pay refunds for 365 days after the payment (manual, page 4013071036). */
-export const REFUNDABLE_FOR = 365 * DAY;
 /** One payment can be refunded in so many parts, closed ones included. */
 const PARTS = 50;
 
@@ -70,7 +70,7 @@ export class RefundsService implements OnModuleInit {
    * @throws DomainError `payment_not_refundable`, `refund_exceeds_payment`, `refund_too_old`, `refund_too_many`
    */
   async request(request: RefundRequest, cause: Cause): Promise<Refund> {
-    return this.db.transaction(async (tx) => {
+    const asked = await this.db.transaction(async (tx) => {
       const orders = await this.orders.lockByPayments(tx, [request.paymentId]);
       const [payment] = await this.payments.read(tx, [request.paymentId], []);
       const order = payment && orders.get(payment.orderId);
@@ -90,15 +90,18 @@ export class RefundsService implements OnModuleInit {
         { type: 'refund.requested', userId: order.userId, subjectId: refund.id, data },
         { type: 'refund.requested', userId: null, subjectId: `${refund.id}:operators`, data },
       ]);
+      crashPoint('refund.request.before_commit');
       return refund;
     });
+    crashPoint('refund.request.after_commit');
+    return asked;
   }
 
   private async assertRefundable(tx: EntityManager, payment: Payment): Promise<void> {
     if (payment.status !== 'succeeded' || !payment.paidAt) {
       throw new DomainError('payment_not_refundable', `the payment is ${payment.status}`);
     }
-    if (this.clock.now() > after(payment.paidAt, REFUNDABLE_FOR)) throw new DomainError('refund_too_old');
+    if (isTooOld(payment, this.clock.now())) throw new DomainError('refund_too_old');
     const parts = await tx
       .createQueryBuilder(Refund, 'r')
       .where(`r.paymentId = :id AND r.status <> 'rejected'`, { id: payment.id })

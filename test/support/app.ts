@@ -98,7 +98,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   };
 }
 
-function client(url: string, token?: string): Api {
+/** Speaks to the API at this address, with this token or none. */
+export function client(url: string, token?: string): Api {
   const bearer: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return {
     get: (path, headers) => send(url, 'GET', path, undefined, { ...bearer, ...headers }),
