@@ -61,6 +61,7 @@ describe('the published bill', () => {
       outRefundNo: 'REF4200000263201902167700963919',
       state: 'SUCCESS',
       amountFen: 1,
+      settledFen: 1,
       feeMilliFen: 0,
       expectedFeeMilliFen: null,
     });
