@@ -66,7 +66,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const db = app.get(DataSource);
   await seedCatalogue(db);
 
-  const api = (token?: string): Api => client(url, token);
+  const api = (token?: string): Api => apiAt(url, token);
   return {
     app,
     db,
@@ -98,7 +98,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   };
 }
 
-function client(url: string, token?: string): Api {
+/** The API of a service that listens there. */
+export function apiAt(url: string, token?: string): Api {
   const bearer: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return {
     get: (path, headers) => send(url, 'GET', path, undefined, { ...bearer, ...headers }),
