@@ -3,6 +3,9 @@ import { Clock } from './clock.js';
 /** Node's timers count in 31 bits. */
 const LONGEST_TIMER = 0x7fff_ffff;
 
+/** How far apart two entries may be to be run at once while the clock is advanced. */
+const TOGETHER = 1000;
+
 interface Entry {
   at: number;
   order: number;
@@ -71,11 +74,21 @@ export class DueQueue {
       const next = this.#heap[0];
       if (this.#running.size === 0) {
         if (!next || next.at > target) break;
-        this.clock.moveTo(next.at);
-        this.#startDue(next.at);
+        this.#runTogether(Math.min(next.at + TOGETHER, target));
       }
     }
     this.clock.moveTo(target);
+  }
+
+  /** Moves to the last entry due by then and starts all that are: what lies within a second may happen at once. */
+  #runTogether(until: number): void {
+    const together: Entry[] = [];
+    for (let next = this.#heap[0]; next !== undefined && next.at <= until; next = this.#heap[0]) {
+      pop(this.#heap);
+      together.push(next);
+    }
+    this.clock.moveTo(together.at(-1)?.at ?? until);
+    for (const entry of together) this.#start(entry);
   }
 
   #isDue(): boolean {

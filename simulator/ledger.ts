@@ -1,6 +1,6 @@
 import { type Order, payerFen, type Refund, standing } from './books.js';
 import { chinaTime } from './clock.js';
-import { type Notice, type NoticeState, type Send } from './notices.js';
+import { type Notice, type NoticeState, type Send } from './notice.js';
 import { feeReturnedFen } from './payments.js';
 import { type Simulation } from './simulation.js';
 

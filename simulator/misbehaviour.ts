@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiError, type ErrorCode, refuse } from './api-error.js';
+import { ApiError, type ErrorCode } from './api-error.js';
 import { type FaultKind, type FaultRule } from './faults.js';
 import { type Reply } from './router.js';
 import { falsified } from './tampering.js';
@@ -90,10 +90,10 @@ function endOf(rules: readonly FaultRule[], when: 'before' | 'after'): End | nul
   return null;
 }
 
+/** The usual status of a code, the usual code of a status, 500 SYSTEM_ERROR when neither is given. */
 function errorOf(rule: FaultRule): ApiError {
-  const status = rule.status ?? 500;
-  const usual = refuse(CODE_OF[status] ?? 'SYSTEM_ERROR', '系统异常，请稍后重试');
-  return new ApiError(rule.code ?? usual.code, rule.message ?? usual.message, 0, undefined, status);
+  const code = rule.code ?? CODE_OF[rule.status ?? 500] ?? 'SYSTEM_ERROR';
+  return new ApiError(code, rule.message ?? '系统异常，请稍后重试', 0, undefined, rule.status);
 }
 
 /** One bit of the last digit turned over: still JSON of the same length, no longer what was signed. */

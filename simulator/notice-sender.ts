@@ -5,7 +5,7 @@ import { seal } from './crypto.js';
 import { type FaultKind, type Faults, SEND_FAULTS } from './faults.js';
 import { type JsonObject } from './fields.js';
 import { type Keyring } from './keyring.js';
-import { nameOf, type Notice } from './notices.js';
+import { nameOf, type Notice } from './notice.js';
 import { type Random, secretText } from './random.js';
 import { type Signer } from './signer.js';
 import { falsified } from './tampering.js';

@@ -1,8 +1,9 @@
 import { type Refund, type Order, payerFen } from './books.js';
 import { chinaTime, type Clock, MINUTE, HOUR, SECOND } from './clock.js';
 import { type DueQueue } from './due-queue.js';
-import { type Faults, NOTICE_FAULTS, type NoticePoint } from './faults.js';
+import { type Faults, NOTICE_FAULTS } from './faults.js';
 import { type JsonObject } from './fields.js';
+import { nameOf, type Notice } from './notice.js';
 import { type Sender } from './notice-sender.js';
 import { type Random } from './random.js';
 import { promotionDetail } from './views.js';
@@ -29,34 +30,6 @@ export const RETRY_GAPS = [
 /** A notice put behind the next one goes out alone when there is none within this time. */
 const REORDER_PATIENCE_SECONDS = 60;
 
-export type NoticeState = 'waiting' | 'held' | 'received' | 'given_up' | 'lost';
-
-export interface Send {
-  at: string;
-  /** What the receiver answered; 0 when nothing came in time. */
-  status: number;
-  took_ms: number;
-  serial: string;
-  outcome: string;
-  faults: string[];
-}
-
-export interface Notice {
-  id: string;
-  point: NoticePoint;
-  eventType: string;
-  resourceType: string;
-  summary: string;
-  url: string;
-  outTradeNo: string | null;
-  outRefundNo: string | null;
-  createdAt: number;
-  content: JsonObject;
-  state: NoticeState;
-  nextAt: number | null;
-  sends: Send[];
-}
-
 /** What is to be announced, before it becomes a notice. */
 type News = Pick<
   Notice,
@@ -68,6 +41,10 @@ export class Notices {
   readonly all: Notice[] = [];
   /** Notices that go out right after the next other one. */
   #behindNext: Notice[] = [];
+  /** Notices of payments that wait for a refund of the same order to be announced first. */
+  #behindRefund: Notice[] = [];
+  /** Counts resets: what was on its way at one must not come back afterwards. */
+  #era = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -136,8 +113,10 @@ export class Notices {
   }
 
   clear(): void {
+    this.#era += 1;
     this.all.length = 0;
     this.#behindNext = [];
+    this.#behindRefund = [];
   }
 
   #announce(news: News): void {
@@ -166,6 +145,7 @@ export class Notices {
       case 'after_refund':
         notice.state = 'held';
         notice.nextAt = null;
+        this.#behindRefund.push(notice);
         return;
       case 'reorder':
         notice.state = 'held';
@@ -191,7 +171,9 @@ export class Notices {
   async #send(notice: Notice, retries: number, due: number): Promise<void> {
     notice.nextAt = null;
     this.#behindNext = this.#behindNext.filter((one) => one !== notice);
+    const era = this.#era;
     const received = await this.sender.send(notice);
+    if (era !== this.#era) return;
     if (received) notice.state = 'received';
     else this.#retry(notice, retries, due);
     this.#letGoBehind(notice);
@@ -212,22 +194,15 @@ export class Notices {
     const held = this.#behindNext;
     this.#behindNext = [];
     if (sent.point === 'refund_notice') {
-      held.push(...this.all.filter((one) => isHeldFor(one, sent)));
+      const isForIt = (one: Notice): boolean => one.outTradeNo === sent.outTradeNo;
+      held.push(...this.#behindRefund.filter(isForIt));
+      this.#behindRefund = this.#behindRefund.filter((one) => !isForIt(one));
     }
     for (const notice of held) {
       notice.state = 'waiting';
       this.#schedule(notice, this.clock.now(), 0);
     }
   }
-}
-
-function isHeldFor(notice: Notice, refund: Notice): boolean {
-  return notice.state === 'held' && notice.nextAt === null && notice.outTradeNo === refund.outTradeNo;
-}
-
-/** What a rule's `match` is compared with. */
-export function nameOf(notice: Notice): string {
-  return `${notice.outTradeNo ?? ''} ${notice.outRefundNo ?? ''}`;
 }
 
 function paymentContent(order: Order): JsonObject {

@@ -17,6 +17,8 @@ export function serve(sim: Simulation): Server {
   const router = new Router([...payRoutes(sim), ...billRoutes(sim), ...miniProgramRoutes(sim), ...controlRoutes(sim)]);
   const server = createServer((request, response) => {
     handle(sim, router, request, response).catch((error: unknown) => {
+      // Whoever hung up in the middle wants no answer any more.
+      if (request.errored || response.destroyed) return;
       console.error('The simulator failed:', error);
       if (response.headersSent) response.destroy();
       else response.writeHead(500, { 'Content-Type': 'application/json' }).end('{"code":"SYSTEM_ERROR"}');

@@ -12,6 +12,9 @@ import { Jobs } from './jobs.js';
 import { NotificationsModule } from './notifications/notifications.module.js';
 import { OrdersModule } from './orders/orders.module.js';
 import { PaymentsModule } from './payments/payments.module.js';
+import { AdminModule } from './admin/admin.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
+import { ReconciliationModule } from './reconciliation/reconciliation.module.js';
 import { RefundsModule } from './refunds/refunds.module.js';
 
 export interface AppOptions {
@@ -39,6 +42,9 @@ export class AppModule {
         PaymentsModule,
         RefundsModule,
         CallbacksModule,
+        ReconciliationModule,
+        AdminModule,
+        MetricsModule,
       ],
       providers: [Jobs],
     };

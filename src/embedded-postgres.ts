@@ -39,8 +39,8 @@ const WAIT_MILLISECONDS = 60_000;
 const POLL_MILLISECONDS = 100;
 
 /**
- * The service's own PostgreSQL, kept across restarts. It installs no signal handlers: call `stop` when the application
- * has finished.
+ * The service's own PostgreSQL, kept across restarts. Whoever handles signals calls `stop` when the application has
+ * finished; a signal that nobody handles ends the process and the server.
  * @throws EmbeddedPostgresError when another Paydesk runs in this folder, or the server cannot start
  */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedDatabase> {

@@ -10,6 +10,8 @@ import { Clock } from './common/clock.js';
 import { DomainError } from './common/errors.js';
 import { newId } from './common/ids.js';
 import { isCallback } from './http/callback-route.js';
+import { Readiness } from './http/health.controller.js';
+import { assertHarmless } from './http/json-shape.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { validation } from './http/validation.js';
 import { openApiDocument, serveDocs } from './openapi.js';
@@ -55,6 +57,12 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
     void reply.header('x-request-id', request.id);
     done();
   });
+  // Else a client that keeps its connection would hold up the end of the process for as long as it likes.
+  const readiness = app.get(Readiness);
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    if (readiness.stopping) void reply.header('connection', 'close');
+    done();
+  });
   fastify.addHook('onError', async (request, _reply, error) => {
     if (error.code !== 'FST_ERR_CTP_BODY_TOO_LARGE' || !isCallback(request.url)) return;
     await app.get(CallbacksService).tooLarge(request.ip, request.id);
@@ -75,9 +83,15 @@ function parseBodies(app: NestFastifyApplication): void {
     if (isCallback(request.url)) done(null, body);
     else if (body.length === 0) done(null, undefined);
     else {
-      void parseJson(request, body.toString('utf8'), (error, parsed) =>
-        done(error ? new DomainError('malformed_json') : null, parsed),
-      );
+      void parseJson(request, body.toString('utf8'), (error, parsed) => {
+        try {
+          if (error) throw new DomainError('malformed_json');
+          assertHarmless(parsed);
+          done(null, parsed);
+        } catch (refused) {
+          done(refused as Error, undefined);
+        }
+      });
     }
   });
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {

@@ -7,6 +7,7 @@ import { isDatabaseUnavailable } from './database/sql.js';
 import { IdempotencyService } from './http/idempotency.service.js';
 import { DuePayments } from './payments/due-payments.js';
 import { StaleOrders } from './payments/stale-orders.js';
+import { BillService } from './reconciliation/bill.service.js';
 import { DueRefunds } from './refunds/due-refunds.js';
 
 /** The most rows that one tick takes in hand; what is left waits for the next. */
@@ -27,6 +28,7 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
     private readonly duePayments: DuePayments,
     private readonly staleOrders: StaleOrders,
     private readonly dueRefunds: DueRefunds,
+    private readonly bills: BillService,
     private readonly idempotency: IdempotencyService,
   ) {}
 
@@ -40,6 +42,7 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
       this.dueRefunds.run({ scope: 'due', cause, limit: PER_TICK }),
     );
     this.every('cancel_stale_orders', 30 * SECOND, (cause) => this.staleOrders.cancel({ cause, limit: PER_TICK }));
+    this.every('reconcile_bill', 5 * MINUTE, (cause) => this.bills.runDaily(cause));
     this.every('forget_idempotency_keys', 60 * MINUTE, () => this.idempotency.deleteOld());
   }
 

@@ -4,6 +4,7 @@ import { armCrashPoint } from './common/crash-points.js';
 import { ChannelKeys } from './provider/provider.module.js';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
+import { isDatabaseUnavailable } from './database/sql.js';
 import { migrate } from './migrate.js';
 import { createHttpApp } from './http-app.js';
 import { seedCatalogue } from './orders/catalogue.js';
@@ -66,10 +67,11 @@ export function obeySignals(running: Running, readAgain: () => Settings): void {
       process.stderr.write(`SIGHUP: the keys were not taken over: ${(error as Error).message}\n`);
     }
   });
-  let stopping = false;
+  let since: number | undefined;
   const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    // One Ctrl-C arrives twice, from the terminal and from npm: only a later one means "at once".
+    if (since !== undefined) return performance.now() - since > 1000 ? process.exit(1) : undefined;
+    since = performance.now();
     process.stdout.write(`${signal}: finishing what runs\n`);
     running.stop().then(() => process.exit(0), fatal);
   };
@@ -79,11 +81,21 @@ export function obeySignals(running: Running, readAgain: () => Settings): void {
 
 /** Says what is wrong in words for people and ends the process: 78 for the configuration, 1 for the rest. */
 export function fatal(error: unknown): never {
-  const known = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
-  const text = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${inWords(error)}\n`);
   if (error instanceof ConfigError && !existsSync('.env')) {
     process.stderr.write('Every variable is described in .env.example; settings may stand in a file .env.\n');
   }
   process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
+}
+
+function inWords(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof ConfigError || error instanceof EmbeddedPostgresError) return error.message;
+  const { code, address, port } = error as { code?: string; address?: string; port?: number };
+  if (code === 'EADDRINUSE') return `Port ${port} of ${address} is taken by another program: stop it, or set PORT.`;
+  if (code === 'EACCES') return `Port ${port} of ${address} may not be used by this user: set PORT to one above 1023.`;
+  if (isDatabaseUnavailable(error)) return `The database of DATABASE_URL cannot be reached: ${error.message}`;
+  // invalid_authorization_specification, invalid_password, invalid_catalog_name
+  if (code === '28000' || code === '28P01' || code === '3D000') return `DATABASE_URL is refused: ${error.message}`;
+  return error.stack ?? error.message;
 }

@@ -5,6 +5,7 @@ import { DataSource, EntityManager } from 'typeorm';
 import { Clock } from '../common/clock.js';
 import { newId } from '../common/ids.js';
 import { prepared } from '../database/sql.js';
+import { Instruments } from '../metrics/instruments.js';
 
 export type CallbackOutcome =
   /** It moved something. */
@@ -47,12 +48,14 @@ export class CallbackJournal {
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
+    private readonly instruments: Instruments,
     private readonly clock: Clock,
   ) {}
 
   /** Beside a settlement, in its transaction. */
   async add(tx: EntityManager, entries: JournalEntry[]): Promise<void> {
     if (entries.length === 0) return;
+    for (const { outcome } of entries) this.instruments.callbacks.inc({ outcome });
     await prepared(
       tx,
       'callbacks_add',

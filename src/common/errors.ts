@@ -16,6 +16,7 @@ export const ERRORS = {
   order_expired: { status: 409, title: 'The order is past its expires_at' },
   payment_expired: { status: 409, title: 'The payment is past its expires_at' },
   payment_not_open: { status: 409, title: 'The payment is settled already' },
+  other_provider: { status: 409, title: 'The payment was made through the other provider' },
   payer_unknown: { status: 409, title: 'The payer has no openid: log in through the mini-program first' },
   payment_not_refundable: { status: 409, title: 'The payment has not succeeded' },
   refund_exceeds_payment: { status: 409, title: 'More than what is left of the payment' },

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { createPublicKey } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { plainToInstance } from 'class-transformer';
@@ -68,11 +69,14 @@ export function readSettings(checkWechat: CheckWechat, overrides: NodeJS.Process
 /** @throws ConfigError with every problem at once */
 export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat = () => []): Settings {
   const e = plainToInstance(Environment, { ...env });
-  const problems = validateSync(e, { skipMissingProperties: true, validationError: { value: false } }).flatMap(
-    (error) =>
-      Object.values(error.constraints ?? {}).map((message) =>
-        message.startsWith(error.property) ? message : `${error.property}: ${message}`,
-      ),
+  const problems = validateSync(e, {
+    skipMissingProperties: true,
+    stopAtFirstError: true,
+    validationError: { value: false },
+  }).flatMap((error) =>
+    Object.values(error.constraints ?? {}).map((message) =>
+      message.startsWith(error.property) ? message : `${error.property}: ${message}`,
+    ),
   );
   const production = e.NODE_ENV === 'production';
   const real = e.WECHAT_PAY_ENABLE_REAL === 'true';
@@ -80,6 +84,9 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
 
   const callbackAllowedIps = allowList(e.WECHAT_PAY_CALLBACK_ALLOWED_IPS, problems);
   const jwtPublicKey = keyText('JWT_PUBLIC_KEY', e.JWT_PUBLIC_KEY, problems);
+  if (jwtPublicKey !== null && !checksTokens(jwtPublicKey)) {
+    problems.push('JWT_PUBLIC_KEY must be an RSA key of at least 2048 bits (RS256) or a P-256 key (ES256)');
+  }
   const wechat = real ? readWechat(e, problems, checkWechat) : null;
   if (problems.length > 0) throw new ConfigError(problems);
 
@@ -121,6 +128,17 @@ function productionProblems(e: Environment): string[] {
     problems.push('MOCK_CALLBACK_SECRET is for the mock provider only, which is off in production');
   if (e.PAYDESK_CRASH_AT) problems.push('PAYDESK_CRASH_AT is for tests only');
   return problems;
+}
+
+/** Whether this PEM text is a public key that RS256 or ES256 can be checked with. */
+function checksTokens(pem: string): boolean {
+  try {
+    const { asymmetricKeyType, asymmetricKeyDetails } = createPublicKey(pem);
+    if (asymmetricKeyType === 'rsa') return (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
+    return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  } catch {
+    return false;
+  }
 }
 
 /** A comma-separated list of addresses and CIDR ranges; null when empty. */

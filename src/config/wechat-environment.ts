@@ -66,7 +66,10 @@ export function readWechat(e: Environment, problems: string[], check: CheckWecha
     problems.push('WECHAT_PAY_PRIVATE_KEY or WECHAT_PAY_PRIVATE_KEY_PATH must be set when WECHAT_PAY_ENABLE_REAL=true');
   }
   // What the values themselves must be like, for those that are there at all.
-  const named = problems.slice(before).join('\n');
+  const named = problems
+    .slice(before)
+    .join('\n')
+    .concat(e.WECHAT_PAY_NOTIFY_URL ? '' : ' WECHAT_PAY_REFUND_NOTIFY_URL');
   problems.push(...check(settings).filter((problem) => !named.includes(problem.split(' ')[0] ?? '')));
   return problems.length === before ? settings : null;
 }

@@ -28,14 +28,17 @@ const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EN
 
 /** Whether an error says that the database cannot be reached, or could not do it just now. */
 export function isDatabaseUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = (error as { code?: unknown }).code;
+  // By its shape, not its class: the same holds for an error that was made in another realm.
+  if (typeof error !== 'object' || error === null) return false;
+  const { code, errors, driverError, message } = error as Partial<Record<string, unknown>>;
   if (typeof code === 'string' && (TRANSIENT.has(code) || NETWORK.has(code) || code.startsWith('08'))) return true;
-  if (error instanceof AggregateError && error.errors.some(isDatabaseUnavailable)) return true;
-  const driver = (error as { driverError?: unknown }).driverError;
-  if (driver !== undefined && driver !== error && isDatabaseUnavailable(driver)) return true;
-  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Driver not Connected|Cannot use a pool after calling end/i.test(
-    error.message,
+  if (Array.isArray(errors) && errors.some(isDatabaseUnavailable)) return true;
+  if (driverError !== undefined && driverError !== error && isDatabaseUnavailable(driverError)) return true;
+  return (
+    typeof message === 'string' &&
+    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Driver not Connected|Cannot use a pool after calling end/i.test(
+      message,
+    )
   );
 }
 

@@ -19,7 +19,14 @@ export type DiscrepancyType =
   /** The channel speaks of a refund number that we never gave. */
   | 'unknown_refund'
   /** The channel will not pay a refund now, for a reason that a person can mend: no money in the account, a bad key. */
-  | 'refund_held';
+  | 'refund_held'
+  /** Found in a day's bill. */
+  | 'missing_here'
+  | 'missing_there'
+  | 'amount'
+  | 'state'
+  | 'duplicate'
+  | 'fee';
 
 export interface NewDiscrepancy {
   type: DiscrepancyType;

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { Account, canEnter, serverAccount } from './account.js';
 import { Binaries, findBinaries } from './binaries.js';
@@ -28,11 +28,13 @@ type Log = (line: string) => void;
 /** The folder with the lock, made if need be. */
 export async function prepareFolder(directory: string): Promise<void> {
   try {
-    const first = await mkdir(directory, { recursive: true });
-    // Root's umask may keep everybody else out, the server's account among them.
-    if (first !== undefined && process.getuid?.() === 0) {
-      for (let path = resolve(directory); path.length >= first.length; path = dirname(path)) await chmod(path, 0o755);
-    }
+    const path = resolve(directory);
+    // Absolute, so that it answers an absolute path: for a relative one it answers a relative one.
+    const first = await mkdir(path, { recursive: true });
+    if (first === undefined || process.getuid?.() !== 0) return;
+    // Root's umask may keep everybody else out, the server's account among them. What was there before is left alone.
+    for (let made = path; made === first || made.startsWith(first + sep); made = dirname(made))
+      await chmod(made, 0o755);
   } catch (error) {
     throw explained(`The folder ${directory} cannot be made`, error);
   }

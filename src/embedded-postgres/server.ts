@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from './cluster.js';
 import { explained } from './errors.js';
+import { tellWhenWeEnd } from './farewell.js';
 import { commandLine, gone, identify, signal } from './processes.js';
 
 /** For a small machine. Nothing here trades safety for speed: commits are on disk when they answer. */
@@ -74,14 +75,11 @@ export class Server {
       },
     );
     const lastLines: string[] = [];
-    // Ended without a stop, for example by an uncaught error: at least tell it. It shuts down by itself.
-    const farewell = () => child.kill('SIGINT');
-    process.once('exit', farewell);
+    tellWhenWeEnd(child);
 
     const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
       child.once('close', (code, name) => {
-        process.off('exit', farewell);
         resolve([name === null ? `exit code ${code ?? '?'}` : `signal ${name}`, ...lastLines].join('\n'));
       });
     });

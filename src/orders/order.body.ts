@@ -1,4 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
 import { IsInt, IsObject, IsOptional, IsString, Length, Max, MaxLength, Min, Validate } from 'class-validator';
 import { ValidatorConstraint, type ValidatorConstraintInterface } from 'class-validator';
 import { MAX_AMOUNT_FEN } from '../common/money.js';
@@ -69,6 +70,8 @@ export class ServiceOrderBody {
     example: { cart: 'c-17' },
   })
   @IsOptional()
+  // As it came: class-transformer's copy would leave out names such as `toString`.
+  @Transform(({ obj }: { obj: { metadata?: unknown } }) => obj.metadata)
   @IsObject()
   @Validate(Metadata)
   metadata?: Record<string, unknown>;

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { ChannelOrder, ChannelPayment } from '../provider/payment-provider.js';
+import { DomainError } from '../common/errors.js';
+import { type ChannelOrder, type ChannelPayment, PaymentProvider } from '../provider/payment-provider.js';
 import type { Payment } from './payment.entity.js';
 
 interface Row {
@@ -14,9 +15,14 @@ interface Row {
 /** Puts together what a provider needs to know of a payment: the row, its order, and the payer's openid. */
 @Injectable()
 export class ChannelOrders {
-  constructor(@InjectDataSource() private readonly db: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly provider: PaymentProvider,
+  ) {}
 
+  /** @throws DomainError `other_provider`: a pretend channel knows nothing of real money, nor the other way round */
   async of(payment: Payment): Promise<ChannelOrder> {
+    if (payment.provider !== this.provider.name) throw new DomainError('other_provider');
     const [order] = await this.ofMany([payment]);
     if (!order) throw new Error(`payment ${payment.id} has no order`);
     return order;

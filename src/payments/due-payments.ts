@@ -55,7 +55,7 @@ const BATCH = 100;
 const IN_FLIGHT = 16;
 
 // Statuses are literals, not parameters: only so does the planner use the partial indexes on what is open.
-const OPEN = `status IN ('init', 'processing') AND (lease_until IS NULL OR lease_until <= $1)`;
+const OPEN = `status IN ('init', 'processing') AND provider = $4 AND (lease_until IS NULL OR lease_until <= $1)`;
 // `$2` is the last id of this run: what a person asks for goes once through the ids, what is due drops out by itself.
 const SCOPES: Record<DueScope, { where: string; order: string }> = {
   due: { where: `next_check_at <= $1 AND $2::text IS NOT NULL`, order: 'next_check_at' },
@@ -100,7 +100,7 @@ export class DuePayments {
     const { where, order } = SCOPES[options.scope];
     report.payments = await this.db.query<{ id: string; status: string }[]>(
       `SELECT id, status FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3`,
-      [this.clock.now(), '', options.limit],
+      [this.clock.now(), '', options.limit, this.provider.name],
     );
     return report;
   }
@@ -110,11 +110,11 @@ export class DuePayments {
     const { where, order } = SCOPES[scope];
     const now = this.clock.now();
     const [claimed] = await this.db.query<[{ id: string }[], number]>(
-      `UPDATE payments SET lease_until = $4, checked_at = $1, checks = checks + 1
+      `UPDATE payments SET lease_until = $5, checked_at = $1, checks = checks + 1
        WHERE id = ANY (ARRAY(
          SELECT id FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
        RETURNING id`,
-      [now, last, limit, after(now, LEASE)],
+      [now, last, limit, this.provider.name, after(now, LEASE)],
     );
     if (claimed.length === 0) return [];
     return this.db.manager

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
+import { Instruments } from '../metrics/instruments.js';
 import { prepared } from '../database/sql.js';
 
 export interface Move {
@@ -35,11 +36,13 @@ export interface EventRow {
 export class PaymentHistory {
   constructor(
     @InjectDataSource() private readonly db: DataSource,
+    private readonly instruments: Instruments,
     private readonly clock: Clock,
   ) {}
 
   async add(tx: EntityManager, moves: Move[]): Promise<void> {
     if (moves.length === 0) return;
+    for (const { noun, to, cause } of moves) this.instruments.moves.inc({ noun, to, cause: cause.kind });
     await prepared(
       tx,
       'payment_events_add',

@@ -9,6 +9,7 @@ import { Problems } from '../http/openapi.js';
 import { OwnedBy } from '../orders/order-owner.guard.js';
 import { PaymentView, StartedView } from './payment.view.js';
 import { PaymentsService } from './payments.service.js';
+import { PaymentStarter } from './start.service.js';
 
 export class PaymentBody {
   @ApiProperty({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
@@ -20,7 +21,10 @@ export class PaymentBody {
 @ApiBearerAuth()
 @Controller('api/payments')
 export class PaymentsController {
-  constructor(private readonly payments: PaymentsService) {}
+  constructor(
+    private readonly payments: PaymentsService,
+    private readonly starter: PaymentStarter,
+  ) {}
 
   @Post()
   @OwnedBy('order', { at: ['body', 'order_id'] })
@@ -77,7 +81,7 @@ export class PaymentsController {
     'service_unavailable',
   )
   async start(@Param('id') id: string, @RequestCause() cause: Cause): Promise<StartedView> {
-    const { payment, payParams } = await this.payments.start(id, cause);
+    const { payment, payParams } = await this.starter.start(id, cause);
     return { payment: PaymentView.of(payment), pay_params: payParams };
   }
 

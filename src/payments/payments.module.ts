@@ -12,12 +12,14 @@ import { PaymentRows } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
 import { PaymentSettlement } from './settlement.service.js';
 import { StaleOrders } from './stale-orders.js';
+import { PaymentStarter } from './start.service.js';
 
 @Module({
   imports: [OrdersModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
   controllers: [PaymentsController],
   providers: [
     PaymentsService,
+    PaymentStarter,
     PaymentSettlement,
     PaymentRows,
     PaymentHistory,
@@ -28,6 +30,7 @@ import { StaleOrders } from './stale-orders.js';
   ],
   exports: [
     PaymentsService,
+    PaymentStarter,
     PaymentSettlement,
     PaymentRows,
     PaymentHistory,

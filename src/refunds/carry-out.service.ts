@@ -20,7 +20,18 @@ import { BETWEEN_PARTS, isTooOld, LEASE, nextCheck } from './schedule.js';
 import { RefundSettlement } from './settlement.service.js';
 
 /** Refusals that end when somebody mends something here: the refund is kept and tried again under the same number. */
-const MENDABLE = new Set(['NOT_ENOUGH', 'SIGN_ERROR', 'NO_AUTH', 'MCH_NOT_EXISTS', 'REQUEST_BLOCKED']);
+const MENDABLE = new Set([
+  'NOT_ENOUGH',
+  'SIGN_ERROR',
+  'NO_AUTH',
+  'REQUEST_BLOCKED',
+  'APPID_MCHID_NOT_MATCH',
+  'MCH_NOT_EXISTS',
+  // The payment was not found, which happens shortly after it was paid, or the address was wrong.
+  'RESOURCE_NOT_EXISTS',
+  'http_404',
+  'http_405',
+]);
 
 /** By whose word a refund is worked on. `resend`: the channel was asked and never got it. */
 type Mode = 'order' | 'timer' | 'sync' | 'resend';
@@ -60,6 +71,24 @@ export class RefundCarrier {
   /** Asks about a refund under way for whoever looks at it. One that is held waits for an operator or the timer. */
   async sync(id: string, cause: Cause): Promise<Refund> {
     return this.take(await this.intend(id, cause, 'sync'), cause);
+  }
+
+  /** Asks the channel whatever we think we know, and takes over what it says: for a difference found in a bill. */
+  async recheck(id: string, cause: Cause): Promise<{ status: string; changed: boolean; channel: string }> {
+    const { before, order } = await this.db.transaction(async (tx) => {
+      const locked = (await this.settlement.lock(tx, [id])).get(id);
+      if (!locked) throw new DomainError('not_found');
+      const { refund, payment } = locked;
+      return { before: refund.status, order: toChannelOrder(refund, payment, locked.order.metadata) };
+    });
+    try {
+      const seen = await this.channel.ask(order);
+      const { status } = await this.settle(seen, cause);
+      return { status, changed: status !== before, channel: seen.state };
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      throw new DomainError('channel_unavailable', error.code);
+    }
   }
 
   /** Decides under the lock what is to be done, and commits the intent before anything is called. */
@@ -174,7 +203,8 @@ export class RefundCarrier {
       if (!locked) throw new DomainError('not_found');
       // Settled in the meantime: what the channel said of it counts more than that it did not answer this call.
       if (locked.refund.status !== 'processing') return this.reschedule(tx, locked.refund, null);
-      const held = error.outcome === 'rejected' && MENDABLE.has(error.code);
+      // `REFUND_FEE_MISMATCH`: another amount stands under our number. Money moves, but not what we asked for.
+      const held = error.code === 'REFUND_FEE_MISMATCH' || (error.outcome === 'rejected' && MENDABLE.has(error.code));
       if (held) openCase(batch, locked, error.code);
       // The channel surely did not take it and never will: the promise is taken back, its code shown.
       else if (error.outcome === 'rejected')

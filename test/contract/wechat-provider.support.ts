@@ -12,7 +12,7 @@ import {
   RawCallback,
 } from '../../src/provider/payment-provider.js';
 import { CallReport } from '../../src/provider/wechat/client.js';
-import { WechatSettings } from '../../src/provider/wechat/settings.js';
+import { WechatSettings, WechatTimeouts } from '../../src/provider/wechat/settings.js';
 import { WechatV3Provider } from '../../src/provider/wechat/wechat-v3.provider.js';
 
 /** The simulator's own clock: business time moves with it, so that a day can be lived through at once. */
@@ -48,7 +48,11 @@ export interface Shop {
   close(): Promise<void>;
 }
 
-export async function openShop(mode: KeyMode, options: SimulatorOptions = {}): Promise<Shop> {
+/** Long enough for a busy machine; tests of slowness take {@link IMPATIENT}. */
+const PATIENT: WechatTimeouts = { connectMs: 2_000, answerMs: 8_000 };
+export const IMPATIENT: WechatTimeouts = { connectMs: 100, answerMs: 300 };
+
+export async function openShop(mode: KeyMode, options: SimulatorOptions = {}, timeouts = PATIENT): Promise<Shop> {
   const sim = await startSimulator({ mode, openingBalanceFen: 1_000_000, refundDelayMs: null, seed: 7, ...options });
   const clock = options.signatureClock === 'virtual' ? new SimulatorClock(() => sim) : new Clock();
   const heard: Heard[] = [];
@@ -67,7 +71,7 @@ export async function openShop(mode: KeyMode, options: SimulatorOptions = {}): P
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const settingsFor = (wanted: KeyMode): WechatSettings => settingsOf(sim, wanted, server);
+  const settingsFor = (wanted: KeyMode): WechatSettings => ({ ...settingsOf(sim, wanted, server), timeouts });
   const providerFor = (settings: WechatSettings): WechatV3Provider => {
     const provider = new WechatV3Provider(settings, clock, {
       retryPauseMs: 1,
@@ -99,7 +103,7 @@ export async function openShop(mode: KeyMode, options: SimulatorOptions = {}): P
   return shop;
 }
 
-function settingsOf(sim: Simulator, mode: KeyMode, server: Server): WechatSettings {
+function settingsOf(sim: Simulator, mode: KeyMode, server: Server): Omit<WechatSettings, 'timeouts'> {
   const keys = sim.credentials;
   const callbacks = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
@@ -117,7 +121,6 @@ function settingsOf(sim: Simulator, mode: KeyMode, server: Server): WechatSettin
     baseUrl: sim.url,
     backupBaseUrl: null,
     apiBaseUrl: sim.url,
-    timeouts: { connectMs: 100, answerMs: 300 },
     maxConcurrency: 16,
   };
 }

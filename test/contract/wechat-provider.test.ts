@@ -5,6 +5,7 @@ import { checkWechat } from '../../src/provider/wechat/doctor.js';
 import { WechatLogin } from '../../src/provider/wechat/wechat-login.js';
 import { makePair } from '../unit/wechat/support.js';
 import {
+  IMPATIENT,
   NO_FAULTS,
   Shop,
   always,
@@ -284,7 +285,7 @@ describe('login', () => {
   let login: WechatLogin;
   beforeAll(async () => {
     shop = await openShop('public_key');
-    login = new WechatLogin(shop.settings);
+    login = new WechatLogin({ ...shop.settings, timeouts: IMPATIENT });
   });
   beforeEach(() => shop.sim.faults(NO_FAULTS));
   afterAll(async () => {

@@ -55,6 +55,18 @@ describe('the embedded PostgreSQL', () => {
     });
   });
 
+  it('leaves the permissions of every folder above its own alone, also when it is given a relative path', async () => {
+    const above = join(project, 'above');
+    const folder = join(above, 'paydesk');
+    directory = join(folder, 'var', 'postgres');
+    await mkdir(folder, { recursive: true });
+    await chmod(above, 0o1777);
+    await chmod(folder, 0o751);
+    owners.push(await Owner.open('start', join('var', 'postgres'), undefined, folder));
+    expect(await serversOf(directory)).toHaveLength(1);
+    expect([(await stat(above)).mode & 0o7777, (await stat(folder)).mode & 0o7777]).toEqual([0o1777, 0o751]);
+  });
+
   it('lets nobody in without the password, which only the owner of the folder can read', async () => {
     const service = await open();
     const other = new URL(service.url);
@@ -85,6 +97,12 @@ describe('the embedded PostgreSQL', () => {
   it('stops its server even when the owner ends without stopping it, for example by an uncaught error', async () => {
     const service = await open();
     service.abort();
+    await eventually(async () => (await serversOf(directory)).length === 0);
+  });
+
+  it('stops its server when a signal ends an owner that handles none, as in the middle of its start', async () => {
+    const service = await open();
+    await service.end('SIGINT');
     await eventually(async () => (await serversOf(directory)).length === 0);
   });
 

@@ -198,6 +198,13 @@ describe('faults', () => {
       expect((await merchant.post(JSAPI, order)).status).toBe(200);
     });
 
+    it('any documented code has its own status', async () => {
+      await rules({ at: 'refund', do: 'error', code: 'NOT_ENOUGH', times: 1 });
+      const order = await merchant.paid();
+      expect(await merchant.refund(order, 'R_1', 1)).toMatchObject({ status: 403, body: { code: 'NOT_ENOUGH' } });
+      expect((await merchant.refund(order, 'R_1', 1)).status).toBe(200);
+    });
+
     it('429 after the work: the refund was created nevertheless', async () => {
       await rules({ at: 'refund', do: 'error', status: 429, code: 'RATELIMIT_EXCEEDED', when: 'after', times: 1 });
       const order = await merchant.paid();

@@ -81,7 +81,7 @@ describe('platform keys', () => {
     expect(day6).toBeGreaterThan(0.25);
     expect(day6).toBeLessThan(0.75);
     expect(await shareOnDay(7)).toBe(1);
-  });
+  }, 60_000);
 
   it('the days of the switch pass with the clock', async () => {
     const share = async (): Promise<unknown> =>

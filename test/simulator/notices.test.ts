@@ -160,6 +160,17 @@ describe('a notice', () => {
     expect(notice()?.sends.map((send) => send.status)).toEqual([500, 500, 200]);
   });
 
+  it('that is on its way at a reset does not come back afterwards', async () => {
+    receiver.answer = 'silence';
+    await merchant.paid();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    sim.reset();
+    receiver.answer = 200;
+    await sim.advance(86_400);
+    expect(receiver.arrivals.length).toBeLessThanOrEqual(1);
+    expect(sim.notices()).toEqual([]);
+  });
+
   it('can be sent once more by hand', async () => {
     await merchant.paid();
     await sim.settled();

@@ -66,7 +66,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const db = app.get(DataSource);
   await seedCatalogue(db);
 
-  const api = (token?: string): Api => apiAt(url, token);
+  const api = (token?: string): Api => client(url, token);
   return {
     app,
     db,
@@ -98,8 +98,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   };
 }
 
-/** The API of a service that listens there. */
-export function apiAt(url: string, token?: string): Api {
+/** Speaks to the API at this address, with this token or none. */
+export function client(url: string, token?: string): Api {
   const bearer: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return {
     get: (path, headers) => send(url, 'GET', path, undefined, { ...bearer, ...headers }),

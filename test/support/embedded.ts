@@ -29,17 +29,17 @@ export class Owner {
   }
 
   /** Starts the process and waits until its database is up, or it has given the reason why not. */
-  static async open(how: 'start' | 'attach', directory: string, outside?: string): Promise<Owner> {
-    const owner = Owner.launch(how, directory, outside);
+  static async open(how: 'start' | 'attach', directory: string, outside?: string, cwd?: string): Promise<Owner> {
+    const owner = Owner.launch(how, directory, outside, cwd);
     await owner.said((message) => message.up === true || message.error !== undefined);
     return owner;
   }
 
   /** The same without waiting. */
-  static launch(how: 'start' | 'attach', directory: string, outside?: string): Owner {
+  static launch(how: 'start' | 'attach', directory: string, outside?: string, cwd?: string): Owner {
     const script = resolve('test/support/embedded-owner.mjs');
     const words = [script, how, directory, ...(outside === undefined ? [] : [outside])];
-    return new Owner(spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'inherit'] }));
+    return new Owner(spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'inherit'], cwd }));
   }
 
   get pid(): number {
@@ -88,11 +88,11 @@ export class Owner {
   }
 }
 
-/** Waits, at most 20 s, until something that another process does has come about. */
+/** Waits, at most 25 s, until something that another process does has come about. */
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 20_000;
+  const until = performance.now() + 25_000;
   while (!(await condition())) {
-    if (performance.now() > until) throw new Error('it did not come about within 20 s');
+    if (performance.now() > until) throw new Error('it did not come about within 25 s');
     await sleep(25);
   }
 }

@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import type { OrderView } from '../../src/orders/order.view.js';
 import type { PaymentView, StartedView } from '../../src/payments/payment.view.js';
 import type { Problem } from '../../src/http/problem.js';
-import { type Answer, type Api, TEA, type TestApp } from './app.js';
+import { type Answer, type Api, TEA, type TestApp, times } from './app.js';
 
 export type { OrderView, PaymentView, Problem, StartedView };
 
@@ -52,6 +53,13 @@ export async function placePayment(customer: Customer, orderId: string): Promise
   const { status, body } = await customer.api.post<PaymentView>('/payments/', { order_id: orderId });
   if (status !== 201) throw new Error(`POST /payments/ answered ${status}`);
   return body.id;
+}
+
+/** So many of the same, ten at a time, as the service has only so many connections to its database. */
+export async function inTurns<T>(count: number, make: () => Promise<T>): Promise<T[]> {
+  const made: T[] = [];
+  while (made.length < count) made.push(...(await times(Math.min(10, count - made.length), make)));
+  return made;
 }
 
 /** A new customer with a payment in `init`. */
@@ -173,4 +181,15 @@ export function raw(
     request.on('error', reject);
     request.end(body);
   });
+}
+
+/** Waits until some statement waits for a lock. */
+export async function waitUntilBlocked(paydesk: TestApp, count = 1): Promise<void> {
+  for (;;) {
+    const rows = await paydesk.db.query<unknown[]>(
+      "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    );
+    if (rows.length >= count) return;
+    await setTimeout(5);
+  }
 }

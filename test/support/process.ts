@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
-import { type Api, apiAt } from './app.js';
+import { type Api, client } from './app.js';
 import { freePort } from './simulated.js';
 
 /** How a process ended: its exit code, or the signal that killed it. */
@@ -47,7 +47,7 @@ export class ServiceProcess {
   }
 
   api(token?: string): Api {
-    return apiAt(`http://127.0.0.1:${this.port}`, token);
+    return client(`http://127.0.0.1:${this.port}`, token);
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<End> {

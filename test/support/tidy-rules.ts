@@ -48,7 +48,6 @@ export const TIDY_RULES: TidyRule[] = [
     allowed: {
       'src/config/settings.ts': 'the one place that reads the environment',
       'simulator/main.ts': OWN_SETTINGS,
-      'bench/main.ts': OWN_SETTINGS,
       'test/support/database.ts': TEST_SERVER,
       'test/support/global-setup.mjs': TEST_SERVER,
     },

@@ -56,6 +56,8 @@ export interface VerifiedAnswer {
 
 const ANSWER_LIMITS = { maxBytes: 4 * 1024 * 1024, maxDepth: 32 };
 const USER_AGENT = `paydesk/0.1 node/${process.versions.node}`;
+/** No further try begins when one and a half time-outs are over: somebody waits for most calls. */
+const TRYING_LASTS = 1.5;
 /** After a failure of the main host that the backup host made good, how long calls begin there. */
 const STAY_ON_BACKUP_MS = MINUTE;
 
@@ -87,6 +89,8 @@ export class WechatClient {
     // Serialised once: these bytes are signed and these bytes are sent, at every try.
     const body = call.body === undefined ? EMPTY : Buffer.from(JSON.stringify(call.body));
     const attempts = call.attempts ?? 3;
+    const { connectMs, answerMs } = this.settings.timeouts;
+    const lastStart = performance.now() + (connectMs + answerMs) * TRYING_LASTS;
     let earlier: WechatCallError | null = null;
     for (let attempt = 1; ; attempt += 1) {
       const onBackup = this.choosesBackup(earlier, attempt);
@@ -97,7 +101,7 @@ export class WechatClient {
       } catch (error) {
         if (!(error instanceof WechatCallError)) throw error;
         const failure: WechatCallError = earlier ? error.following() : error;
-        if (attempt >= attempts || !worthRepeating(call, failure)) throw failure;
+        if (attempt >= attempts || performance.now() > lastStart || !worthRepeating(call, failure)) throw failure;
         earlier = failure;
       }
       await pause(jittered((this.options.retryPauseMs ?? 200) * 2 ** (attempt - 1)));

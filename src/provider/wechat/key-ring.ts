@@ -99,7 +99,9 @@ export class KeyRing {
 
   /** The living key with exactly this serial, or null. Never asks anybody else. */
   find(serial: string): PlatformKey | null {
-    return this.living().find((key) => key.serial === serial) ?? null;
+    const named = (key: PlatformKey): boolean => key.serial === serial;
+    const key = this.downloaded.find(named) ?? this.configured.find(named) ?? null;
+    return key !== null && this.isAlive(key) ? key : null;
   }
 
   /**

@@ -216,6 +216,25 @@ describe('certificates', () => {
     expect(asked(server, '/v3/certificates')).toHaveLength(hurried);
   });
 
+  it('that left the list verify to their end, but are not asked for any more', async () => {
+    const side = new CertificateSide();
+    const old = issue(platformPair, YEAR_FROM);
+    const withdrawn = issue(otherPair, after(YEAR_FROM, DAY));
+    side.listed = [old, withdrawn];
+    side.signing = old;
+    const { provider, server } = await providerOf(side, new ManualClock(NOW), { publicKey: null });
+    await provider.start();
+    side.listed = [old];
+    await provider.renewCertificates();
+    await provider.queryPayment(ORDER);
+    expect(asked(server, '/v3/pay').at(-1)?.headers['wechatpay-serial']).toBe(old.serial);
+    const late = callbackOf(notice('TRANSACTION.SUCCESS', PAID), {
+      key: otherPair.privateKey,
+      serial: withdrawn.serial,
+    });
+    expect(await provider.readCallback(late)).toMatchObject({ kind: 'payment' });
+  });
+
   it('are not fetched at all in pure public-key mode', async () => {
     const side = { respond: (_request: Received, response: ServerResponse) => answer(response, 200, PAID) };
     const { provider, server } = await providerOf(side, new ManualClock(NOW), {});

@@ -82,7 +82,7 @@ export function settingsOf(changes: Partial<WechatSettings> = {}): WechatSetting
     baseUrl: 'http://127.0.0.1:9',
     backupBaseUrl: null,
     apiBaseUrl: 'http://127.0.0.1:9',
-    timeouts: { connectMs: 1_000, answerMs: 1_000 },
+    timeouts: { connectMs: 2_000, answerMs: 5_000 },
     maxConcurrency: 8,
     ...changes,
   };

@@ -1,0 +1,94 @@
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Bench } from './bench.js';
+import { callback, CALLBACK_JOBS } from './callback.js';
+import { CHANNEL_JOBS } from './channel.js';
+import { type BenchOptions, type BenchResult, runBench } from './run.js';
+import { start, START_JOBS } from './start.js';
+import { serveJobs } from './worker.js';
+
+/** Every benchmark: one file each, which says what a request is and what it is compared with. */
+const BENCHES: readonly Bench[] = [callback, start];
+const JOBS = { ...CHANNEL_JOBS, ...CALLBACK_JOBS, ...START_JOBS };
+
+const USAGE = `Usage: npm run bench -- [NAME] [options]
+
+Starts the built service on a PostgreSQL of its own and measures it against a baseline, turn by turn.
+
+${BENCHES.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`).join('\n')}
+                     no name: all of them, one after another
+
+  --seconds N        how long one round of the service takes (4)
+  --rounds N         how many rounds (3)
+  --rows N[,N]       settled payments in the database (10000); several sizes are measured side by side
+  --concurrency N    requests in flight (32)
+  --profile DIR      write a CPU profile of the service there
+  --json             print JSON
+  --help             this text
+`;
+
+class UsageError extends Error {}
+
+function readArguments(args: string[]): { benches: readonly Bench[]; options: BenchOptions; json: boolean } | 'help' {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      seconds: { type: 'string', default: '4' },
+      rounds: { type: 'string', default: '3' },
+      rows: { type: 'string', default: '10000' },
+      concurrency: { type: 'string', default: '32' },
+      profile: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) return 'help';
+  const [name, more] = positionals;
+  const benches = name === undefined ? BENCHES : BENCHES.filter((bench) => bench.name === name);
+  if (benches.length === 0 || more !== undefined)
+    throw new UsageError(`one name at most: ${BENCHES.map((bench) => bench.name).join(', ')}`);
+  const options = {
+    seconds: whole('seconds', values.seconds, 1, 3600),
+    rounds: whole('rounds', values.rounds, 1, 100),
+    rows: values.rows.split(',').map((text) => whole('rows', text, 0, 20_000_000)),
+    concurrency: whole('concurrency', values.concurrency, 1, 1000),
+    profile: values.profile,
+    directory: 'var/bench',
+    script: fileURLToPath(import.meta.url),
+    say: (line: string) => void process.stderr.write(`${line}\n`),
+  };
+  return { benches, options, json: values.json };
+}
+
+function whole(name: string, text: string, least: number, most: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (!(value >= least && value <= most)) throw new UsageError(`--${name} must be a number from ${least} to ${most}`);
+  return value;
+}
+
+function table(result: BenchResult): string {
+  const { name, about, rounds, ...figures } = result;
+  const lines = Object.entries({ ...figures, rounds: rounds.length }).filter(([, value]) => value !== null);
+  return [`${name}: ${about}`, ...lines.map(([label, value]) => `  ${label.padEnd(22)} ${value}`), ''].join('\n');
+}
+
+async function main(): Promise<void> {
+  let read: ReturnType<typeof readArguments>;
+  try {
+    read = readArguments(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (read === 'help') return void process.stdout.write(USAGE);
+  const results: BenchResult[] = [];
+  for (const bench of read.benches) results.push(...(await runBench(bench, read.options)));
+  const text = read.json ? JSON.stringify(results, null, 2) : results.map(table).join('\n');
+  process.stdout.write(`${text}\n`);
+  if (results.some((result) => result.errors > 0)) process.exitCode = 1;
+}
+
+if (process.argv[2] === 'worker') serveJobs(JOBS);
+else await main();

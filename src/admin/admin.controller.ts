@@ -1,0 +1,126 @@
+import { applyDecorators, Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { IsString, Length } from 'class-validator';
+import { type Caller, CurrentUser, Roles } from '../auth/public.js';
+import { DomainError } from '../common/errors.js';
+import type { Page } from '../database/page.js';
+import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
+import { Problems } from '../http/openapi.js';
+import { Printable } from '../http/text.validator.js';
+import { type EventRow, PaymentHistory } from '../payments/history.service.js';
+import { AdminLists } from './admin.lists.js';
+import { AdminQuery, DiscrepancyQuery } from './admin.query.js';
+
+export class ResolveBody {
+  @ApiProperty({ description: 'What was found and done', example: 'Paid back by bank transfer on the 24th' })
+  @IsString()
+  @Length(1, 2000)
+  @Printable()
+  note!: string;
+}
+
+type Row = Record<string, unknown>;
+
+/** An operators' list in the document. */
+function List(summary: string): MethodDecorator {
+  return applyDecorators(
+    ApiOperation({ summary }),
+    ApiOkResponse({
+      schema: {
+        type: 'object',
+        required: ['items', 'next_cursor'],
+        properties: {
+          items: { type: 'array', items: { type: 'object', additionalProperties: true } },
+          next_cursor: { type: 'string', nullable: true },
+        },
+      },
+    }),
+    Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'forbidden'),
+  );
+}
+
+const anything = { schema: { type: 'object' as const, additionalProperties: true } };
+
+/** What operators see, and the one thing they change here: a case is resolved with a note, never edited in silence. */
+@ApiTags('operators')
+@ApiBearerAuth()
+@Roles('operator')
+@Controller('api/admin')
+export class AdminController {
+  constructor(
+    private readonly lists: AdminLists,
+    private readonly history: PaymentHistory,
+    private readonly discrepancies: DiscrepanciesService,
+  ) {}
+
+  @Get('payments')
+  @List('Payments, newest first')
+  payments(@Query() query: AdminQuery): Promise<Page<Row>> {
+    return this.lists.list('payments', query);
+  }
+
+  @Get('payments/:id/events')
+  @ApiOperation({ summary: "A payment's whole history: every move of it, its order and its refunds, with who and why" })
+  @ApiOkResponse({ schema: { type: 'object', properties: { items: { type: 'array', items: { type: 'object' } } } } })
+  @Problems('unauthenticated', 'forbidden', 'not_found')
+  async events(@Param('id') id: string): Promise<{ items: EventRow[]; next_cursor: null }> {
+    if (!(await this.lists.one('payments', id))) throw new DomainError('not_found');
+    return { items: await this.history.of(id), next_cursor: null };
+  }
+
+  @Get('orders')
+  @List('Orders, newest first')
+  orders(@Query() query: AdminQuery): Promise<Page<Row>> {
+    return this.lists.list('orders', query);
+  }
+
+  @Get('refunds')
+  @List('Refunds, newest first')
+  refunds(@Query() query: AdminQuery): Promise<Page<Row>> {
+    return this.lists.list('refunds', query);
+  }
+
+  @Get('callbacks')
+  @List('Every callback, good or bad, newest first; `status` is its outcome')
+  callbacks(@Query() query: AdminQuery): Promise<Page<Row>> {
+    return this.lists.list('callbacks', query);
+  }
+
+  @Get('notifications')
+  @List("Users' and operators' notifications, newest first; `status` is `read` or `unread`")
+  notifications(@Query() query: AdminQuery): Promise<Page<Row>> {
+    return this.lists.list('notifications', query);
+  }
+
+  @Get('reconciliation/runs')
+  @List('Comparisons with the daily bill, newest first')
+  runs(@Query() query: AdminQuery): Promise<Page<Row>> {
+    return this.lists.list('runs', query);
+  }
+
+  @Get('reconciliation/discrepancies')
+  @List('Cases for a person, newest first; `status` is `open` or `resolved`')
+  cases(@Query() query: DiscrepancyQuery): Promise<Page<Row>> {
+    return this.lists.list('discrepancies', query);
+  }
+
+  @Get('reconciliation/discrepancies/:id')
+  @ApiOperation({ summary: 'One case' })
+  @ApiOkResponse(anything)
+  @Problems('unauthenticated', 'forbidden', 'not_found')
+  async oneCase(@Param('id') id: string): Promise<Row> {
+    const row = await this.lists.one('discrepancies', id);
+    if (!row) throw new DomainError('not_found');
+    return row;
+  }
+
+  @Post('reconciliation/discrepancies/:id/resolve')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Resolve a case with a note' })
+  @ApiOkResponse(anything)
+  @Problems('invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'discrepancy_resolved')
+  async resolve(@Param('id') id: string, @Body() body: ResolveBody, @CurrentUser() caller: Caller): Promise<Row> {
+    await this.discrepancies.resolve(id, body.note, caller.id);
+    return this.oneCase(id);
+  }
+}

@@ -1,0 +1,78 @@
+import { Controller, Get, OnModuleInit, Res } from '@nestjs/common';
+import { ApiExcludeEndpoint } from '@nestjs/swagger';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { FastifyReply } from 'fastify';
+import { DataSource } from 'typeorm';
+import { Public } from '../auth/public.js';
+import { Clock, SECOND } from '../common/clock.js';
+import { Instruments } from '../metrics/instruments.js';
+import { ChannelObserver } from '../provider/channel-observer.js';
+import { ChannelKeys } from '../provider/provider.module.js';
+
+interface Snapshot {
+  open: { noun: string; status: string; count: number }[] | null;
+  oldest_payment: Date | null;
+  oldest_refund: Date | null;
+  cases: { type: string; count: number }[] | null;
+  last_bill: Date | null;
+}
+
+/** `/metrics` for Prometheus. Its queries read partial indexes on what is open: their cost is not that of what is stored. */
+@Controller('metrics')
+export class MetricsController implements OnModuleInit {
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly instruments: Instruments,
+    private readonly observer: ChannelObserver,
+    private readonly keys: ChannelKeys,
+    private readonly clock: Clock,
+  ) {}
+
+  onModuleInit(): void {
+    this.observer.listen(({ operation, outcome, milliseconds, clockSkewMs }) => {
+      this.instruments.channelCalls.observe({ operation, outcome }, milliseconds / SECOND);
+      if (clockSkewMs !== null) this.instruments.clockSkew.set(clockSkewMs / SECOND);
+    });
+  }
+
+  @Get()
+  @Public()
+  @ApiExcludeEndpoint()
+  async metrics(@Res() reply: FastifyReply): Promise<void> {
+    await this.refresh();
+    const text = await this.instruments.registry.metrics();
+    await reply.header('content-type', this.instruments.registry.contentType).send(text);
+  }
+
+  private async refresh(): Promise<void> {
+    const [row] = await this.db.query<Snapshot[]>(
+      `SELECT
+         (SELECT json_agg(o) FROM (
+            SELECT 'payment' AS noun, status, count(*)::int AS count FROM payments
+            WHERE status IN ('init', 'processing') GROUP BY status
+            UNION ALL
+            SELECT 'refund', status, count(*)::int FROM refunds
+            WHERE status IN ('processing', 'abnormal') GROUP BY status) o) AS open,
+         (SELECT min(next_check_at) FROM payments WHERE status IN ('init', 'processing')) AS oldest_payment,
+         (SELECT min(next_check_at) FROM refunds WHERE status IN ('processing', 'abnormal')) AS oldest_refund,
+         (SELECT json_agg(c) FROM (
+            SELECT type, count(*)::int AS count FROM discrepancies WHERE status = 'open' GROUP BY type) c) AS cases,
+         (SELECT max(finished_at) FROM reconciliation_runs WHERE status = 'done') AS last_bill`,
+    );
+    if (!row) return;
+    const { instruments } = this;
+    instruments.open.reset();
+    for (const { noun, status, count } of row.open ?? []) instruments.open.set({ noun, status }, count);
+    instruments.oldestDue.set({ noun: 'payment' }, this.overdue(row.oldest_payment));
+    instruments.oldestDue.set({ noun: 'refund' }, this.overdue(row.oldest_refund));
+    instruments.discrepancies.reset();
+    for (const { type, count } of row.cases ?? []) instruments.discrepancies.set({ type }, count);
+    if (row.last_bill) instruments.lastBill.set(row.last_bill.getTime() / SECOND);
+    instruments.keyDays.reset();
+    for (const { name, days } of this.keys.expiries()) instruments.keyDays.set({ key: name }, days);
+  }
+
+  private overdue(oldest: Date | null): number {
+    return oldest ? Math.max(0, this.clock.now().getTime() - oldest.getTime()) / SECOND : 0;
+  }
+}

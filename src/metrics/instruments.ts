@@ -1,0 +1,91 @@
+import { Injectable } from '@nestjs/common';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+const SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** What Prometheus reads under `/metrics`. Labels are few and fixed: never an id, an openid or anything a client chose. */
+@Injectable()
+export class Instruments {
+  readonly registry = new Registry();
+
+  readonly moves = new Counter({
+    name: 'paydesk_moves_total',
+    help: 'State changes of orders, payments and refunds.',
+    labelNames: ['noun', 'to', 'cause'],
+    registers: [this.registry],
+  });
+
+  readonly callbacks = new Counter({
+    name: 'paydesk_callbacks_total',
+    help: 'Callbacks by what became of them.',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
+
+  readonly callbackSeconds = new Histogram({
+    name: 'paydesk_callback_seconds',
+    help: 'From the first byte read to the answer of a callback.',
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+
+  readonly channelCalls = new Histogram({
+    name: 'paydesk_channel_call_seconds',
+    help: 'Calls to the payment channel, one observation for each try.',
+    labelNames: ['operation', 'outcome'],
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+
+  readonly batchSize = new Histogram({
+    name: 'paydesk_settlement_batch_size',
+    help: 'Callbacks that were settled in one transaction.',
+    labelNames: ['noun'],
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 200],
+    registers: [this.registry],
+  });
+
+  readonly clockSkew = new Gauge({
+    name: 'paydesk_channel_clock_skew_seconds',
+    help: "How far the channel's clock is ahead of ours, by its last answer.",
+    registers: [this.registry],
+  });
+
+  readonly open = new Gauge({
+    name: 'paydesk_open',
+    help: 'Payments and refunds that are not settled, by state.',
+    labelNames: ['noun', 'status'],
+    registers: [this.registry],
+  });
+
+  readonly oldestDue = new Gauge({
+    name: 'paydesk_oldest_due_seconds',
+    help: 'For how long the oldest question to the channel is overdue; 0 when none is.',
+    labelNames: ['noun'],
+    registers: [this.registry],
+  });
+
+  readonly discrepancies = new Gauge({
+    name: 'paydesk_open_discrepancies',
+    help: 'Cases that wait for a person, by type.',
+    labelNames: ['type'],
+    registers: [this.registry],
+  });
+
+  readonly keyDays = new Gauge({
+    name: 'paydesk_key_expiry_days',
+    help: 'Days until a certificate ends.',
+    labelNames: ['key'],
+    registers: [this.registry],
+  });
+
+  readonly lastBill = new Gauge({
+    name: 'paydesk_last_bill_seconds',
+    help: 'Unix time at which a bill was last compared to the end.',
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+}

@@ -1,0 +1,133 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { after, Clock, MINUTE } from '../common/clock.js';
+import { crashPoint } from '../common/crash-points.js';
+import { DomainError } from '../common/errors.js';
+import {
+  type ChannelOrder,
+  PaymentProvider,
+  type PayParams,
+  type Prepay,
+  ProviderError,
+} from '../provider/payment-provider.js';
+import { ChannelOrders } from './channel-orders.js';
+import { PaymentHistory } from './history.service.js';
+import { Payment } from './payment.entity.js';
+import { FIRST_CHECK, PaymentsService } from './payments.service.js';
+import { channelError, notOpen } from './refusals.js';
+
+/** A prepay id with less life than this left is not handed out again. */
+const PREPAY_MARGIN = 5 * MINUTE;
+
+/** Codes with which the channel says that the order is there already: the truth is asked, not guessed. */
+const ASK_INSTEAD = new Set(['ORDERPAID', 'OUT_TRADE_NO_USED', 'ORDER_CLOSED']);
+
+export interface Started {
+  payment: Payment;
+  payParams: PayParams;
+}
+
+/** Places payments at the channel and hands out what the mini-program pays with. */
+@Injectable()
+export class PaymentStarter {
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly provider: PaymentProvider,
+    private readonly payments: PaymentsService,
+    private readonly channelOrders: ChannelOrders,
+    private readonly history: PaymentHistory,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Hands out what `wx.requestPayment` needs. The intent is committed before the call; an unknown answer leaves the
+   * payment startable again under the same number with identical parameters.
+   * @throws DomainError `payment_expired`, `payment_not_open`, `payer_unknown`, `channel_rejected`, `channel_unavailable`
+   */
+  async start(id: string, cause: Cause): Promise<Started> {
+    const payment = await this.intend(id, cause);
+    const alive =
+      payment.prepayId && payment.prepayExpiresAt && payment.prepayExpiresAt > after(this.clock.now(), PREPAY_MARGIN);
+    if (payment.prepayId && alive) return { payment, payParams: await this.provider.payParams(payment.prepayId) };
+
+    const order = await this.channelOrders.of(payment);
+    let prepay: Prepay;
+    try {
+      crashPoint('payment.start.before_call');
+      prepay = await this.provider.prepay(order);
+      crashPoint('payment.start.after_call');
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      return this.afterFailedPrepay(order, error, cause);
+    }
+    return this.keepPrepay(payment, order, prepay, cause);
+  }
+
+  /** Commits the intent to call. @throws DomainError `payment_expired`, `payment_not_open` */
+  private async intend(id: string, cause: Cause): Promise<Payment> {
+    return this.db.transaction(async (tx) => {
+      const payment = await this.payments.lock(tx, id);
+      const now = this.clock.now();
+      if (!payment.isOpen) throw notOpen(payment);
+      if (payment.hasExpired(now)) throw new DomainError('payment_expired');
+      if (payment.status === 'init') {
+        payment.moveTo('processing', now);
+        const nextCheckAt = after(now, FIRST_CHECK);
+        Object.assign(payment, { startedAt: now, nextCheckAt });
+        await tx.update(Payment, id, { status: payment.status, startedAt: now, nextCheckAt });
+        await this.history.add(tx, [
+          { noun: 'payment', orderId: payment.orderId, paymentId: id, from: 'init', to: 'processing', cause },
+        ]);
+        crashPoint('payment.start.before_intent');
+      }
+      return payment;
+    });
+  }
+
+  /** The first live prepay id that is saved wins, so that starts that race hand out one and the same. */
+  private async keepPrepay(payment: Payment, order: ChannelOrder, prepay: Prepay, cause: Cause): Promise<Started> {
+    const kept = await this.db.transaction(async (tx) => {
+      const current = await this.payments.lock(tx, payment.id);
+      if (!current.isOpen || (current.prepayId && current.prepayId !== payment.prepayId)) return current;
+      current.prepayId = prepay.prepayId;
+      current.prepayExpiresAt = prepay.expiresAt;
+      await tx.update(Payment, payment.id, { prepayId: prepay.prepayId, prepayExpiresAt: prepay.expiresAt });
+      return current;
+    });
+    crashPoint('payment.start.after_commit');
+    if (kept.isOpen && kept.prepayId) return { payment: kept, payParams: await this.provider.payParams(kept.prepayId) };
+    // Settled while the call was on its way: what it opened at the channel is closed again, or found paid. If that
+    // fails, nobody holds the prepay id, and money that comes all the same is late money.
+    await this.payments.close(order, cause).catch((error: unknown) => {
+      if (!(error instanceof ProviderError)) throw error;
+    });
+    throw notOpen(await this.payments.get(payment.id));
+  }
+
+  private async afterFailedPrepay(order: ChannelOrder, error: ProviderError, cause: Cause): Promise<never> {
+    if (error.outcome === 'unknown') throw channelError(error);
+    if (ASK_INSTEAD.has(error.code)) {
+      const seen = await this.provider.queryPayment(order).catch(asChannelError);
+      const settled = await this.payments.settle(seen, cause);
+      if (!settled.isOpen) throw notOpen(settled);
+      throw channelError(error);
+    }
+    // A sure refusal of this call. An earlier one, whose answer never came, may have got through: closed before the
+    // payment is called failed. If that cannot be confirmed either, the payment stays open and can be started again.
+    const seen = await this.provider.closePayment(order).catch((closeError: unknown) => {
+      if (closeError instanceof ProviderError) throw channelError(error);
+      throw closeError;
+    });
+    await this.payments.settle(
+      seen.state === 'closed' ? { ...seen, state: 'failed', failureCode: error.code } : seen,
+      cause,
+    );
+    throw channelError(error);
+  }
+}
+
+function asChannelError(error: unknown): never {
+  throw error instanceof ProviderError ? channelError(error) : error;
+}

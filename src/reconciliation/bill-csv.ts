@@ -1,0 +1,123 @@
+import { parse } from 'csv-parse';
+import { Readable } from 'node:stream';
+
+/** A bill that cannot be believed: cut off, sums that do not add up, or columns that are not there. */
+export class BadBill extends Error {
+  constructor(
+    readonly code:
+      'bill_cut_off' | 'bill_sums_differ' | 'bill_columns_missing' | 'bill_line_unreadable' | 'bill_of_another_day',
+    message: string,
+  ) {
+    super(message);
+    this.name = 'BadBill';
+  }
+}
+
+/** One line of a bill: its fields by the column's name, back-ticks taken off. */
+export type BillFields = (column: string) => string;
+
+interface Layout<Line> {
+  /** Columns without which the bill is not what it should be. */
+  columns: string[];
+  /** First column of the summary's head. */
+  summary: string;
+  read: (fields: BillFields) => Line;
+  /** Columns of the summary that must equal the sum over the lines (each in fen, or thousandths of one). */
+  sums: Record<string, (line: Line) => number>;
+}
+
+const THOUSANDTHS = 1000;
+
+/**
+ * Yuan text to thousandths of a fen (fees have up to five decimals): `0.01234` → 1234. @throws RangeError
+ */
+export function yuanToMilliFen(text: string): number {
+  const match = /^([+-]?\d{1,10})(?:\.(\d+))?$/.exec(text.trim());
+  if (!match) throw new RangeError('not a decimal amount in yuan');
+  const [, whole = '0', fraction = ''] = match;
+  const digits = `${fraction.slice(0, 5).padEnd(5, '0')}`;
+  const milli = Math.abs(Number(whole)) * 100 * THOUSANDTHS + Number(digits);
+  return whole.startsWith('-') && milli !== 0 ? -milli : milli;
+}
+
+/** A rate like `0.60%` in millionths: 6000. */
+export function rateMillionths(text: string): number | null {
+  const match = /^(\d{1,3})(?:\.(\d{1,4}))?%$/.exec(text.trim());
+  return match ? Number(match[1]) * 10_000 + Number((match[2] ?? '').padEnd(4, '0')) : null;
+}
+
+/**
+ * Reads a bill as it streams by, in bounded memory: by column name, never by position, since WeChat has moved columns
+ * before. Free text has its commas replaced, so a plain split is right and a parser that honours quotes is not.
+ * `onColumns` is told the columns before the first line.
+ * @throws BadBill when it was cut off or its own sums do not add up: half a bill must not make payments look missing
+ */
+export async function* readBill<Line>(
+  csv: Readable,
+  layout: Layout<Line>,
+  onColumns?: (names: ReadonlySet<string>) => void,
+): AsyncGenerator<Line> {
+  const parser = parse({ bom: true, quote: false, escape: null, relax_column_count: true, skip_empty_lines: true });
+  csv.on('error', (error) => parser.destroy(error));
+  csv.pipe(parser);
+  let columns: Map<string, number> | null = null;
+  let summaryHead: string[] | null = null;
+  let summed = false;
+  let count = 0;
+  const totals = new Map<string, number>();
+  for await (const row of parser as AsyncIterable<string[]>) {
+    const values = row.map((value) => (value.startsWith('`') ? value.slice(1) : value));
+    if (!columns) {
+      columns = readHead(values, layout.columns);
+      onColumns?.(new Set(columns.keys()));
+    } else if (values[0] === layout.summary) summaryHead = values;
+    else if (summaryHead) {
+      checkSums(summaryHead, values, count, totals);
+      summed = true;
+    } else {
+      count += 1;
+      const line = readLine(columns, values, layout, count);
+      for (const [name, of] of Object.entries(layout.sums)) totals.set(name, (totals.get(name) ?? 0) + of(line));
+      yield line;
+    }
+  }
+  if (!summed) throw new BadBill('bill_cut_off', `the bill ends after ${count} lines without its summary`);
+}
+
+function readHead(values: string[], needed: string[]): Map<string, number> {
+  const columns = new Map(values.map((name, index) => [name.trim(), index]));
+  const missing = needed.filter((name) => !columns.has(name));
+  if (missing.length > 0) throw new BadBill('bill_columns_missing', `columns missing: ${missing.join(', ')}`);
+  return columns;
+}
+
+function readLine<Line>(columns: Map<string, number>, values: string[], layout: Layout<Line>, number: number): Line {
+  const fields: BillFields = (column) => values[columns.get(column) ?? -1] ?? '';
+  try {
+    return layout.read(fields);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new BadBill('bill_line_unreadable', `line ${number}: ${error.message}`);
+  }
+}
+
+/** The first value is the number of lines; the others are in yuan with any number of decimals. */
+function checkSums(head: string[], values: string[], count: number, totals: Map<string, number>): void {
+  if (Number(values[0]) !== count) {
+    throw new BadBill('bill_cut_off', `the bill says ${values[0]} lines and has ${count}`);
+  }
+  for (const [name, total] of totals) {
+    const index = head.indexOf(name);
+    if (index < 0) continue;
+    // Sums of the summary are rounded to whole fen, fees have parts of one.
+    const said = yuanToMilliFen(values[index] ?? '');
+    if (Math.abs(said - total) >= THOUSANDTHS) {
+      throw new BadBill(
+        'bill_sums_differ',
+        `${name}: the summary says ${said}, the lines add up to ${total} (1/1000 fen)`,
+      );
+    }
+  }
+}
+
+export type { Layout };

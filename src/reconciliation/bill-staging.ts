@@ -1,0 +1,129 @@
+import { Readable } from 'node:stream';
+import { QueryRunner } from 'typeorm';
+import { readBill } from './bill-csv.js';
+import {
+  type BillCoverage,
+  coverageOf,
+  FUND_LAYOUT,
+  type FundLine,
+  TRADE_LAYOUT,
+  type TradeLine,
+} from './bill-lines.js';
+import type { ChinaDay } from './china-day.js';
+
+/** Lines written at once: enough to be fast, few enough to hold. */
+const CHUNK = 5000;
+
+/**
+ * A day's bill in temporary tables of one connection: compared in sets by the database, gone when the connection is,
+ * and never seen by anybody else. A million lines take the memory of one chunk.
+ */
+export class BillStaging {
+  constructor(readonly runner: QueryRunner) {}
+
+  async open(): Promise<void> {
+    await this.runner.connect();
+    await this.runner.query(`
+      SET statement_timeout = 0;
+      SET idle_in_transaction_session_timeout = 0;
+      CREATE TEMPORARY TABLE trade_lines (
+        line integer NOT NULL, kind text NOT NULL, at timestamptz NOT NULL, mchid text NOT NULL,
+        transaction_id text NOT NULL, out_trade_no text NOT NULL, refund_id text, out_refund_no text,
+        state text NOT NULL, amount_fen bigint NOT NULL, fee_milli bigint NOT NULL, expected_fee_milli bigint,
+        -- Our own number of it: out_trade_no, or out_refund_no of a refund.
+        number text NOT NULL,
+        -- What changes the merchant's account, fees apart.
+        settled_fen bigint NOT NULL);
+      CREATE TEMPORARY TABLE fund_lines (business_no text NOT NULL, type text NOT NULL, amount_fen bigint NOT NULL);`);
+  }
+
+  /** Gives the connection back as it was. */
+  async close(): Promise<void> {
+    await this.runner.query('DROP TABLE IF EXISTS trade_lines, fund_lines; RESET ALL').catch(() => undefined);
+    await this.runner.release();
+  }
+
+  /** Answers how many lines, and what they cover; `onLines` hears after each chunk how many are in. @throws BadBill */
+  async loadTrade(
+    csv: Readable,
+    onLines: (lines: number) => void | Promise<void> = () => undefined,
+  ): Promise<{ lines: number; covers: BillCoverage }> {
+    let covers: BillCoverage = { payments: true, refunds: true };
+    const bill = readBill(csv, TRADE_LAYOUT, (columns) => (covers = coverageOf(columns)));
+    const lines = await inChunks(bill, async (chunk, offset) => {
+      await this.writeTrade(chunk, offset);
+      await onLines(offset + chunk.length);
+    });
+    await this.runner.query(`
+      CREATE INDEX ON trade_lines (number, kind, line);
+      ANALYZE trade_lines;`);
+    return { lines, covers };
+  }
+
+  /** Whether there are lines, and not one of them is of this day. */
+  async isOfAnotherDay(day: ChinaDay): Promise<boolean> {
+    const rows = (await this.runner.query(
+      'SELECT count(*) > 0 AND count(*) FILTER (WHERE at >= $1 AND at < $2) = 0 AS other FROM trade_lines',
+      [day.from, day.to],
+    )) as { other: boolean }[];
+    return rows[0]?.other ?? false;
+  }
+
+  /** @throws BadBill */
+  async loadFund(csv: Readable): Promise<number> {
+    const lines = await inChunks(readBill(csv, FUND_LAYOUT), (chunk) => this.writeFund(chunk));
+    await this.runner.query('CREATE INDEX ON fund_lines (business_no); ANALYZE fund_lines;');
+    return lines;
+  }
+
+  private async writeTrade(lines: TradeLine[], offset: number): Promise<void> {
+    await this.runner.query(
+      `INSERT INTO trade_lines
+       SELECT * FROM unnest($1::integer[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+                            $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
+                            $13::text[], $14::bigint[])`,
+      [
+        lines.map((_, index) => offset + index + 1),
+        lines.map((line) => line.kind),
+        lines.map((line) => line.at),
+        lines.map((line) => line.mchid),
+        lines.map((line) => line.transactionId),
+        lines.map((line) => line.outTradeNo),
+        lines.map((line) => line.refundId),
+        lines.map((line) => line.outRefundNo),
+        lines.map((line) => line.state),
+        lines.map((line) => line.amountFen),
+        lines.map((line) => line.feeMilliFen),
+        lines.map((line) => line.expectedFeeMilliFen),
+        lines.map((line) => line.outRefundNo ?? line.outTradeNo),
+        lines.map((line) => line.settledFen),
+      ],
+    );
+  }
+
+  private async writeFund(lines: FundLine[]): Promise<void> {
+    await this.runner.query('INSERT INTO fund_lines SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])', [
+      lines.map((line) => line.businessNo),
+      lines.map((line) => line.type),
+      lines.map((line) => line.amountFen),
+    ]);
+  }
+}
+
+/** Hands a stream of lines on in chunks, and answers how many there were. */
+async function inChunks<Line>(
+  lines: AsyncIterable<Line>,
+  write: (chunk: Line[], offset: number) => Promise<void>,
+): Promise<number> {
+  let chunk: Line[] = [];
+  let written = 0;
+  for await (const line of lines) {
+    chunk.push(line);
+    if (chunk.length < CHUNK) continue;
+    await write(chunk, written);
+    written += chunk.length;
+    chunk = [];
+  }
+  if (chunk.length > 0) await write(chunk, written);
+  return written + chunk.length;
+}

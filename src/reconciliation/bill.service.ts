@@ -1,0 +1,208 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { Readable } from 'node:stream';
+import { DataSource } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { after, Clock, HOUR, MINUTE } from '../common/clock.js';
+import { PaymentProvider, ProviderError } from '../provider/payment-provider.js';
+import {
+  compareBill,
+  type Difference,
+  type DifferenceType,
+  rememberMatches,
+  type Scope,
+  sumsOf,
+} from './bill-compare.js';
+import { BadBill } from './bill-csv.js';
+import type { BillCoverage } from './bill-lines.js';
+import { BillStaging } from './bill-staging.js';
+import { chinaDay, type ChinaDay, dayOf, daysBefore, hourOf } from './china-day.js';
+import { DifferenceWork } from './difference-work.js';
+import { type Run, ReconciliationRuns } from './runs.js';
+
+export interface BillOptions {
+  /** `YYYY-MM-DD`, China's day. */
+  day: string;
+  cause: Cause;
+  dryRun?: boolean;
+  /** A trade bill that was downloaded by hand, plain or zipped, instead of the channel's. */
+  file?: Readable;
+  onProgress?: (lines: number) => void;
+}
+
+export interface BillReport {
+  day: string;
+  run_id: string | null;
+  /** Lines of the trade bill. */
+  lines: number;
+  /** A downloaded file may be of type SUCCESS or REFUND: then it says nothing about the others. */
+  covers: BillCoverage;
+  payments: { here: { count: number; fen: number }; there: { count: number; fen: number } };
+  refunds: { here: { count: number; fen: number }; there: { count: number; fen: number } };
+  fee_milli_fen: number;
+  /** Differences that asking the channel again did away with. */
+  healed: number;
+  /** What remains for a person, by type. */
+  differences: Partial<Record<DifferenceType, number>>;
+  /** The first of them, for whoever reads the report. */
+  examples: Difference[];
+}
+
+const EXAMPLES = 100;
+/** The bill is there from 10:00 of the next day, China's time (manual, page 4013071227). */
+const READY_AT_HOUR = 10;
+/** Days that the timer catches up on after an outage. */
+const CATCH_UP_DAYS = 7;
+
+/** Compares a day with WeChat's own bill: first asks the channel about what differs, then opens cases for the rest. */
+@Injectable()
+export class BillService {
+  private readonly log = new Logger(BillService.name);
+
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly provider: PaymentProvider,
+    private readonly runs: ReconciliationRuns,
+    private readonly work: DifferenceWork,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The timer's work: every day whose bill should be there and that nobody has compared yet, one after another. */
+  async runDaily(cause: Cause): Promise<BillReport[]> {
+    if (this.provider.name === 'mock') return [];
+    await this.planDays();
+    const reports: BillReport[] = [];
+    for (let run = await this.runs.claim(); run; run = await this.runs.claim()) {
+      const report = await this.carryOut(run, { day: run.day, cause });
+      if (!report) break;
+      reports.push(report);
+    }
+    return reports;
+  }
+
+  private async planDays(): Promise<void> {
+    const now = this.clock.now();
+    const [first] = await this.db.query<{ paid_at: Date | null }[]>(
+      `SELECT min(paid_at) AS paid_at FROM payments WHERE status = 'succeeded'`,
+    );
+    if (!first?.paid_at) return;
+    const newest = daysBefore(dayOf(now), hourOf(now) >= READY_AT_HOUR ? 1 : 2);
+    for (let back = CATCH_UP_DAYS - 1; back >= 0; back -= 1) {
+      const day = daysBefore(newest, back);
+      if (day >= dayOf(first.paid_at)) await this.runs.plan(day);
+    }
+  }
+
+  /**
+   * A person's run.
+   * @throws ProviderError `STATEMENT_CREATING` while the bill is not ready
+   * @throws BadBill when the file or the bill is cut off or its sums do not add up
+   */
+  async run(options: BillOptions): Promise<BillReport> {
+    if (options.dryRun) return this.compare(null, options);
+    const run = await this.runs.begin(options.day, options.file ? 'file' : 'manual');
+    try {
+      const report = await this.compare(run, options);
+      await this.runs.finish(run, report);
+      return report;
+    } catch (error) {
+      await this.runs.fail(run, codeOf(error), null);
+      throw error;
+    }
+  }
+
+  /** Null when the bill is not there yet or the channel gave no answer: tried again later. */
+  private async carryOut(run: Run, options: BillOptions): Promise<BillReport | null> {
+    try {
+      const report = await this.compare(run, options);
+      await this.runs.finish(run, report);
+      return report;
+    } catch (error) {
+      const code = codeOf(error);
+      const notReady = code === 'STATEMENT_CREATING';
+      await this.runs.fail(
+        run,
+        code,
+        after(this.clock.now(), notReady ? 30 * MINUTE : Math.min(run.attempts, 6) * HOUR),
+      );
+      this.log[notReady ? 'log' : 'error'](
+        { day: run.day, code, err: error },
+        'the bill was not compared; tried again later',
+      );
+      return null;
+    }
+  }
+
+  private async compare(run: Run | null, options: BillOptions): Promise<BillReport> {
+    const day = chinaDay(options.day);
+    const staging = new BillStaging(this.db.createQueryRunner());
+    await staging.open();
+    try {
+      const { lines, covers } = await this.load(staging, day, run, options);
+      if (run) await this.runs.prolong(run);
+      const early = await this.runs.isDone(daysBefore(day.day, 1));
+      const late = await this.runs.isDone(daysBefore(day.day, -1));
+      const report = await this.settleDifferences(staging, { day, covers, early, late }, run, options);
+      if (run) await rememberMatches(staging.runner, day);
+      return { ...report, lines, covers, ...(await sumsOf(staging.runner, day)) };
+    } finally {
+      await staging.close();
+    }
+  }
+
+  /** Both bills of the day; a file stands for the trade bill alone. Answers what the trade bill has. */
+  private async load(
+    staging: BillStaging,
+    day: ChinaDay,
+    run: Run | null,
+    options: BillOptions,
+  ): Promise<{ lines: number; covers: BillCoverage }> {
+    const onLines = async (lines: number): Promise<void> => {
+      options.onProgress?.(lines);
+      if (run) await this.runs.prolong(run);
+    };
+    if (options.file) {
+      const loaded = await staging.loadTrade(options.file, onLines);
+      if (await staging.isOfAnotherDay(day)) {
+        throw new BadBill('bill_of_another_day', `not one line of the file is of ${day.day}`);
+      }
+      return loaded;
+    }
+    const trade = await this.provider.bill(day.day, 'trade');
+    // No bill at all: nothing happened that day.
+    const loaded = trade
+      ? await staging.loadTrade(trade.csv, onLines)
+      : { lines: 0, covers: { payments: true, refunds: true } };
+    const funds = await this.provider.bill(day.day, 'fund_flow');
+    if (funds) await staging.loadFund(funds.csv);
+    return loaded;
+  }
+
+  private async settleDifferences(
+    staging: BillStaging,
+    scope: Scope,
+    run: Run | null,
+    options: BillOptions,
+  ): Promise<Pick<BillReport, 'day' | 'run_id' | 'healed' | 'differences' | 'examples'>> {
+    const report = { day: scope.day.day, run_id: run?.id ?? null, healed: 0, differences: {}, examples: [] } as Pick<
+      BillReport,
+      'day' | 'run_id' | 'healed' | 'differences' | 'examples'
+    >;
+    for await (const difference of compareBill(staging.runner, scope)) {
+      if (run) await this.runs.prolong(run);
+      const remains = run ? await this.work.handle(difference, run, options.cause) : true;
+      if (!remains) {
+        report.healed += 1;
+        continue;
+      }
+      report.differences[difference.type] = (report.differences[difference.type] ?? 0) + 1;
+      if (report.examples.length < EXAMPLES) report.examples.push(difference);
+    }
+    return report;
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof BadBill || error instanceof ProviderError) return error.code;
+  return 'internal_error';
+}

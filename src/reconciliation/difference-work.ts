@@ -1,0 +1,73 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { DomainError } from '../common/errors.js';
+import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
+import { PaymentsService } from '../payments/payments.service.js';
+import { RefundCarrier } from '../refunds/carry-out.service.js';
+import { type Difference } from './bill-compare.js';
+import type { Run } from './runs.js';
+
+/** What is done about a difference: the channel is asked first; what then remains is a case for a person. */
+@Injectable()
+export class DifferenceWork {
+  private readonly log = new Logger(DifferenceWork.name);
+
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly payments: PaymentsService,
+    private readonly refunds: RefundCarrier,
+    private readonly discrepancies: DiscrepanciesService,
+  ) {}
+
+  /** Answers whether the difference remains. */
+  async handle(difference: Difference, run: Run, cause: Cause): Promise<boolean> {
+    const asked = await this.ask(difference, cause);
+    if (asked === 'agrees') return false;
+    const { type, noun, number, here, there } = difference;
+    const isPayment = noun === 'payment';
+    await this.db.transaction((tx) =>
+      this.discrepancies.open(tx, [
+        {
+          type,
+          caseKey: `bill:${type}:${noun}:${number}`,
+          paymentId: isPayment && difference.known ? number : null,
+          outTradeNo: isPayment ? number : null,
+          refundId: !isPayment && difference.known ? number : null,
+          outRefundNo: isPayment ? null : number,
+          runId: run.id,
+          detail: { day: run.day, noun, here, there, channel: asked },
+        },
+      ]),
+    );
+    return true;
+  }
+
+  /** What the channel says now: `agrees` when taking it over did away with the difference, else its word for the case. */
+  private async ask({ type, noun, number, known, here, there }: Difference, cause: Cause): Promise<string | null> {
+    if (!known || (type !== 'state' && type !== 'missing_there')) return null;
+    try {
+      const said =
+        noun === 'payment' ? await this.payments.recheck(number, cause) : await this.refunds.recheck(number, cause);
+      // The bill says paid, and so do we, now that the channel was asked, or another process heard of it meanwhile.
+      const moved = said.status !== here?.status;
+      return type === 'state' && moved && agrees(noun, there?.state, said.status) ? 'agrees' : said.channel;
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      this.log.warn({ number, code: error.code }, 'the channel could not be asked about a difference');
+      return `not answered (${error.code})`;
+    }
+  }
+}
+
+function agrees(noun: 'payment' | 'refund', state: unknown, status: string): boolean {
+  if (noun === 'payment') return state === 'SUCCESS' && status === 'succeeded';
+  const expected: Record<string, string[]> = {
+    SUCCESS: ['succeeded'],
+    PROCESSING: ['processing', 'succeeded', 'closed', 'abnormal'],
+    FAIL: ['closed'],
+    CHANGE: ['abnormal', 'succeeded', 'closed'],
+  };
+  return expected[String(state)]?.includes(status) ?? false;
+}

@@ -1,0 +1,111 @@
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { Command, CommandRunner, Option } from 'nest-commander';
+import { byCommand } from '../common/cause.js';
+import { ProviderError } from '../provider/payment-provider.js';
+import { Terminal, UsageError } from '../terminal/terminal.js';
+import { type BillReport, BillService } from './bill.service.js';
+import { BadBill } from './bill-csv.js';
+import { chinaDay } from './china-day.js';
+
+interface Options {
+  date?: string;
+  file?: string;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+@Command({
+  name: 'reconcile_bill',
+  description: "Compare a day with WeChat Pay's own bill; ask about what differs, and open cases for what remains",
+})
+export class ReconcileBillCommand extends CommandRunner {
+  constructor(private readonly terminal: Terminal) {
+    super();
+  }
+
+  override async run(_: string[], { date, file, dryRun = false, json }: Options): Promise<void> {
+    if (!date) throw new UsageError('--date YYYY-MM-DD is needed');
+    const bill = file === undefined ? undefined : await openBill(file);
+    try {
+      const report = await this.terminal.withApp((app) =>
+        this.terminal.progress('reconcile_bill', (onProgress) =>
+          app.get(BillService).run({ day: date, file: bill, dryRun, onProgress, cause: byCommand('reconcile_bill') }),
+        ),
+      );
+      this.print(report, dryRun, json);
+      if (Object.keys(report.differences).length > 0) process.exitCode = 1;
+    } catch (error) {
+      if (error instanceof BadBill || error instanceof ProviderError)
+        throw new Error(`${error.code}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  private print(report: BillReport, dryRun: boolean, json: boolean | undefined): void {
+    if (json) return this.terminal.json({ dry_run: dryRun, ...report });
+    const { payments, refunds, differences, examples } = report;
+    this.terminal.report(
+      {
+        day: report.day,
+        run: report.run_id ?? '(dry run)',
+        'lines of the bill': report.lines,
+        'payments here': `${payments.here.count} / ${payments.here.fen} fen`,
+        'payments there': `${payments.there.count} / ${payments.there.fen} fen`,
+        'refunds here': `${refunds.here.count} / ${refunds.here.fen} fen`,
+        'refunds there': `${refunds.there.count} / ${refunds.there.fen} fen`,
+        'fees there': `${report.fee_milli_fen / 1000} fen`,
+        'healed by asking': report.healed,
+        differences: JSON.stringify(differences),
+      },
+      false,
+    );
+    this.terminal.rows(
+      examples.map(({ type, noun, number, here, there }) => ({ type, noun, number, here, there })),
+      false,
+    );
+  }
+
+  @Option({ flags: '--date <day>', description: "YYYY-MM-DD, China's day" })
+  date(value: string): string {
+    try {
+      return chinaDay(value).day;
+    } catch {
+      throw new UsageError('--date must be a day of the form YYYY-MM-DD');
+    }
+  }
+
+  @Option({ flags: '--file <path>', description: 'A trade bill downloaded by hand, plain or gzip' })
+  file(value: string): string {
+    return value;
+  }
+
+  @Option({
+    flags: '--dry-run',
+    description: 'Show what differs; ask nothing of the channel but the bill, change nothing',
+  })
+  dryRun(): boolean {
+    return true;
+  }
+
+  @Option({ flags: '--json', description: 'Print JSON' })
+  json(): boolean {
+    return true;
+  }
+}
+
+/** @throws UsageError when the file cannot be read */
+async function openBill(path: string): Promise<Readable> {
+  try {
+    const file = await open(path);
+    const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    await file.close();
+    const zipped = buffer[0] === 0x1f && buffer[1] === 0x8b;
+    const stream = createReadStream(path);
+    return zipped ? stream.pipe(createGunzip()) : stream;
+  } catch {
+    throw new UsageError('--file must be a file that can be read');
+  }
+}

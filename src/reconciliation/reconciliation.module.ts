@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { DiscrepanciesModule } from '../discrepancies/discrepancies.module.js';
+import { PaymentsModule } from '../payments/payments.module.js';
+import { ProviderModule } from '../provider/provider.module.js';
+import { RefundsModule } from '../refunds/refunds.module.js';
+import { BillService } from './bill.service.js';
+import { DifferenceWork } from './difference-work.js';
+import { ReconciliationRuns } from './runs.js';
+
+@Module({
+  imports: [PaymentsModule, RefundsModule, ProviderModule, DiscrepanciesModule],
+  providers: [BillService, DifferenceWork, ReconciliationRuns],
+  exports: [BillService],
+})
+export class ReconciliationModule {}

@@ -1,0 +1,187 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startTestApp, type TestApp } from '../support/app.js';
+import { createEmptyDatabase } from '../support/database.js';
+import { type Bought, buyAndStart, movesOf, newCustomer, placeOrder, statesOf } from '../support/flows.js';
+import { type Ended, runBuilt } from '../support/service-process.js';
+
+// Each command is a process of its own, which takes a while on a busy machine.
+jest.setTimeout(120_000);
+
+describe("operators' commands", () => {
+  let paydesk: TestApp;
+  /** A folder without a `.env`. */
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'paydesk-cli-'));
+    paydesk = await startTestApp();
+    paydesk.clock.set(new Date());
+  });
+  afterAll(async () => {
+    await paydesk.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const cli = (words: string, env: Record<string, string> = {}): Promise<Ended> =>
+    runBuilt('cli.js', words.split(' ').filter(Boolean), { DATABASE_URL: paydesk.databaseUrl, ...env }, folder);
+
+  const json = (ended: Ended): Record<string, unknown> => {
+    expect([ended.code, ended.stderr]).toEqual([0, '']);
+    return JSON.parse(ended.stdout) as Record<string, unknown>;
+  };
+
+  /** Everything that a command could change, as one text. */
+  const everything = async (): Promise<string> => {
+    const tables = ['orders', 'payments', 'payment_events', 'users_notification', 'callbacks', 'discrepancies'];
+    const rows = await Promise.all(tables.map((table) => paydesk.db.query(`SELECT * FROM ${table} ORDER BY id`)));
+    return JSON.stringify(rows);
+  };
+
+  const makeOld = ({ orderId }: Bought): Promise<unknown> =>
+    paydesk.db.query(
+      `WITH o AS (UPDATE orders SET expires_at = now() - interval '1 s' WHERE id = $1)
+       UPDATE payments SET expires_at = now() - interval '1 s' WHERE order_id = $1`,
+      [orderId],
+    );
+
+  it('expire_payments shows what it would do, does it, and finds nothing more to do', async () => {
+    const old = [await buyAndStart(paydesk), await buyAndStart(paydesk)];
+    const young = await buyAndStart(paydesk);
+    const customer = await newCustomer(paydesk);
+    const unpaid = { customer, orderId: await placeOrder(paydesk, customer), paymentId: '', path: '' };
+    for (const bought of [...old, unpaid]) await makeOld(bought);
+
+    const before = await everything();
+    expect(json(await cli('expire_payments --dry-run --json'))).toEqual({
+      dry_run: true,
+      payments: old.map((bought) => bought.paymentId).sort(),
+      orders_without_payment: [unpaid.orderId],
+    });
+    expect(await everything()).toBe(before);
+
+    expect(json(await cli('expire_payments --limit 1 --json'))).toMatchObject({ checked: 1, expired: 1 });
+    const [one, two] = await Promise.all([cli('expire_payments --json'), cli('expire_payments --json')]);
+    expect(Number(json(one).expired) + Number(json(two).expired)).toBe(1);
+    for (const bought of old) {
+      expect(await statesOf(bought)).toBe('expired/cancelled');
+      expect((await movesOf(paydesk, bought.orderId)).slice(2)).toEqual([
+        'payment expired by command',
+        'order cancelled by command',
+      ]);
+    }
+    expect(await statesOf(young)).toBe('processing/pending');
+    expect(await movesOf(paydesk, unpaid.orderId)).toEqual(['order cancelled by command']);
+  });
+
+  it('reconcile_payments records what the channel says, and ends with 1 where it says nothing', async () => {
+    const auto = await buyAndStart(paydesk, { metadata: { auto_success: true } });
+    const before = await everything();
+    expect(json(await cli('reconcile_payments --dry-run --json')).payments).toContain(auto.paymentId);
+    expect(await everything()).toBe(before);
+    expect(json(await cli('reconcile_payments --json'))).toMatchObject({ succeeded: 1, unknown: 0 });
+    expect(await statesOf(auto)).toBe('succeeded/paid');
+
+    const silent = await buyAndStart(paydesk);
+    await paydesk.db.query(`UPDATE orders SET metadata = '{"mock_outcome":"timeout"}' WHERE id = $1`, [silent.orderId]);
+    const ended = await cli('reconcile_payments');
+    expect([ended.code, /unknown\s*│\s*1/.test(ended.stdout)]).toEqual([1, true]);
+    expect(await statesOf(silent)).toBe('processing/pending');
+    await silent.customer.api.post(`${silent.path}cancel/`);
+  });
+
+  it('simulate_callback pays, and says when the callback was refused', async () => {
+    const bought = await buyAndStart(paydesk);
+    const refused = await cli(`simulate_callback ${bought.paymentId} --amount 1 --json`);
+    expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([1, { http_status: 400 }]);
+    expect(await statesOf(bought)).toBe('processing/pending');
+    const paid = json(await cli(`simulate_callback ${bought.paymentId} --json`));
+    expect(paid).toMatchObject({ payment_id: bought.paymentId, http_status: 200 });
+    expect(await statesOf(bought)).toBe('succeeded/paid');
+  });
+
+  it('issue_token prints a token that works, and nothing else', async () => {
+    const { code, stdout } = await cli('issue_token --role user --user usr_of_a_command');
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)]);
+    expect((await paydesk.api(stdout.trim()).get('/orders/')).status).toBe(200);
+  });
+
+  it('migrate brings an empty database up to date, once, and takes the last step back', async () => {
+    const empty = await createEmptyDatabase();
+    const env = { DATABASE_URL: empty.url };
+    const [one, two] = await Promise.all([cli('migrate --json', env), cli('migrate --json', env)]);
+    const applied = [json(one).applied, json(two).applied] as string[][];
+    expect(applied.flat().length).toBe(new Set(applied.flat()).size);
+    expect(applied.flat().length).toBeGreaterThanOrEqual(1);
+    expect((await cli('migrate', env)).stdout).toBe('nothing to do\n');
+    expect(json(await cli('migrate --revert --json', env))).toEqual({ reverted: applied.flat().slice(-1) });
+    expect(json(await cli('migrate --json', env))).toEqual({ applied: applied.flat().slice(-1) });
+    await empty.drop();
+  });
+
+  it('print help, and end with 0 when it was asked for', async () => {
+    const commands = ['expire_payments', 'migrate'];
+    const [all, ...each] = await Promise.all(
+      ['--help', ...commands.map((name) => `${name} --help`)].map((w) => cli(w)),
+    );
+    expect(all?.code).toBe(0);
+    commands.forEach((name, index) => {
+      expect(all?.stdout).toContain(name);
+      expect([name, each[index]?.code, each[index]?.stdout]).toEqual([name, 0, expect.stringContaining('--json')]);
+    });
+  });
+
+  it('end with 2 when they are used wrongly, and say why', async () => {
+    const before = await everything();
+    const wrong = [
+      '',
+      'no_such_command',
+      'expire_payments --limit 0',
+      'expire_payments --force',
+      'expire_payments --dry-run now',
+      'simulate_callback',
+      'issue_token',
+      'issue_token --role user',
+    ];
+    for (let from = 0; from < wrong.length; from += 3) {
+      const some = wrong.slice(from, from + 3);
+      const ended = await Promise.all(some.map((words) => cli(words)));
+      ended.forEach(({ code, stderr }, index) => {
+        expect([some[index], code]).toEqual([some[index], 2]);
+        expect(stderr).not.toBe('');
+        expect(stderr).not.toContain('    at ');
+      });
+    }
+    expect(await everything()).toBe(before);
+  });
+
+  it('end with 1 when the database cannot be reached', async () => {
+    const { code, stderr } = await cli('expire_payments', {
+      DATABASE_URL: 'postgres://nobody:hidden@127.0.0.1:1/none',
+    });
+    expect([code, stderr.includes('hidden')]).toEqual([1, false]);
+    expect(stderr).toContain('ECONNREFUSED');
+  });
+
+  it.each([['main.js', ''] as const, ['cli.js', 'expire_payments'] as const])(
+    'end with 78 when the configuration is wrong, every problem on a line and no value among them: %s %s',
+    async (script, words) => {
+      const env = {
+        NODE_ENV: 'production',
+        PORT: 'port-of-call',
+        JWT_SECRET: 'open-sesame',
+        MOCK_CALLBACK_SECRET: 'knock-knock-knock-knock',
+        LOG_LEVEL: 'shouting',
+      };
+      const { code, stdout, stderr } = await runBuilt(script, words.split(' ').filter(Boolean), env, folder);
+      expect(code).toBe(78);
+      const lines = stderr.split('\n').filter((line) => line.startsWith('  - '));
+      for (const name of ['PORT', 'JWT_SECRET', 'MOCK_CALLBACK_SECRET', 'LOG_LEVEL', 'DATABASE_URL']) {
+        expect(lines.filter((line) => line.startsWith(`  - ${name}`)).length).toBeGreaterThanOrEqual(1);
+      }
+      for (const value of Object.values(env).slice(1)) expect(stdout + stderr).not.toContain(value);
+      expect(stderr).not.toContain('    at ');
+    },
+  );
+});

@@ -1,0 +1,149 @@
+import { byTimer } from '../../src/common/cause.js';
+import { DuePayments } from '../../src/payments/due-payments.js';
+import { startTestApp, TEA, times, type TestApp } from '../support/app.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import {
+  announcementsOf,
+  buyAndStart,
+  journalOf,
+  movesOf,
+  newCustomer,
+  type Problem,
+  statesOf,
+  waitUntilBlocked,
+} from '../support/flows.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+
+describe('while the database is down', () => {
+  let database: TestDatabase;
+  let proxy: TcpProxy;
+  let paydesk: TestApp;
+  /** The same service over a cable that is not cut, to hold locks and look. */
+  let beside: TestApp;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    proxy = await TcpProxy.to(database.url);
+    paydesk = await startTestApp({ databaseUrl: proxy.url });
+    beside = await startTestApp({ databaseUrl: database.url, clock: paydesk.clock });
+  });
+  afterEach(async () => {
+    await proxy.cut();
+    await mend();
+  });
+  afterAll(async () => {
+    await paydesk.close();
+    await beside.close();
+    await proxy.cut();
+    await database.drop();
+  });
+
+  const health = async (name: 'live' | 'ready'): Promise<number> =>
+    (await fetch(`${paydesk.url}/health/${name}`)).status;
+
+  /** The cable is whole again, and the service has noticed. */
+  const mend = async (): Promise<void> => {
+    await proxy.mend();
+    for (let asked = 0; asked < 1000; asked += 1) if ((await health('ready')) === 200) return;
+    throw new Error('the service does not come back');
+  };
+
+  it('is alive but not ready, and ready again without a restart', async () => {
+    expect([await health('live'), await health('ready')]).toEqual([200, 200]);
+    await proxy.cut();
+    expect([await health('live'), await health('ready')]).toEqual([200, 503]);
+    await mend();
+    expect([await health('live'), await health('ready')]).toEqual([200, 200]);
+  });
+
+  it('answers requests with 503 and the time to come again, without a word of what is behind', async () => {
+    const { customer, path } = await buyAndStart(paydesk);
+    await proxy.cut();
+    const answers = [
+      await paydesk.api().get<Problem>('/products/'),
+      await customer.api.get<Problem>('/orders/'),
+      await customer.api.get<Problem>(path),
+      await customer.api.post<Problem>('/orders/', { product_id: TEA, quantity: 1 }, { 'idempotency-key': 'down' }),
+      await customer.api.post<Problem>(`${path}succeed/`),
+      await paydesk.api().post<Problem>('/auth/login/', { code: 'alice' }),
+    ];
+    for (const { status, headers, body } of answers) {
+      expect([status, body.code, headers.get('retry-after')]).toEqual([503, 'service_unavailable', '2']);
+      expect(JSON.stringify(body)).not.toMatch(/ECONN|SELECT|postgres|127\.0\.0\.1|at \//i);
+    }
+    await mend();
+    const again = await customer.api.post('/orders/', { product_id: TEA, quantity: 1 }, { 'idempotency-key': 'down' });
+    expect(again.status).toBe(201);
+    expect((await customer.api.post(`${path}succeed/`)).body).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('tells the channel 500 FAIL, so that it sends the notice again, and takes it over then', async () => {
+    const bought = await buyAndStart(paydesk);
+    await proxy.cut();
+    const answers = await times(5, () => paydesk.callback({ payment_id: bought.paymentId, status: 'SUCCESS' }));
+    for (const answer of answers) {
+      expect([answer.status, answer.body]).toEqual([500, { code: 'FAIL', message: 'internal_error' }]);
+    }
+    expect((await paydesk.callback({ payment_id: 'x', status: 'SUCCESS' }, { 'x-mock-signature': '' })).status).toBe(
+      401,
+    );
+    await mend();
+    expect((await paydesk.callback({ payment_id: bought.paymentId, status: 'SUCCESS' })).status).toBe(200);
+    expect(await statesOf(bought)).toBe('succeeded/paid');
+    expect(await announcementsOf(beside, bought.paymentId)).toEqual(['payment.succeeded']);
+  });
+
+  it.each(['request', 'callback'])('leaves nothing half done of a %s that was under way', async (kind) => {
+    const bought = await buyAndStart(paydesk);
+    const before = await movesOf(beside, bought.orderId);
+    const lock = beside.db.createQueryRunner();
+    await lock.startTransaction();
+    await lock.query('SELECT 1 FROM orders WHERE id = $1 FOR UPDATE', [bought.orderId]);
+    const pay = (): Promise<{ status: number }> =>
+      kind === 'request'
+        ? bought.customer.api.post(`${bought.path}succeed/`)
+        : paydesk.callback({ payment_id: bought.paymentId, status: 'SUCCESS' });
+    const underWay = pay();
+    await waitUntilBlocked(beside);
+    await proxy.cut();
+    expect((await underWay).status).toBe(kind === 'request' ? 503 : 500);
+    await lock.commitTransaction();
+    await lock.release();
+    expect(await movesOf(beside, bought.orderId)).toEqual(before);
+    expect(await journalOf(beside, bought.paymentId)).toEqual([]);
+    await mend();
+    expect((await pay()).status).toBe(200);
+    expect(await statesOf(bought)).toBe('succeeded/paid');
+    expect(await announcementsOf(beside, bought.paymentId)).toEqual(['payment.succeeded']);
+  });
+
+  it('gives up a lock that does not come in time, with 503, and holds nothing', async () => {
+    const bought = await buyAndStart(paydesk);
+    const lock = beside.db.createQueryRunner();
+    await lock.startTransaction();
+    await lock.query('SELECT 1 FROM orders WHERE id = $1 FOR UPDATE', [bought.orderId]);
+    const [request, callback] = await Promise.all([
+      bought.customer.api.post<Problem>(`${bought.path}succeed/`),
+      paydesk.callback({ payment_id: bought.paymentId, status: 'SUCCESS' }),
+    ]);
+    expect([request.status, request.body.code, callback.status]).toEqual([503, 'service_unavailable', 500]);
+    await lock.commitTransaction();
+    await lock.release();
+    expect(await statesOf(bought)).toBe('processing/pending');
+    expect(await journalOf(beside, bought.paymentId)).toEqual(['failed 500']);
+    expect((await paydesk.callback({ payment_id: bought.paymentId, status: 'SUCCESS' })).status).toBe(200);
+  });
+
+  it('goes on with its timers afterwards', async () => {
+    const { customer } = await buyAndStart(paydesk, { metadata: { auto_success: true } });
+    const run = (): Promise<unknown> =>
+      paydesk.app.get(DuePayments).run({ scope: 'all', cause: byTimer('check_payments'), limit: 100 });
+    await proxy.cut();
+    await expect(run()).rejects.toThrow();
+    await mend();
+    await run();
+    const { body } = await customer.api.get<{ items: { status: string }[] }>('/orders/');
+    expect(body.items.map((order) => order.status)).toEqual(['paid']);
+    expect((await newCustomer(paydesk)).id).toMatch(/^usr_/);
+  });
+});

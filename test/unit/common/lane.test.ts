@@ -1,0 +1,109 @@
+import { CallBudget } from '../../../src/common/call-budget.js';
+import { DomainError } from '../../../src/common/errors.js';
+import { Lane } from '../../../src/common/lane.js';
+
+/** Work that stands still until it is let go. */
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+describe('a lane', () => {
+  const LIMITS = { maxBatch: 10, maxWaiting: 100, keyOf: (item: number) => String(item) };
+
+  it('serves a single caller at once, alone', async () => {
+    const batches: number[][] = [];
+    const lane = new Lane<number, number>((batch) => {
+      batches.push(batch);
+      return Promise.resolve(batch.map((item) => item * 2));
+    }, LIMITS);
+    expect([await lane.submit(1), await lane.submit(2)]).toEqual([2, 4]);
+    expect(batches).toEqual([[1], [2]]);
+  });
+
+  it('does together what came while the last batch ran, at most so many, each with its own answer', async () => {
+    const { opened, open } = gate();
+    const sizes: number[] = [];
+    const lane = new Lane<number, number>(
+      async (batch) => {
+        await opened;
+        return batch.map((item) => item * 2);
+      },
+      { ...LIMITS, onBatch: (size) => sizes.push(size) },
+    );
+    const answers = Array.from({ length: 26 }, (_, item) => lane.submit(item));
+    open();
+    expect(await Promise.all(answers)).toEqual(Array.from({ length: 26 }, (_, item) => item * 2));
+    expect(sizes).toEqual([1, 10, 10, 5]);
+  });
+
+  it('tries the members of a failed batch one by one, so that a bad one hurts nobody else', async () => {
+    const { opened, open } = gate();
+    const lane = new Lane<number, number>(async (batch) => {
+      await opened;
+      if (batch.includes(7)) throw new Error('seven');
+      return batch;
+    }, LIMITS);
+    const answers = Array.from({ length: 11 }, (_, item) => lane.submit(item));
+    open();
+    const settled = await Promise.allSettled(answers);
+    expect(settled.map((one) => one.status === 'fulfilled')).toEqual(settled.map((_, item) => item !== 7));
+    expect(settled[7]).toMatchObject({ reason: { message: 'seven' } });
+    await expect(lane.submit(3)).resolves.toBe(3);
+  });
+
+  it('keeps nobody waiting for one that must be patient, and tries what is about the same thing once', async () => {
+    const { opened, open } = gate();
+    const patient: number[][] = [];
+    const lane = new Lane<number, number>(
+      async (batch, mayWait) => {
+        if (!batch.some((item) => item >= 100)) return batch;
+        if (!mayWait) throw new Error('locked');
+        patient.push(batch);
+        await opened;
+        throw new Error('still locked');
+      },
+      { ...LIMITS, keyOf: (item) => String(item >= 100 ? 'same' : item) },
+    );
+    const locked = [100, 101, 102].map((item) => lane.submit(item));
+    const refused = Promise.allSettled(locked);
+    expect(await Promise.all([1, 2, 3].map((item) => lane.submit(item)))).toEqual([1, 2, 3]);
+    open();
+    expect((await refused).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(patient).toEqual([[100], [101, 102]]);
+  });
+
+  it('refuses whoever comes when too many wait', async () => {
+    const { opened, open } = gate();
+    const lane = new Lane<number, number>(
+      async (batch) => {
+        await opened;
+        return batch;
+      },
+      { ...LIMITS, maxBatch: 2, maxWaiting: 3 },
+    );
+    const first = lane.submit(0);
+    const waiting = [1, 2, 3].map((item) => lane.submit(item));
+    await expect(lane.submit(4)).rejects.toMatchObject({ code: 'service_unavailable' } satisfies Partial<DomainError>);
+    open();
+    expect(await Promise.all([first, ...waiting])).toEqual([0, 1, 2, 3]);
+    await expect(lane.submit(5)).resolves.toBe(5);
+  });
+});
+
+describe('a call budget', () => {
+  it('gives a second’s calls at once and makes the next ones wait their turn', async () => {
+    const budget = new CallBudget(50);
+    const began = performance.now();
+    await Promise.all(Array.from({ length: 50 }, () => budget.take()));
+    const atOnce = performance.now() - began;
+    await Promise.all(Array.from({ length: 10 }, () => budget.take()));
+    const all = performance.now() - began;
+    expect(atOnce).toBeLessThan(150);
+    // Ten more at fifty a second: a fifth of a second, a little less for what came back meanwhile.
+    expect(all).toBeGreaterThanOrEqual(140);
+  });
+});

@@ -1,0 +1,148 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { DEVELOPMENT_JWT_SECRET, DEVELOPMENT_MOCK_SECRET, Environment } from '../../src/config/environment.js';
+import { ConfigError, parseSettings, type Settings } from '../../src/config/settings.js';
+
+/** Lines of complaint about this environment; none when it is a configuration. */
+function problemsOf(env: Record<string, string>): string[] {
+  try {
+    parseSettings(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgres://paydesk@db/paydesk',
+  JWT_SECRET: 'x'.repeat(32),
+};
+
+describe('the configuration', () => {
+  it('is complete without any variable: development', () => {
+    expect(parseSettings({})).toMatchObject({
+      production: false,
+      port: 3000,
+      host: '127.0.0.1',
+      databaseUrl: null,
+      jwtSecret: DEVELOPMENT_JWT_SECRET,
+      mockCallbackSecret: DEVELOPMENT_MOCK_SECRET,
+      mockEnabled: true,
+      paymentTtlSeconds: 1800,
+      latePaymentPolicy: 'refund',
+      wechat: null,
+    } satisfies Partial<Settings>);
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    const empty = Object.fromEntries(Object.keys(new Environment()).map((name) => [name, '']));
+    expect(parseSettings(empty)).toEqual(parseSettings({}));
+  });
+
+  it.each<[string, string]>([
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '80.5'],
+    ['PORT', '0x50'],
+    ['DATABASE_URL', 'mysql://secret@db'],
+    ['DATABASE_POOL_SIZE', '1'],
+    ['JWT_SECRET', 'too short a secret'],
+    ['JWT_PUBLIC_KEY', 'no such file'],
+    ['JWT_PUBLIC_KEY', '-----BEGIN PUBLIC KEY-----\\nbm8ga2V5\\n-----END PUBLIC KEY-----'],
+    ['MOCK_CALLBACK_SECRET', 'short'],
+    ['PAYMENT_TTL_SECONDS', '0'],
+    ['PAYMENT_TTL_SECONDS', '30m'],
+    ['LATE_PAYMENT_POLICY', 'keep'],
+    ['LOG_LEVEL', 'loud'],
+    ['NODE_ENV', 'staging'],
+    ['JOBS_ENABLED', 'yes'],
+    ['WECHAT_PAY_CALLBACK_ALLOWED_IPS', '10.0.0.0/33'],
+    ['WECHAT_PAY_CALLBACK_ALLOWED_IPS', 'example.org'],
+  ])('names %s when it is wrong, without its value (%s)', (name, value) => {
+    const problems = problemsOf({ [name]: value });
+    expect(problems.length).toBeGreaterThanOrEqual(1);
+    for (const line of problems) {
+      expect(line).toMatch(new RegExp(`^${name}\\b`));
+      expect(line).not.toContain(value);
+      expect(line).not.toContain('\n');
+    }
+  });
+
+  it('refuses a public key of a kind that signs neither RS256 nor ES256', () => {
+    const { publicKey } = generateKeyPairSync('ed25519');
+    const problems = problemsOf({ JWT_PUBLIC_KEY: publicKey.export({ type: 'spki', format: 'pem' }).toString() });
+    expect(problems).toEqual([expect.stringMatching(/^JWT_PUBLIC_KEY/)]);
+  });
+
+  it('lists every problem at once', () => {
+    const problems = problemsOf({ PORT: 'x', JWT_SECRET: 'x', LATE_PAYMENT_POLICY: 'x', LOG_LEVEL: 'x' });
+    expect(new Set(problems.map((line) => /^\w+/.exec(line)?.[0]))).toEqual(
+      new Set(['PORT', 'JWT_SECRET', 'LATE_PAYMENT_POLICY', 'LOG_LEVEL']),
+    );
+  });
+
+  it('lists everything that the real channel misses', () => {
+    const text = problemsOf({ WECHAT_PAY_ENABLE_REAL: 'true' }).join('\n');
+    for (const name of ['WECHAT_APPID', 'WECHAT_APP_SECRET', 'WECHAT_PAY_MCHID', 'WECHAT_PAY_SERIAL_NO']) {
+      expect(text).toContain(name);
+    }
+    for (const name of ['WECHAT_PAY_PRIVATE_KEY', 'WECHAT_PAY_API_V3_KEY', 'WECHAT_PAY_NOTIFY_URL']) {
+      expect(text).toContain(name);
+    }
+  });
+
+  it.each(['TRUE', 'yes', '1', 'false', 'nonsense'])('binds the mock provider when the switch says %s', (value) => {
+    expect(parseSettings({ WECHAT_PAY_ENABLE_REAL: value })).toMatchObject({ wechat: null, mockEnabled: true });
+  });
+
+  describe('in production', () => {
+    it('has everything mock off', () => {
+      expect(parseSettings(PRODUCTION)).toMatchObject({ production: true, mockEnabled: false, host: '0.0.0.0' });
+    });
+
+    it.each<[string, Record<string, string>]>([
+      ['DATABASE_URL', { ...PRODUCTION, DATABASE_URL: '' }],
+      ['JWT_SECRET', { ...PRODUCTION, JWT_SECRET: '' }],
+      ['JWT_SECRET', { ...PRODUCTION, JWT_SECRET: DEVELOPMENT_JWT_SECRET }],
+      ['MOCK_CALLBACK_SECRET', { ...PRODUCTION, MOCK_CALLBACK_SECRET: 'y'.repeat(32) }],
+    ])('refuses %s as it is', (name, env) => {
+      expect(problemsOf(env)).toEqual([expect.stringMatching(new RegExp(`^${name}\\b`))]);
+    });
+  });
+});
+
+describe('.env.example', () => {
+  const text = readFileSync('.env.example', 'utf8');
+  const example = parseEnv(text) as Record<string, string>;
+
+  it('holds every variable that is read, and no other', () => {
+    expect(Object.keys(example).sort()).toEqual(Object.keys(new Environment()).sort());
+  });
+
+  it('explains each: a comment stands above it or its group', () => {
+    const lines = text.split('\n');
+    for (const name of Object.keys(example)) {
+      const group = lines
+        .slice(
+          0,
+          lines.findIndex((line) => line.startsWith(`${name}=`)),
+        )
+        .reverse();
+      const above = group.find((line) => line === '' || line.startsWith('#'));
+      expect([name, above]).toEqual([name, expect.stringMatching(/^#/)]);
+    }
+  });
+
+  it('says what is used without it', () => {
+    const { host, ...rest } = parseSettings(example);
+    expect({ ...rest, host }).toEqual(parseSettings({}));
+  });
+
+  it('is refused in production, for its secrets are published', () => {
+    const problems = problemsOf({ ...example, NODE_ENV: 'production', DATABASE_URL: PRODUCTION.DATABASE_URL });
+    expect(problems.map((line) => /^\w+/.exec(line)?.[0])).toEqual(['JWT_SECRET', 'MOCK_CALLBACK_SECRET']);
+  });
+});

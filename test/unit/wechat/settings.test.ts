@@ -1,0 +1,134 @@
+import { generateKeyPairSync } from 'node:crypto';
+import {
+  WechatSettings,
+  isPrivateHost,
+  isRealChannel,
+  settingsProblems,
+} from '../../../src/provider/wechat/settings.js';
+import { makeCertificate, makePair, merchantPair, settingsOf, YEAR_FROM, YEAR_TO } from './support.js';
+
+const REAL = { baseUrl: 'https://api.mch.weixin.qq.com', apiBaseUrl: 'https://api.weixin.qq.com' };
+const certificate = makeCertificate(merchantPair, YEAR_FROM, YEAR_TO).pem;
+const ellipticKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+  type: 'pkcs8',
+  format: 'pem',
+});
+const pkcs1 = merchantPair.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
+
+function problemsOf(changes: Partial<WechatSettings>): string[] {
+  return settingsProblems(settingsOf({ ...REAL, ...changes })).map(({ setting, message }) => `${setting} ${message}`);
+}
+
+describe('settings', () => {
+  it('of a merchant with either key, and a key of the older format, are right', () => {
+    expect(problemsOf({})).toEqual([]);
+    expect(problemsOf({ publicKey: null, platformCerts: [certificate], merchantCert: certificate })).toEqual([]);
+    expect(problemsOf({ publicKey: null, platformCerts: [] })).toEqual([]);
+    expect(problemsOf({ privateKey: pkcs1 })).toEqual([]);
+  });
+
+  it.each<[string, Partial<WechatSettings>, RegExp]>([
+    ['appid', { appid: 'wx1' }, /^WECHAT_APPID must be wx and 16/],
+    ['merchant number', { mchid: '19000O7291' }, /^WECHAT_PAY_MCHID/],
+    ['serial', { serialNo: 'PUB_KEY_ID_1' }, /^WECHAT_PAY_SERIAL_NO/],
+    ['certificate for a private key', { privateKey: certificate }, /^WECHAT_PAY_PRIVATE_KEY is a certificate/],
+    ['public for a private key', { privateKey: merchantPair.publicPem }, /^WECHAT_PAY_PRIVATE_KEY is a public key/],
+    ['key without line breaks', { privateKey: merchantPair.privatePem.replace(/\n/g, '') }, /keep its line breaks/],
+    ['elliptic key', { privateKey: ellipticKey.toString() }, /is not an RSA key/],
+    ['short key', { privateKey: makePair(1024).privatePem }, /RSA key of 1024 bits/],
+    ['short APIv3 key', { apiV3Key: 'x'.repeat(31) }, /^WECHAT_PAY_API_V3_KEY must be 32 bytes, not 31/],
+    ['APIv3 key with wide characters', { apiV3Key: '密'.repeat(32) }, /must be 32 bytes, not 96/],
+    ['id of the public key', { publicKey: { id: '0115', pem: merchantPair.publicPem } }, /^WECHAT_PAY_PUBLIC_KEY_ID/],
+    ['certificate for the public key', { publicKey: { id: 'PUB_KEY_ID_1', pem: certificate } }, /PLATFORM_CERT/],
+    [
+      'private for the public key',
+      { publicKey: { id: 'PUB_KEY_ID_1', pem: merchantPair.privatePem } },
+      /is a private key/,
+    ],
+    ['public key for a certificate', { platformCerts: [merchantPair.publicPem] }, /^WECHAT_PAY_PLATFORM_CERT/],
+    [
+      'base address without https',
+      { baseUrl: 'http://api.mch.weixin.qq.com' },
+      /^WECHAT_PAY_BASE_URL must be an https/,
+    ],
+    [
+      'base address with a path',
+      { baseUrl: 'https://api.mch.weixin.qq.com/v3' },
+      /^WECHAT_PAY_BASE_URL must be scheme/,
+    ],
+  ])('tell of a wrong %s', (_name, changes, problem) => {
+    expect(problemsOf(changes)).toEqual([expect.stringMatching(problem)]);
+  });
+
+  it('are all listed at once, and none is quoted', () => {
+    const problems = problemsOf({ appSecret: '', apiV3Key: 'my secret', privateKey: 'my key', mchid: '' });
+    expect(problems).toHaveLength(4);
+    expect(problems.join()).not.toMatch(/my secret|my key/);
+  });
+});
+
+describe('notify_url', () => {
+  const problem = (notifyUrl: string, changes: Partial<WechatSettings> = {}): string | undefined =>
+    problemsOf({ notifyUrl, ...changes })[0]?.replace('WECHAT_PAY_NOTIFY_URL ', '');
+
+  it.each([
+    ['https://pay.shop.cn/api/payments/callback/wechat/', undefined],
+    ['http://pay.shop.cn/api/', 'must be an https URL'],
+    ['https://pay.shop.cn/api/?from=wx', 'must not have a query string'],
+    ['https://pay.shop.cn/api/?', 'must not have a query string'],
+    ['https://pay.shop.cn/api/#top', 'must not have a fragment'],
+    ['https://me:pw@pay.shop.cn/api/', 'must not hold a user name or password'],
+    [' https://pay.shop.cn/api/', 'is not a URL'],
+    ['pay.shop.cn/api/', 'is not a URL'],
+    ['https://pay.shop.cn', 'must have a path, not only a host'],
+    [`https://pay.shop.cn/${'x'.repeat(250)}`, 'must not be longer than 255 characters'],
+    ['https://localhost/api/', 'must be reachable from the internet: this host is local or private'],
+    ['https://192.168.1.2/api/', 'must be reachable from the internet: this host is local or private'],
+  ])('%s: %s', (url, expected) => {
+    expect(problem(url)).toBe(expected);
+  });
+
+  it('may be local and plain before a simulator', () => {
+    expect(problem('http://127.0.0.1:3000/api/', { baseUrl: 'http://127.0.0.1:4000' })).toBeUndefined();
+    expect(problem('ftp://127.0.0.1/api/', { baseUrl: 'http://127.0.0.1:4000' })).toBe('must be an https URL');
+  });
+
+  it.each([
+    '127.0.0.1',
+    '10.1.2.3',
+    '172.16.0.1',
+    '172.31.255.1',
+    '169.254.1.1',
+    '100.64.0.1',
+    '0.0.0.0',
+    '[::1]',
+    '[fd00::1]',
+    '[fe80::1]',
+    '[::ffff:10.0.0.1]',
+    'localhost',
+    'shop',
+    'shop.local',
+    'db.internal',
+  ])('never reaches %s', (host) => {
+    expect(isPrivateHost(host)).toBe(true);
+  });
+
+  it.each(['8.8.8.8', '172.32.0.1', '100.128.0.1', '[2400:3200::1]', 'pay.shop.cn', '11.0.0.1'])(
+    'may reach %s',
+    (host) => {
+      expect(isPrivateHost(host)).toBe(false);
+    },
+  );
+});
+
+describe('the channel', () => {
+  it.each([
+    ['https://api.mch.weixin.qq.com', true],
+    ['https://api.wechatpay.cn', true],
+    ['https://weixin.qq.com.evil.example', false],
+    ['https://notweixin.qq.com', false],
+    ['http://127.0.0.1:4000', false],
+  ])('%s is real: %s', (baseUrl, real) => {
+    expect(isRealChannel({ baseUrl })).toBe(real);
+  });
+});
