@@ -33,8 +33,8 @@ const REFUND_AGREES = `
 
 /** Whether we have a row of a line's number. */
 const KNOWN = `
-  CASE b.kind WHEN 'payment' THEN EXISTS (SELECT FROM payments p WHERE p.id = coalesce(b.out_refund_no, b.out_trade_no))
-  ELSE EXISTS (SELECT FROM refunds r WHERE r.id = coalesce(b.out_refund_no, b.out_trade_no)) END`;
+  CASE b.kind WHEN 'payment' THEN EXISTS (SELECT FROM payments p WHERE p.id = b.number)
+  ELSE EXISTS (SELECT FROM refunds r WHERE r.id = b.number) END`;
 
 /** Each query answers rows of `Difference` in the order of their numbers; `$1` is the last number seen. */
 const QUERIES: { text: string; missing?: keyof BillCoverage }[] = [
@@ -42,34 +42,34 @@ const QUERIES: { text: string; missing?: keyof BillCoverage }[] = [
     text: `
       SELECT CASE WHEN p.id IS NULL THEN 'missing_here' WHEN p.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
-             'payment' AS noun, b.out_trade_no AS number, p.id IS NOT NULL AS known,
+             'payment' AS noun, b.number, p.id IS NOT NULL AS known,
              CASE WHEN p.id IS NULL THEN NULL ELSE jsonb_build_object('status', p.status, 'amount', p.amount_fen,
                'transaction_id', p.transaction_id, 'mchid', p.mchid) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'transaction_id', b.transaction_id,
                'mchid', b.mchid, 'line', b.line) AS there
-      FROM trade_lines b LEFT JOIN payments p ON p.id = b.out_trade_no AND p.provider = 'wechat'
-      WHERE b.kind = 'payment' AND b.out_trade_no > $1
+      FROM trade_lines b LEFT JOIN payments p ON p.id = b.number AND p.provider = 'wechat'
+      WHERE b.kind = 'payment' AND b.number > $1
         AND (p.id IS NULL OR p.status <> 'succeeded' OR b.state <> 'SUCCESS' OR p.amount_fen <> b.amount_fen
              OR p.transaction_id <> b.transaction_id OR p.mchid <> b.mchid)
-        AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'payment' AND e.out_trade_no = b.out_trade_no
+        AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'payment' AND e.number = b.number
                         AND e.line < b.line)
-      ORDER BY b.out_trade_no LIMIT $2`,
+      ORDER BY b.number LIMIT $2`,
   },
   {
     text: `
       SELECT CASE WHEN r.id IS NULL THEN 'missing_here' WHEN r.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
-             'refund' AS noun, b.out_refund_no AS number, r.id IS NOT NULL AS known,
+             'refund' AS noun, b.number, r.id IS NOT NULL AS known,
              CASE WHEN r.id IS NULL THEN NULL ELSE jsonb_build_object('status', r.status, 'amount', r.amount_fen,
                'refund_id', r.refund_id, 'payment_id', r.payment_id) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'refund_id', b.refund_id,
                'out_trade_no', b.out_trade_no, 'line', b.line) AS there
-      FROM trade_lines b LEFT JOIN refunds r ON r.id = b.out_refund_no
-      WHERE b.kind = 'refund' AND b.out_refund_no > $1
+      FROM trade_lines b LEFT JOIN refunds r ON r.id = b.number
+      WHERE b.kind = 'refund' AND b.number > $1
         AND (r.id IS NULL OR r.amount_fen <> b.amount_fen OR r.payment_id <> b.out_trade_no OR NOT (${REFUND_AGREES}))
-        AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'refund' AND e.out_refund_no = b.out_refund_no
+        AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'refund' AND e.number = b.number
                         AND e.line < b.line)
-      ORDER BY b.out_refund_no LIMIT $2`,
+      ORDER BY b.number LIMIT $2`,
   },
   {
     missing: 'payments',
@@ -80,7 +80,7 @@ const QUERIES: { text: string; missing?: keyof BillCoverage }[] = [
              NULL::jsonb AS there
       FROM payments p
       WHERE p.status = 'succeeded' AND p.provider = 'wechat' AND p.paid_at >= $3 AND p.paid_at < $4 AND p.id > $1
-        AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'payment' AND b.out_trade_no = p.id)
+        AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'payment' AND b.number = p.id)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = p.id)
       ORDER BY p.id LIMIT $2`,
   },
@@ -93,37 +93,39 @@ const QUERIES: { text: string; missing?: keyof BillCoverage }[] = [
              NULL::jsonb AS there
       FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = 'wechat'
       WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $3 AND r.last_sent_at < $4 AND r.id > $1
-        AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.out_refund_no = r.id)
+        AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.number = r.id)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = r.id)
       ORDER BY r.id LIMIT $2`,
   },
   {
     text: `
-      SELECT 'duplicate' AS type, b.kind AS noun, coalesce(b.out_refund_no, b.out_trade_no) AS number,
-             ${KNOWN} AS known, NULL::jsonb AS here,
-             jsonb_build_object('lines', count(*), 'amount', min(b.amount_fen), 'transaction_id', min(b.transaction_id))
-               AS there
-      FROM trade_lines b WHERE coalesce(b.out_refund_no, b.out_trade_no) > $1
-      GROUP BY b.kind, coalesce(b.out_refund_no, b.out_trade_no) HAVING count(*) > 1
-      ORDER BY 3 LIMIT $2`,
+      SELECT 'duplicate' AS type, b.kind AS noun, b.number, ${KNOWN} AS known, NULL::jsonb AS here,
+             jsonb_build_object('lines', b.lines, 'amount', b.amount, 'transaction_id', b.transaction_id) AS there
+      FROM (SELECT kind, number, count(*) AS lines, min(amount_fen) AS amount, min(transaction_id) AS transaction_id
+            FROM trade_lines WHERE number > $1 GROUP BY kind, number HAVING count(*) > 1) b
+      ORDER BY b.number LIMIT $2`,
   },
   {
-    // Parts of a fen are rounding; a whole one is not. The fund-flow bill, where there is one, is the second witness.
+    // Parts of a fen are rounding; a whole one is not. The fund-flow bill, where there is one, is the second witness: a
+    // payment has its fee in a row of its own, a refund goes out less the fee that comes back with it.
     text: `
-      SELECT 'fee' AS type, b.kind AS noun, coalesce(b.out_refund_no, b.out_trade_no) AS number,
-             ${KNOWN} AS known,
-             jsonb_build_object('expected_fee_milli_fen', b.expected_fee_milli, 'fund_flow_fee', f.fee) AS here,
+      SELECT 'fee' AS type, b.kind AS noun, b.number, ${KNOWN} AS known,
+             jsonb_build_object('expected_fee_milli_fen', b.expected_fee_milli, 'fund_flow_fee', b.fund_fee) AS here,
              jsonb_build_object('fee_milli_fen', b.fee_milli, 'amount', b.amount_fen, 'line', b.line) AS there
-      FROM trade_lines b
-      LEFT JOIN LATERAL (
-        SELECT -sum(l.amount_fen) AS fee FROM fund_lines l
-        WHERE l.business_no = coalesce(b.refund_id, b.transaction_id) AND l.type LIKE '%手续费%') f ON true
-      WHERE coalesce(b.out_refund_no, b.out_trade_no) > $1
-        AND (b.expected_fee_milli IS NOT NULL AND abs(b.fee_milli - b.expected_fee_milli) >= 1000
-             OR f.fee IS NOT NULL AND abs(b.fee_milli - f.fee * 1000) >= 1000)
-        AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = b.kind AND e.line < b.line
-                        AND coalesce(e.out_refund_no, e.out_trade_no) = coalesce(b.out_refund_no, b.out_trade_no))
-      ORDER BY 3 LIMIT $2`,
+      FROM (SELECT t.*, CASE WHEN t.kind = 'payment' THEN coalesce(f.fee, CASE WHEN t.expected_fee_milli < 500 THEN 0 END)
+                        ELSE -t.settled_fen - f.net END AS fund_fee
+            FROM trade_lines t
+            LEFT JOIN (SELECT business_no, sum(amount_fen) AS net, -sum(amount_fen) FILTER (WHERE type LIKE '%手续费%') AS fee
+                       FROM fund_lines WHERE type <> '退款关闭' GROUP BY business_no) f
+              ON f.business_no = coalesce(t.refund_id, t.transaction_id)
+            WHERE t.number > $1) b
+      WHERE (b.expected_fee_milli IS NOT NULL AND abs(b.fee_milli - b.expected_fee_milli) >= 1000
+             OR b.fund_fee IS NOT NULL AND abs(b.fee_milli - b.fund_fee * 1000) >= 1000)
+        -- Of a refund whose amount differs nothing more can be said.
+        AND (b.kind = 'payment'
+             OR EXISTS (SELECT FROM refunds r WHERE r.id = b.number AND r.amount_fen = b.amount_fen))
+        AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = b.kind AND e.number = b.number AND e.line < b.line)
+      ORDER BY b.number LIMIT $2`,
   },
 ];
 
@@ -194,10 +196,10 @@ export async function sumsOf(
 export async function rememberMatches(runner: QueryRunner, day: ChinaDay): Promise<void> {
   await runner.query(
     `INSERT INTO bill_matches (id, day)
-     SELECT p.id, $1::date FROM trade_lines b JOIN payments p ON p.id = b.out_trade_no
+     SELECT p.id, $1::date FROM trade_lines b JOIN payments p ON p.id = b.number
      WHERE b.kind = 'payment' AND (p.paid_at < $2 OR p.paid_at >= $3)
      UNION
-     SELECT r.id, $1::date FROM trade_lines b JOIN refunds r ON r.id = b.out_refund_no
+     SELECT r.id, $1::date FROM trade_lines b JOIN refunds r ON r.id = b.number
      WHERE b.kind = 'refund' AND (r.last_sent_at < $2 OR r.last_sent_at >= $3)
      ON CONFLICT (id) DO NOTHING`,
     [day.day, day.from, after(day.to, -MIDNIGHT_MARGIN)],

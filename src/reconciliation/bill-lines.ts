@@ -15,6 +15,8 @@ export interface TradeLine {
   /** SUCCESS, REFUND or REVOKED; of a refund SUCCESS, PROCESSING, FAIL or CHANGE, frozen when the bill was made. */
   state: string;
   amountFen: number;
+  /** The amount without coupons that are not settled with the merchant. */
+  settledFen: number;
   feeMilliFen: number;
   /** What the rate makes of the settled amount; null when the bill gives no rate. */
   expectedFeeMilliFen: number | null;
@@ -57,7 +59,7 @@ export function coverageOf(columns: ReadonlySet<string>): BillCoverage {
 function readTradeLine(field: BillFields): TradeLine {
   const refund = field('交易状态') === 'REFUND';
   const rate = rateMillionths(field('费率'));
-  const settledFen = yuanToFen(field('应结订单金额'));
+  const settledFen = yuanToFen(field(refund ? '退款金额' : '应结订单金额'));
   return {
     kind: refund ? 'refund' : 'payment',
     at: billTime(field('交易时间')),
@@ -68,6 +70,7 @@ function readTradeLine(field: BillFields): TradeLine {
     outRefundNo: refund ? field('商户退款单号') : null,
     state: refund ? field('退款状态') : field('交易状态'),
     amountFen: yuanToFen(field(refund ? '申请退款金额' : '订单金额')),
+    settledFen,
     feeMilliFen: yuanToMilliFen(field('手续费')),
     expectedFeeMilliFen: refund || rate === null ? null : Math.round((settledFen * rate) / MILLI),
   };

@@ -29,7 +29,11 @@ export class BillStaging {
       CREATE TEMPORARY TABLE trade_lines (
         line integer NOT NULL, kind text NOT NULL, at timestamptz NOT NULL, mchid text NOT NULL,
         transaction_id text NOT NULL, out_trade_no text NOT NULL, refund_id text, out_refund_no text,
-        state text NOT NULL, amount_fen bigint NOT NULL, fee_milli bigint NOT NULL, expected_fee_milli bigint);
+        state text NOT NULL, amount_fen bigint NOT NULL, fee_milli bigint NOT NULL, expected_fee_milli bigint,
+        -- Our own number of it: out_trade_no, or out_refund_no of a refund.
+        number text NOT NULL,
+        -- What changes the merchant's account, fees apart.
+        settled_fen bigint NOT NULL);
       CREATE TEMPORARY TABLE fund_lines (business_no text NOT NULL, type text NOT NULL, amount_fen bigint NOT NULL);`);
   }
 
@@ -51,8 +55,7 @@ export class BillStaging {
       await onLines(offset + chunk.length);
     });
     await this.runner.query(`
-      CREATE INDEX ON trade_lines (out_trade_no) WHERE kind = 'payment';
-      CREATE INDEX ON trade_lines (out_refund_no) WHERE kind = 'refund';
+      CREATE INDEX ON trade_lines (number, kind, line);
       ANALYZE trade_lines;`);
     return { lines, covers };
   }
@@ -77,7 +80,8 @@ export class BillStaging {
     await this.runner.query(
       `INSERT INTO trade_lines
        SELECT * FROM unnest($1::integer[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
-                            $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[])`,
+                            $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
+                            $13::text[], $14::bigint[])`,
       [
         lines.map((_, index) => offset + index + 1),
         lines.map((line) => line.kind),
@@ -91,6 +95,8 @@ export class BillStaging {
         lines.map((line) => line.amountFen),
         lines.map((line) => line.feeMilliFen),
         lines.map((line) => line.expectedFeeMilliFen),
+        lines.map((line) => line.outRefundNo ?? line.outTradeNo),
+        lines.map((line) => line.settledFen),
       ],
     );
   }

@@ -83,7 +83,7 @@ describe('money that comes too late', () => {
     ]);
     await arrives(bought);
     await tick(paydesk);
-    const rows = await paydesk.db.query('SELECT id FROM refunds WHERE payment_id = $1', [bought.paymentId]);
+    const rows = await paydesk.db.query<unknown[]>('SELECT id FROM refunds WHERE payment_id = $1', [bought.paymentId]);
     expect(rows).toEqual([{ id }]);
     expect(await announcementsOf(paydesk, bought.paymentId)).toContain('payment.late');
     expect(await casesOf(paydesk, bought.paymentId)).toEqual([]);
