@@ -33,7 +33,8 @@ function allowed(folder, seen = new Set()) {
 
 const folders = Object.keys(MAY_IMPORT);
 const oneOf = (names) => `(${[...names].join('|')})`;
-const ENTRY_POINTS = '^(src/(main|cli|simulated)|simulator/main|simulator/bench|simulator/bench-child|bench/main)\\.ts$';
+const ENTRY_POINTS =
+  '^(src/(main|cli|simulated)|simulator/main|simulator/bench|simulator/bench-child|bench/main)\\.ts$';
 
 const layers = folders.map((folder) => ({
   name: `layer-${folder}`,

@@ -1,6 +1,6 @@
-import { Module } from '@nestjs/common';
+import { Module, OnApplicationBootstrap } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { CommandFactory } from 'nest-commander';
+import { CommandFactory, InjectCommander } from 'nest-commander';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
 import { IssueTokenCommand } from './auth/auth.commands.js';
@@ -10,7 +10,7 @@ import { MigrateCommand } from './migrate.command.js';
 import { migrate } from './migrate.js';
 import { attachEmbeddedPostgres } from './embedded-postgres.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
-import { checkWechat } from './provider/provider.module.js';
+import { checkWechat, DoctorCommand } from './provider/provider.module.js';
 import { ReconcileBillCommand } from './reconciliation/reconciliation.commands.js';
 import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
 import { EMBEDDED_DIRECTORY, fatal } from './start.js';
@@ -45,6 +45,13 @@ const openApp: OpenApp = (work) =>
     }
   });
 
+/** What is used here of the option parser. */
+interface Commander {
+  commands: readonly {
+    exitOverride(handler: (error: Error) => never): { allowExcessArguments(allowed: boolean): unknown };
+  }[];
+}
+
 @Module({
   providers: [
     Terminal,
@@ -57,28 +64,38 @@ const openApp: OpenApp = (work) =>
     RetryAbnormalRefundCommand,
     SimulateCallbackCommand,
     IssueTokenCommand,
+    DoctorCommand,
     MigrateCommand,
   ],
 })
-class CliModule {}
+class CliModule implements OnApplicationBootstrap {
+  constructor(@InjectCommander() private readonly commander: Commander) {}
+
+  /** What is set on the program does not hold for its commands: each one gets it. */
+  onApplicationBootstrap(): void {
+    for (const command of this.commander.commands) command.exitOverride(endWith).allowExcessArguments(false);
+  }
+}
 
 function usage(message: string): never {
   process.stderr.write(`${message}\nTry: npm run cli -- --help\n`);
   process.exit(EXIT_USAGE);
 }
 
+/** The parser says why it stops: help that was asked for, or wrong usage, which it has explained already. */
+function endWith(error: Error): never {
+  const { code, exitCode } = error as { code?: string; exitCode?: number };
+  if (code === 'commander.helpDisplayed' || code === 'commander.version') process.exit(0);
+  if (error instanceof UsageError) usage(error.message);
+  if (exitCode !== undefined) process.exit(EXIT_USAGE);
+  fatal(error);
+}
+
 try {
   await CommandFactory.run(CliModule, {
     cliName: 'npm run cli --',
     logger: ['error'],
-    errorHandler: (error) => {
-      const { code, exitCode } = error as { code?: string; exitCode?: number };
-      if (code === 'commander.helpDisplayed' || code === 'commander.version') process.exit(0);
-      if (code === 'commander.help') process.exit(EXIT_USAGE);
-      if (error instanceof UsageError) usage(error.message);
-      if (exitCode !== undefined) process.exit(EXIT_USAGE);
-      fatal(error);
-    },
+    errorHandler: endWith,
     serviceErrorHandler: (error) => (error instanceof UsageError ? usage(error.message) : fatal(error)),
   });
 } catch (error) {

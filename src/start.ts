@@ -67,10 +67,11 @@ export function obeySignals(running: Running, readAgain: () => Settings): void {
       process.stderr.write(`SIGHUP: the keys were not taken over: ${(error as Error).message}\n`);
     }
   });
-  let stopping = false;
+  let since: number | undefined;
   const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    // One Ctrl-C arrives twice, from the terminal and from npm: only a later one means "at once".
+    if (since !== undefined) return performance.now() - since > 1000 ? process.exit(1) : undefined;
+    since = performance.now();
     process.stdout.write(`${signal}: finishing what runs\n`);
     running.stop().then(() => process.exit(0), fatal);
   };

@@ -44,6 +44,14 @@ type Outcome = { outcome: Settled['outcome'] | RefundSettled['outcome']; field?:
 const LANE = { maxBatch: 200, maxWaiting: 2000 };
 
 const OK: CallbackAnswer = { status: 200, message: '成功' };
+const OUR_FAILURE: CallbackAnswer = { status: 500, message: 'internal_error' };
+
+/** WeChat gives up after 5 s. */
+const ANSWER_WITHIN = 4500;
+
+/** How many milliseconds the lane waits for a lock that somebody else holds, and then its members on their own. */
+const HURRY = 200;
+const PATIENCE = 1500;
 
 /** From raw bytes to a committed fact: address, proof, then the one door of settlement. Every callback is recorded. */
 @Injectable()
@@ -66,8 +74,14 @@ export class CallbacksService {
       ...LANE,
       onBatch: (size: number) => instruments.batchSize.observe({ noun }, size),
     });
-    this.paymentLane = new Lane((items) => this.settle(items, (tx) => payments.apply(tx, items)), lane('payment'));
-    this.refundLane = new Lane((items) => this.settle(items, (tx) => refunds.apply(tx, items)), lane('refund'));
+    this.paymentLane = new Lane((items, patient) => this.settle(items, patient, (tx) => payments.apply(tx, items)), {
+      ...lane('payment'),
+      keyOf: ({ seen }) => seen.outTradeNo,
+    });
+    this.refundLane = new Lane((items, patient) => this.settle(items, patient, (tx) => refunds.apply(tx, items)), {
+      ...lane('refund'),
+      keyOf: ({ seen }) => seen.outRefundNo,
+    });
   }
 
   async receive(incoming: IncomingCallback): Promise<CallbackAnswer> {
@@ -89,11 +103,20 @@ export class CallbacksService {
       if (!(error instanceof CallbackRefused)) throw error;
       return this.refuse(entry, error.reason, error.reason === 'unverified' ? 401 : 400, error.code);
     }
-    try {
-      return await this.take(fact, entry);
-    } catch (error) {
-      return this.failed(entry, error);
-    }
+    const settled = this.take(fact, entry).catch((error: unknown) => this.failed(entry, error));
+    return this.inTime(settled, entry);
+  }
+
+  /** What is not settled in time is refused, though it may still be settled: it is sent again and known then. */
+  private async inTime(settled: Promise<CallbackAnswer>, entry: JournalEntry): Promise<CallbackAnswer> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<CallbackAnswer>((resolve) => {
+      timer = setTimeout(() => {
+        this.log.warn({ request_id: entry.requestId, out_trade_no: entry.outTradeNo }, 'callback not settled in time');
+        resolve(OUR_FAILURE);
+      }, ANSWER_WITHIN);
+    });
+    return Promise.race([settled, late]).finally(() => clearTimeout(timer));
   }
 
   /** A proved fact. The answer is 200 only after the commit. */
@@ -118,9 +141,11 @@ export class CallbacksService {
   /** One transaction for all that came while the last one committed: the facts and their journal rows together. */
   private async settle(
     items: LaneItem<unknown>[],
+    patient: boolean,
     apply: (tx: EntityManager) => Promise<Outcome[]>,
   ): Promise<Outcome[]> {
     const settled = await this.db.transaction(async (tx) => {
+      await tx.query(`SET LOCAL lock_timeout = ${patient ? PATIENCE : HURRY}`);
       const outcomes = await apply(tx);
       const entries = items.map(({ entry }, index): JournalEntry => {
         const one = outcomes[index] as Outcome;
@@ -151,7 +176,7 @@ export class CallbacksService {
   private async failed(entry: JournalEntry, error: unknown): Promise<CallbackAnswer> {
     this.log.error({ err: error, request_id: entry.requestId, out_trade_no: entry.outTradeNo }, 'callback not settled');
     await this.journal.addAlone({ ...entry, outcome: 'failed', httpStatus: 500 }).catch(() => undefined);
-    return { status: 500, message: 'internal_error' };
+    return OUR_FAILURE;
   }
 
   /** A body that was too large to be read at all. */

@@ -6,27 +6,36 @@ interface Waiting<T, R> {
   reject: (error: unknown) => void;
 }
 
-export interface LaneOptions {
+export interface LaneOptions<T> {
   /** The most items of one batch. */
   maxBatch: number;
   /** More than so many waiting are refused with `service_unavailable`: a queue without end helps nobody. */
   maxWaiting: number;
+  /** What an item is about: after a failure, items about the same thing succeed or fail together. */
+  keyOf: (item: T) => string;
   /** Told the size of each batch that ran. */
   onBatch?: (size: number) => void;
 }
 
+/** Pieces of failed batches that run at once beside the lane: few, so that they never use up a connection pool. */
+const MAX_BESIDE = 3;
+
 /**
  * Shares one piece of work among all who ask while the last one runs: a single caller on an idle lane is served at
  * once, a busy lane settles together what arrived during the commit in flight. No timer, no delay.
- * When a batch fails its members run again one by one, beside the lane, so that a bad one hurts nobody else.
+ * When a batch fails, its members run again beside the lane, each with those about the same thing: a bad one hurts
+ * nobody else, and one that must wait for a lock keeps nobody else waiting.
  */
 export class Lane<T, R> {
   private waiting: Waiting<T, R>[] = [];
   private running = false;
+  private readonly beside: Waiting<T, R>[][] = [];
+  private runningBeside = 0;
 
   constructor(
-    private readonly run: (batch: T[]) => Promise<R[]>,
-    private readonly options: LaneOptions,
+    /** Does a batch. In the lane it should not wait for others' locks (`patient` is false); beside it, it may. */
+    private readonly run: (batch: T[], patient: boolean) => Promise<R[]>,
+    private readonly options: LaneOptions<T>,
   ) {}
 
   /** Resolves when the batch that holds the item is done. @throws DomainError `service_unavailable` when too many wait */
@@ -46,22 +55,41 @@ export class Lane<T, R> {
       const batch = this.waiting.splice(0, this.options.maxBatch);
       this.options.onBatch?.(batch.length);
       try {
-        const results = await this.run(batch.map((one) => one.item));
-        batch.forEach((one, index) => one.resolve(results[index] as R));
-      } catch (error) {
-        if (batch.length === 1) batch[0]?.reject(error);
-        else for (const one of batch) void this.runAlone(one);
+        await this.serve(batch, false);
+      } catch {
+        this.setAside(batch);
       }
     }
     this.running = false;
   }
 
-  private async runAlone(one: Waiting<T, R>): Promise<void> {
-    try {
-      const [result] = await this.run([one.item]);
-      one.resolve(result as R);
-    } catch (error) {
-      one.reject(error);
+  private async serve(batch: Waiting<T, R>[], patient: boolean): Promise<void> {
+    const results = await this.run(
+      batch.map((one) => one.item),
+      patient,
+    );
+    batch.forEach((one, index) => one.resolve(results[index] as R));
+  }
+
+  private setAside(batch: Waiting<T, R>[]): void {
+    const groups = new Map<string, Waiting<T, R>[]>();
+    for (const one of batch) {
+      const key = this.options.keyOf(one.item);
+      groups.set(key, [...(groups.get(key) ?? []), one]);
     }
+    this.beside.push(...groups.values());
+    while (this.runningBeside < MAX_BESIDE && this.beside.length > 0) void this.drainBeside();
+  }
+
+  private async drainBeside(): Promise<void> {
+    this.runningBeside += 1;
+    for (let group = this.beside.shift(); group; group = this.beside.shift()) {
+      try {
+        await this.serve(group, true);
+      } catch (error) {
+        for (const one of group) one.reject(error);
+      }
+    }
+    this.runningBeside -= 1;
   }
 }

@@ -83,7 +83,9 @@ describe('money that comes too late', () => {
     ]);
     await arrives(bought);
     await tick(paydesk);
-    const rows = await paydesk.db.query('SELECT id FROM refunds WHERE payment_id = $1', [bought.paymentId]);
+    const rows = await paydesk.db.query<{ id: string }[]>('SELECT id FROM refunds WHERE payment_id = $1', [
+      bought.paymentId,
+    ]);
     expect(rows).toEqual([{ id }]);
     expect(await announcementsOf(paydesk, bought.paymentId)).toContain('payment.late');
     expect(await casesOf(paydesk, bought.paymentId)).toEqual([]);
@@ -112,7 +114,7 @@ describe('money that comes too late, under LATE_PAYMENT_POLICY=hold', () => {
     await tick(paydesk);
     expect(await paymentOf(bought)).toMatchObject({ status: 'succeeded', refunded_amount: 0 });
     expect(await casesOf(paydesk, bought.paymentId)).toEqual(['late_payment']);
-    expect(await paydesk.db.query('SELECT id FROM refunds')).toEqual([]);
+    expect(await paydesk.db.query<unknown[]>('SELECT id FROM refunds')).toEqual([]);
 
     const operator = await paydesk.as('operator');
     const asked = await operator.post('/refunds/', { payment_id: bought.paymentId, reason: 'paid too late' });

@@ -16,6 +16,9 @@ import {
 } from '../support/flows.js';
 import { ServiceProcess } from '../support/service-process.js';
 
+// Processes take a while to start on a busy machine.
+jest.setTimeout(120_000);
+
 describe('the built service as a process', () => {
   /** Looks on from beside, over the same database. */
   let beside: TestApp;

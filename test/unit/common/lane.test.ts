@@ -12,7 +12,7 @@ function gate(): { opened: Promise<void>; open: () => void } {
 }
 
 describe('a lane', () => {
-  const LIMITS = { maxBatch: 10, maxWaiting: 100 };
+  const LIMITS = { maxBatch: 10, maxWaiting: 100, keyOf: (item: number) => String(item) };
 
   it('serves a single caller at once, alone', async () => {
     const batches: number[][] = [];
@@ -55,14 +55,25 @@ describe('a lane', () => {
     await expect(lane.submit(3)).resolves.toBe(3);
   });
 
-  it('tells the only member of a failed batch why, after one try', async () => {
-    let tries = 0;
-    const lane = new Lane<number, number>(() => {
-      tries += 1;
-      return Promise.reject(new Error('no'));
-    }, LIMITS);
-    await expect(lane.submit(1)).rejects.toThrow('no');
-    expect(tries).toBe(1);
+  it('keeps nobody waiting for one that must be patient, and tries what is about the same thing once', async () => {
+    const { opened, open } = gate();
+    const patient: number[][] = [];
+    const lane = new Lane<number, number>(
+      async (batch, mayWait) => {
+        if (!batch.some((item) => item >= 100)) return batch;
+        if (!mayWait) throw new Error('locked');
+        patient.push(batch);
+        await opened;
+        throw new Error('still locked');
+      },
+      { ...LIMITS, keyOf: (item) => String(item >= 100 ? 'same' : item) },
+    );
+    const locked = [100, 101, 102].map((item) => lane.submit(item));
+    const refused = Promise.allSettled(locked);
+    expect(await Promise.all([1, 2, 3].map((item) => lane.submit(item)))).toEqual([1, 2, 3]);
+    open();
+    expect((await refused).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(patient).toEqual([[100], [101, 102]]);
   });
 
   it('refuses whoever comes when too many wait', async () => {
@@ -72,7 +83,7 @@ describe('a lane', () => {
         await opened;
         return batch;
       },
-      { maxBatch: 2, maxWaiting: 3 },
+      { ...LIMITS, maxBatch: 2, maxWaiting: 3 },
     );
     const first = lane.submit(0);
     const waiting = [1, 2, 3].map((item) => lane.submit(item));
