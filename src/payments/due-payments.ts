@@ -14,6 +14,7 @@ import {
 } from '../provider/payment-provider.js';
 import { ChannelOrders, neverSent, stillOpen } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
+import { PAYMENT_COLUMNS } from './payments.repository.js';
 import { PaymentSettlement, type Settling } from './settlement.service.js';
 
 /**
@@ -109,18 +110,14 @@ export class DuePayments {
   private async claim(scope: DueScope, last: string, limit: number): Promise<Payment[]> {
     const { where, order } = SCOPES[scope];
     const now = this.clock.now();
-    const [claimed] = await this.db.query<[{ id: string }[], number]>(
-      `UPDATE payments SET lease_until = $5, checked_at = $1, checks = checks + 1
+    const [claimed] = await this.db.query<[Payment[], number]>(
+      `UPDATE payments p SET lease_until = $5, checked_at = $1, checks = checks + 1
        WHERE id = ANY (ARRAY(
          SELECT id FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
-       RETURNING id`,
+       RETURNING ${PAYMENT_COLUMNS}`,
       [now, last, limit, this.provider.name, after(now, LEASE)],
     );
-    if (claimed.length === 0) return [];
-    return this.db.manager
-      .createQueryBuilder(Payment, 'p')
-      .where('p.id IN (:...ids)', { ids: claimed.map((row) => row.id) })
-      .getMany();
+    return claimed.map((row) => Object.assign(new Payment(), row));
   }
 
   private async check(payments: Payment[], cause: Cause, report: DueReport): Promise<void> {
