@@ -14,7 +14,7 @@ import { type ChannelPayment, PaymentProvider } from '../src/provider/payment-pr
 import type { Bed, Bench, Range } from './bench.js';
 import type { Job, JobInput } from './job.js';
 import { serviceEnvironment, type BenchKeys } from './keys.js';
-import { addOpen, AMOUNT_FEN, countOpen, OPEN, rowId, sizeOf, transactionId } from './rows.js';
+import { addOpen, AMOUNT_FEN, countOpen, CUSTOMER, OPEN, rowId, sizeOf, transactionId } from './rows.js';
 
 /** Rows claimed at once, by both sides. */
 const BATCH = 100;
@@ -115,26 +115,39 @@ const CLAIM = `
     AND next_check_at <= $1 ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED))
   RETURNING id`;
 
-/** The rows that a batch of settled payments changes and adds. */
-const WRITES = `
-  WITH seen AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS v(id, transaction_id, notification_id)),
-  paid AS (
-    UPDATE payments p SET status = 'succeeded', transaction_id = seen.transaction_id, paid_at = $4, settled_at = $4,
+/** The rows that a batch of settled payments changes and adds, as few statements of one transaction. */
+const WRITES: Record<string, string> = {
+  payments: `
+    UPDATE payments p SET status = 'succeeded', transaction_id = v.transaction_id, paid_at = $3, settled_at = $3,
                           lease_until = NULL
-    FROM seen WHERE p.id = seen.id AND p.status IN ('init', 'processing')
-    RETURNING p.id, p.order_id, p.amount_fen, seen.notification_id
-  ), settled AS (
-    UPDATE orders o SET status = 'paid', paid_payment_id = paid.id, paid_at = $4 FROM paid
-    WHERE o.id = paid.order_id AND o.status = 'pending' RETURNING o.id, o.user_id
-  ), events AS (
+    FROM unnest($1::text[], $2::text[]) AS v(id, transaction_id) WHERE p.id = v.id`,
+  orders: `
+    UPDATE orders o SET status = 'paid', paid_payment_id = v.payment_id, paid_at = $3
+    FROM unnest($1::text[], $2::text[]) AS v(id, payment_id) WHERE o.id = v.id`,
+  events: `
     INSERT INTO payment_events (at, order_id, payment_id, noun, from_status, to_status, cause, actor)
-    SELECT $4, order_id, id, 'payment', 'processing', 'succeeded', 'command', 'reconcile_payments' FROM paid
-    UNION ALL SELECT $4, order_id, id, 'order', 'pending', 'paid', 'command', 'reconcile_payments' FROM paid
-  )
-  INSERT INTO users_notification (id, user_id, type, subject_id, data, created_at)
-  SELECT paid.notification_id, settled.user_id, 'payment.succeeded', paid.id,
-         jsonb_build_object('payment_id', paid.id, 'order_id', settled.id, 'amount', paid.amount_fen, 'currency', 'CNY'),
-         $4 FROM paid JOIN settled ON settled.id = paid.order_id`;
+    SELECT $3, v.order_id, v.id, n.noun, n.was, n.becomes, 'command', 'reconcile_payments'
+    FROM unnest($1::text[], $2::text[]) AS v(order_id, id),
+         (VALUES ('payment', 'processing', 'succeeded'), ('order', 'pending', 'paid')) AS n(noun, was, becomes)`,
+  announcements: `
+    INSERT INTO users_notification (id, user_id, type, subject_id, data, created_at)
+    SELECT v.id, $3, 'payment.succeeded', v.payment_id, jsonb_build_object('payment_id', v.payment_id), $4
+    FROM unnest($1::text[], $2::text[]) AS v(id, payment_id)`,
+};
+
+async function write(client: pg.Client, claimed: string[]): Promise<void> {
+  const orders = claimed.map((id) => id.replace('pay_', 'ord_'));
+  const now = clock.now();
+  const values: Record<string, unknown[]> = {
+    payments: [claimed, claimed.map((id) => transactionId(Number(id.slice(-22)))), now],
+    orders: [orders, claimed, now],
+    events: [orders, claimed, now],
+    announcements: [claimed.map(() => newId('ntf', clock)), claimed, CUSTOMER.id, now],
+  };
+  await client.query('BEGIN');
+  for (const [name, text] of Object.entries(WRITES)) await client.query({ name, text, values: values[name] ?? [] });
+  await client.query('COMMIT');
+}
 
 const rows: Job = async (input) => {
   const client = new pg.Client({ connectionString: String(input.databaseUrl) });
@@ -145,9 +158,7 @@ const rows: Job = async (input) => {
       const began = performance.now();
       let done = 0;
       for (let claimed = await claim(client, count); claimed.length > 0; claimed = await claim(client, count - done)) {
-        const transactions = claimed.map((id) => transactionId(Number(id.slice(-22))));
-        const values = [claimed, transactions, claimed.map(() => newId('ntf', clock)), clock.now()];
-        await client.query({ name: 'writes', text: WRITES, values });
+        await write(client, claimed);
         done += claimed.length;
       }
       const seconds = (performance.now() - began) / 1000;
