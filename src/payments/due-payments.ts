@@ -86,14 +86,19 @@ export class DuePayments {
     const report: DueReport = { checked: 0, succeeded: 0, expired: 0, ended: 0, open: 0, unknown: 0, payments: [] };
     if (options.dryRun) return this.preview(options, report);
     let last = '';
-    while (report.checked < options.limit) {
-      const claimed = await this.claim(options.scope, last, Math.min(BATCH, options.limit - report.checked));
+    let taken = 0;
+    // The next batch is claimed while the last one is asked about and settled.
+    let underWay: Promise<void> = Promise.resolve();
+    while (taken < options.limit) {
+      const batch = this.claim(options.scope, last, Math.min(BATCH, options.limit - taken));
+      const [claimed] = await Promise.all([batch, underWay]);
       if (claimed.length === 0) break;
       crashPoint('payment.check.after_claim');
+      taken += claimed.length;
       last = claimed.reduce((max, payment) => (payment.id > max ? payment.id : max), last);
-      await this.check(claimed, options.cause, report);
-      options.onProgress?.(report.checked);
+      underWay = this.check(claimed, options.cause, report).then(() => options.onProgress?.(report.checked));
     }
+    await underWay;
     return report;
   }
 
