@@ -10,7 +10,7 @@ import { MigrateCommand } from './migrate.command.js';
 import { migrate } from './migrate.js';
 import { attachEmbeddedPostgres } from './embedded-postgres.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
-import { checkWechat } from './provider/provider.module.js';
+import { checkWechat, DoctorCommand } from './provider/provider.module.js';
 import { ReconcileBillCommand } from './reconciliation/reconciliation.commands.js';
 import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
 import { EMBEDDED_DIRECTORY, fatal } from './start.js';
@@ -64,6 +64,7 @@ interface Commander {
     RetryAbnormalRefundCommand,
     SimulateCallbackCommand,
     IssueTokenCommand,
+    DoctorCommand,
     MigrateCommand,
   ],
 })

@@ -7,7 +7,7 @@ import { validateSync } from 'class-validator';
 import type { CrashPoint } from '../common/crash-points.js';
 import { DEVELOPMENT_JWT_SECRET, DEVELOPMENT_MOCK_SECRET, Environment } from './environment.js';
 import { keyText } from './key-text.js';
-import { type CheckWechat, readWechat, type WechatEnvironment } from './wechat-environment.js';
+import { type CheckWechat, collectWechat, readWechat, type WechatEnvironment } from './wechat-environment.js';
 
 /** What the environment means, in the units of the code. The injection token too. */
 export abstract class Settings {
@@ -64,6 +64,32 @@ export const EXIT_CONFIG = 78;
 export function readSettings(checkWechat: CheckWechat, overrides: NodeJS.ProcessEnv = {}): Settings {
   if (existsSync('.env')) process.loadEnvFile('.env');
   return parseSettings({ ...process.env, ...overrides }, checkWechat);
+}
+
+/** A real configuration as it stands, whatever is wrong with it: for the command that explains it. */
+export interface Examined {
+  /** `WECHAT_PAY_ENABLE_REAL` is `true`. */
+  enabled: boolean;
+  wechat: WechatEnvironment;
+  /** What would stop the service, a line each, the values of the WeChat settings aside. */
+  problems: string[];
+}
+
+/** Reads what {@link readSettings} reads, and never throws. */
+export function examineSettings(): Examined {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  const env = { ...process.env, WECHAT_PAY_ENABLE_REAL: 'true' };
+  const examined = {
+    enabled: process.env.WECHAT_PAY_ENABLE_REAL === 'true',
+    wechat: collectWechat(plainToInstance(Environment, env), []),
+  };
+  try {
+    parseSettings(env);
+    return { ...examined, problems: [] };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { ...examined, problems: error.problems };
+  }
 }
 
 /** @throws ConfigError with every problem at once */

@@ -32,6 +32,18 @@ export type CheckWechat = (settings: WechatEnvironment) => string[];
 /** What `WECHAT_PAY_ENABLE_REAL=true` asks for; every missing or malformed setting is added to the problems. */
 export function readWechat(e: Environment, problems: string[], check: CheckWechat): WechatEnvironment | null {
   const before = problems.length;
+  const settings = collectWechat(e, problems);
+  // What the values themselves must be like, for those that are there at all.
+  const named = problems
+    .slice(before)
+    .join('\n')
+    .concat(e.WECHAT_PAY_NOTIFY_URL ? '' : ' WECHAT_PAY_REFUND_NOTIFY_URL');
+  problems.push(...check(settings).filter((problem) => !named.includes(problem.split(' ')[0] ?? '')));
+  return problems.length === before ? settings : null;
+}
+
+/** The same whatever is wrong with it: empty text stands for what is missing. For checks that explain it. */
+export function collectWechat(e: Environment, problems: string[]): WechatEnvironment {
   const need = (name: keyof Environment): string => {
     const value = e[name];
     if (value === undefined) problems.push(`${name} must be set when WECHAT_PAY_ENABLE_REAL=true`);
@@ -65,11 +77,5 @@ export function readWechat(e: Environment, problems: string[], check: CheckWecha
   if (!e.WECHAT_PAY_PRIVATE_KEY && !e.WECHAT_PAY_PRIVATE_KEY_PATH) {
     problems.push('WECHAT_PAY_PRIVATE_KEY or WECHAT_PAY_PRIVATE_KEY_PATH must be set when WECHAT_PAY_ENABLE_REAL=true');
   }
-  // What the values themselves must be like, for those that are there at all.
-  const named = problems
-    .slice(before)
-    .join('\n')
-    .concat(e.WECHAT_PAY_NOTIFY_URL ? '' : ' WECHAT_PAY_REFUND_NOTIFY_URL');
-  problems.push(...check(settings).filter((problem) => !named.includes(problem.split(' ')[0] ?? '')));
-  return problems.length === before ? settings : null;
+  return settings;
 }

@@ -8,18 +8,11 @@ import { LoginChannel } from './login-channel.js';
 import { MockLogin } from './mock/mock-login.js';
 import { MockProvider } from './mock/mock.provider.js';
 import { PaymentProvider } from './payment-provider.js';
-import { DEFAULT_TIMEOUTS, settingsProblems, type WechatSettings } from './wechat/settings.js';
+import { settingsProblems, wechatSettings, type WechatSettings } from './wechat/settings.js';
 import { WechatLogin } from './wechat/wechat-login.js';
 import { WechatV3Provider } from './wechat/wechat-v3.provider.js';
 
-/** Calls to WeChat Pay under way at once; more wait. */
-const MAX_CONCURRENCY = 64;
-
-export function wechatSettings(environment: WechatEnvironment): WechatSettings {
-  const answerMs = environment.answerTimeoutMs;
-  const timeouts = { connectMs: Math.min(DEFAULT_TIMEOUTS.connectMs, answerMs), answerMs };
-  return { ...environment, timeouts, maxConcurrency: MAX_CONCURRENCY };
-}
+export { DoctorCommand } from './wechat/doctor.command.js';
 
 /** What is wrong with the values of a real configuration, a line each. */
 export const checkWechat: CheckWechat = (environment) =>

@@ -1,5 +1,6 @@
 import { KeyObject, X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
+import type { WechatEnvironment } from '../../config/wechat-environment.js';
 
 /** How long one call may take, in milliseconds. */
 export interface WechatTimeouts {
@@ -39,6 +40,15 @@ export interface WechatSettings {
   timeouts: WechatTimeouts;
   /** Calls under way at once; more wait in a bounded queue. */
   maxConcurrency: number;
+}
+
+/** Calls to WeChat Pay under way at once; more wait. */
+const MAX_CONCURRENCY = 64;
+
+/** The settings that an environment means. */
+export function wechatSettings({ answerTimeoutMs: answerMs, ...environment }: WechatEnvironment): WechatSettings {
+  const timeouts = { connectMs: Math.min(DEFAULT_TIMEOUTS.connectMs, answerMs), answerMs };
+  return { ...environment, timeouts, maxConcurrency: MAX_CONCURRENCY };
 }
 
 /** What is wrong with one setting. Never holds the value. */

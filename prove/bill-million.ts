@@ -1,0 +1,1 @@
+export const billMillion = { name: 'bill-million', about: '', options: {}, run: async () => {} };

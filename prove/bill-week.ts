@@ -1,0 +1,1 @@
+export const billWeek = { name: 'bill-week', about: '', options: {}, run: async () => {} };

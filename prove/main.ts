@@ -1,0 +1,61 @@
+import { parseArgs } from 'node:util';
+import { billMillion } from './bill-million.js';
+import { billWeek } from './bill-week.js';
+import { NotShown, type Proof } from './proof.js';
+import { soak } from './soak.js';
+
+const PROOFS: readonly Proof[] = [soak, billWeek, billMillion];
+
+const USAGE = `Usage: npm run prove -- NAME [options]
+
+Shows on a PostgreSQL of its own what is claimed of Paydesk. Exit code 0: it is so, 1: it is not, 2: wrong usage.
+
+${PROOFS.map(({ name, about, options }) => {
+  const flags = Object.entries(options).map(([flag, value]) => `--${flag} N (${value})`);
+  return `  ${name.padEnd(14)} ${about}\n${' '.repeat(17)}${flags.join(', ')}`;
+}).join('\n')}
+`;
+
+class UsageError extends Error {}
+
+function readArguments(args: string[]): { proof: Proof; options: Record<string, number> } | 'help' {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help') return 'help';
+  const proof = PROOFS.find((one) => one.name === name);
+  if (!proof) throw new UsageError(`there is no proof "${name}"`);
+  const { values } = parseArgs({
+    args: rest,
+    options: Object.fromEntries(Object.keys(proof.options).map((flag) => [flag, { type: 'string' as const }])),
+  });
+  const options = Object.fromEntries(
+    Object.entries(proof.options).map(([flag, value]) => [flag, whole(flag, values[flag] ?? `${value}`)]),
+  );
+  return { proof, options };
+}
+
+function whole(flag: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${flag} must be a whole number`);
+  return Number(text);
+}
+
+let chosen: ReturnType<typeof readArguments>;
+try {
+  chosen = readArguments(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
+  process.exit(2);
+}
+if (chosen === 'help') {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
+const { proof, options } = chosen;
+process.stdout.write(`${proof.name}: ${proof.about}\n`);
+try {
+  await proof.run(options);
+  process.stdout.write(`${proof.name}: shown\n`);
+} catch (error) {
+  const text = error instanceof NotShown ? `NOT shown: ${error.message}` : ((error as Error).stack ?? String(error));
+  process.stderr.write(`${proof.name}: ${text}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync, readFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseEnv } from 'node:util';
+import { freePort } from '../bench/service.js';
+import { DIRECTORY } from './place.js';
+
+const READY_WITHIN = 60_000;
+
+/** A program of ours in a process of its own, on a port that it keeps when it is killed and started again. */
+export class Program {
+  private child: ChildProcess | null = null;
+
+  constructor(
+    private readonly script: string,
+    private readonly args: string[],
+    private readonly env: Record<string, string>,
+    readonly port: number,
+    private readonly ready: string,
+  ) {}
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get alive(): boolean {
+    return this.child !== null;
+  }
+
+  async start(): Promise<void> {
+    const log = openSync(`${DIRECTORY}/${this.port}.log`, 'a');
+    const child = spawn(process.execPath, [this.script, ...this.args], {
+      env: this.env,
+      stdio: ['ignore', log, log],
+    });
+    const until = performance.now() + READY_WITHIN;
+    while (!(await answers(`${this.url}${this.ready}`))) {
+      if (child.exitCode !== null || performance.now() > until)
+        throw new Error(`${this.script} did not start: see ${DIRECTORY}/${this.port}.log`);
+      await sleep(50);
+    }
+    this.child = child;
+  }
+
+  /** As by `kill -9`, or politely. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const { child } = this;
+    this.child = null;
+    if (!child || child.exitCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+  }
+}
+
+/** The simulator, and the environment that a shop needs to speak to it. */
+export async function startSimulatorProgram(
+  folder: string,
+  notifyPort: number,
+  options: { seed: number; refundDelaySeconds: number },
+): Promise<{ program: Program; env: Record<string, string> }> {
+  const port = await freePort();
+  const { seed, refundDelaySeconds } = options;
+  const args = [`--port=${port}`, `--out=${folder}`, `--notify-base=http://127.0.0.1:${notifyPort}`];
+  args.push(`--seed=${seed}`, `--refund-delay=${refundDelaySeconds}`);
+  const program = new Program('dist/simulator/main.js', args, {}, port, '/_sim/clock');
+  await program.start();
+  return { program, env: parseEnv(readFileSync(`${folder}/.env`, 'utf8')) as Record<string, string> };
+}
+
+/** What stands before several processes: hands each connection to one that is alive. */
+export class Balancer {
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+
+  constructor(
+    readonly port: number,
+    private readonly choose: () => number | null,
+  ) {
+    this.server = createServer((client) => this.join(client));
+  }
+
+  static async listen(choose: () => number | null): Promise<Balancer> {
+    const balancer = new Balancer(await freePort(), choose);
+    balancer.server.listen(balancer.port, '127.0.0.1');
+    await once(balancer.server, 'listening');
+    return balancer;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  private join(client: Socket): void {
+    const port = this.choose();
+    if (port === null) return void client.destroy();
+    const backend = connect(port, '127.0.0.1');
+    for (const [one, other] of [
+      [client, backend],
+      [backend, client],
+    ] as const) {
+      this.sockets.add(one);
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        this.sockets.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url).catch(() => null);
+  await response?.arrayBuffer();
+  return response?.status === 200;
+}

@@ -1,0 +1,72 @@
+import { Command, CommandRunner, Option } from 'nest-commander';
+import { Clock } from '../../common/clock.js';
+import { examineSettings, type Examined } from '../../config/settings.js';
+import { Terminal } from '../../terminal/terminal.js';
+import { checkWechat } from './doctor.js';
+import { Check } from './doctor-check.js';
+import { wechatSettings } from './settings.js';
+
+interface Options {
+  json?: boolean;
+}
+
+const MARK = { ok: 'ok', warn: 'LOOK', fail: 'WRONG' } as const;
+
+/** Looks at the configuration itself, wrong ones too, so it needs neither the service nor a database. */
+@Command({
+  name: 'doctor',
+  description: 'Check a real WeChat Pay configuration: keys, certificates, clock, reachability. Moves no money',
+})
+export class DoctorCommand extends CommandRunner {
+  constructor(private readonly terminal: Terminal) {
+    super();
+  }
+
+  override async run(_: string[], { json }: Options): Promise<void> {
+    const checks = await examine(examineSettings(), new Clock());
+    const failed = checks.filter(({ ok }) => ok === 'fail').length;
+    if (failed > 0) process.exitCode = 1;
+    if (json) return this.terminal.json({ ok: failed === 0, checks });
+    this.terminal.rows(
+      checks.map(({ name, ok, message, advice }) => ({
+        check: name,
+        '': MARK[ok],
+        found: message,
+        'what to do': advice,
+      })),
+      false,
+    );
+    this.terminal.line(verdict(checks, failed));
+  }
+
+  @Option({ flags: '--json', description: 'Print JSON' })
+  json(): boolean {
+    return true;
+  }
+}
+
+async function examine({ enabled, wechat, problems }: Examined, clock: Clock): Promise<Check[]> {
+  const checks = await checkWechat(wechatSettings(wechat), clock);
+  const environment = problems.map((message): Check => {
+    const advice = 'Every variable is described in .env.example.';
+    return { name: 'environment', ok: 'fail', message, advice };
+  });
+  // What is missing is said once: an empty value has no right form either.
+  const named = (message: string): string => /^[A-Z0-9_]+/.exec(message)?.[0] ?? '';
+  const missing = new Set(problems.map(named).map((name) => name.replace(/_PATH$/, '')));
+  const values = checks.filter(({ ok, message }) => ok !== 'fail' || !missing.has(named(message)));
+  return [...(enabled ? [] : [OFF]), ...environment, ...values];
+}
+
+const OFF: Check = {
+  name: 'real provider',
+  ok: 'warn',
+  message: 'it is off: the service pretends to be paid',
+  advice: 'Set WECHAT_PAY_ENABLE_REAL=true to take real money.',
+};
+
+function verdict(checks: Check[], failed: number): string {
+  const looks = checks.filter(({ ok }) => ok === 'warn').length;
+  if (failed > 0) return `${failed} of ${checks.length} checks failed: this configuration cannot take money.`;
+  return looks > 0 ? `Nothing is wrong, ${looks} to look at.` : 'Everything is in order.';
+}
