@@ -1,8 +1,9 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Program } from './processes.js';
 import { Chance } from './random.js';
+import { token } from './token.js';
 
 /**
  * What happens to a payment. Every one has its notice dropped, doubled, late or right by chance; besides:
@@ -41,7 +42,8 @@ export class SoakShop {
   ) {}
 
   async open(): Promise<void> {
-    for (let index = 0; index < CUSTOMERS; index += 1) this.tokens.push(this.token(customer(index)));
+    for (let index = 0; index < CUSTOMERS; index += 1)
+      this.tokens.push(token(this.env.JWT_SECRET ?? '', customer(index), 'user'));
     await this.db.query(
       `INSERT INTO users (id, appid, openid, created_at)
        SELECT 'usr_' || lpad(g::text, 26, '0'), $1, 'oSoak' || g, now() FROM generate_series(0, $2::int - 1) g`,
@@ -140,16 +142,6 @@ export class SoakShop {
     const letters = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
     const noise = [...randomBytes(25 - mark.length)].map((byte) => letters[byte % 32]).join('');
     return `${prefix}_0${mark}${noise}`;
-  }
-
-  /** A token as Paydesk issues them. */
-  private token(sub: string): string {
-    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const now = Math.floor(Date.now() / 1000);
-    const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub, role: 'user', iat: now, exp: now + 7200 })}`;
-    return `${text}.${createHmac('sha256', this.env.JWT_SECRET ?? '')
-      .update(text)
-      .digest('base64url')}`;
   }
 }
 

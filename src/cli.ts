@@ -35,7 +35,7 @@ const openApp: OpenApp = (work) =>
   openDatabase(async (databaseUrl) => {
     const settings = { ...readSettings(checkWechat), jobsEnabled: false };
     await migrate(databaseUrl);
-    const module = AppModule.with({ settings: { ...settings, logLevel: 'warn' }, databaseUrl });
+    const module = AppModule.with({ settings: { ...settings, logLevel: 'warn', logToStderr: true }, databaseUrl });
     const app = await NestFactory.createApplicationContext(module, { logger: ['error', 'warn'], abortOnError: false });
     app.useLogger(app.get(Logger));
     try {

@@ -15,6 +15,8 @@ export abstract class Settings {
   readonly port!: number;
   readonly host!: string;
   readonly logLevel!: string;
+  /** Commands print their results on standard output, so their log goes to standard error. */
+  readonly logToStderr!: boolean;
   /** Null: the embedded PostgreSQL. */
   readonly databaseUrl!: string | null;
   readonly databasePoolSize!: number;
@@ -121,6 +123,7 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
     port: e.PORT ?? 3000,
     host: e.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     logLevel: e.LOG_LEVEL ?? (e.NODE_ENV === 'test' ? 'silent' : 'info'),
+    logToStderr: false,
     databaseUrl: e.DATABASE_URL ?? null,
     databasePoolSize: e.DATABASE_POOL_SIZE ?? 10,
     jwtSecret: e.JWT_SECRET ?? (production || jwtPublicKey ? null : DEVELOPMENT_JWT_SECRET),

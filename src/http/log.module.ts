@@ -32,8 +32,13 @@ const WIRING = new Set(['InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'N
           },
           redact: ['*.password', '*.secret', '*.openid', '*.authorization'],
           ...(settings.production || settings.logLevel === 'silent'
-            ? {}
-            : { transport: { target: 'pino-pretty', options: { singleLine: true, ignore: 'pid,hostname' } } }),
+            ? { stream: settings.logToStderr ? process.stderr : process.stdout }
+            : {
+                transport: {
+                  target: 'pino-pretty',
+                  options: { singleLine: true, ignore: 'pid,hostname', destination: settings.logToStderr ? 2 : 1 },
+                },
+              }),
         },
       }),
     }),
