@@ -52,4 +52,24 @@ export class PaymentRows {
       ],
     );
   }
+
+  /** Writes that a payment was handed to the channel for the first time. The caller has locked its order. */
+  async saveStart(tx: EntityManager, payment: Payment): Promise<void> {
+    await prepared(
+      tx,
+      'payments_save_start',
+      'UPDATE payments SET status = $2, started_at = $3, next_check_at = $4 WHERE id = $1',
+      [payment.id, payment.status, payment.startedAt, payment.nextCheckAt],
+    );
+  }
+
+  /** Writes the prepay id that the channel gave. The caller has locked its order. */
+  async savePrepay(tx: EntityManager, payment: Payment): Promise<void> {
+    await prepared(
+      tx,
+      'payments_save_prepay',
+      'UPDATE payments SET prepay_id = $2, prepay_expires_at = $3 WHERE id = $1',
+      [payment.id, payment.prepayId, payment.prepayExpiresAt],
+    );
+  }
 }
