@@ -53,23 +53,39 @@ export class PaymentRows {
     );
   }
 
-  /** Writes that a payment was handed to the channel for the first time. The caller has locked its order. */
-  async saveStart(tx: EntityManager, payment: Payment): Promise<void> {
+  /** Writes that payments were handed to the channel for the first time. The caller has locked their orders. */
+  async saveStarts(tx: EntityManager, payments: Payment[]): Promise<void> {
+    if (payments.length === 0) return;
     await prepared(
       tx,
-      'payments_save_start',
-      'UPDATE payments SET status = $2, started_at = $3, next_check_at = $4 WHERE id = $1',
-      [payment.id, payment.status, payment.startedAt, payment.nextCheckAt],
+      'payments_save_starts',
+      `UPDATE payments p SET status = v.status, started_at = v.started_at, next_check_at = v.next_check_at
+       FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+            AS v(id, status, started_at, next_check_at)
+       WHERE p.id = v.id`,
+      [
+        payments.map((payment) => payment.id),
+        payments.map((payment) => payment.status),
+        payments.map((payment) => payment.startedAt),
+        payments.map((payment) => payment.nextCheckAt),
+      ],
     );
   }
 
-  /** Writes the prepay id that the channel gave. The caller has locked its order. */
-  async savePrepay(tx: EntityManager, payment: Payment): Promise<void> {
+  /** Writes the prepay ids that the channel gave. The caller has locked the orders. */
+  async savePrepays(tx: EntityManager, payments: Payment[]): Promise<void> {
+    if (payments.length === 0) return;
     await prepared(
       tx,
-      'payments_save_prepay',
-      'UPDATE payments SET prepay_id = $2, prepay_expires_at = $3 WHERE id = $1',
-      [payment.id, payment.prepayId, payment.prepayExpiresAt],
+      'payments_save_prepays',
+      `UPDATE payments p SET prepay_id = v.prepay_id, prepay_expires_at = v.prepay_expires_at
+       FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS v(id, prepay_id, prepay_expires_at)
+       WHERE p.id = v.id`,
+      [
+        payments.map((payment) => payment.id),
+        payments.map((payment) => payment.prepayId),
+        payments.map((payment) => payment.prepayExpiresAt),
+      ],
     );
   }
 }
