@@ -34,10 +34,8 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
 
   onApplicationBootstrap(): void {
     if (!this.settings.jobsEnabled) return;
+    // Expiry too: the last question of a payment's life is due at its end.
     this.every('check_payments', 2 * SECOND, (cause) => this.duePayments.run({ scope: 'due', cause, limit: PER_TICK }));
-    this.every('expire_payments', 10 * SECOND, (cause) =>
-      this.duePayments.run({ scope: 'expired', cause, limit: PER_TICK }),
-    );
     this.every('send_and_check_refunds', 2 * SECOND, (cause) =>
       this.dueRefunds.run({ scope: 'due', cause, limit: PER_TICK }),
     );

@@ -14,6 +14,7 @@ import {
 } from '../provider/payment-provider.js';
 import { ChannelOrders, neverSent, stillOpen } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
+import { PAYMENT_COLUMNS } from './payments.repository.js';
 import { PaymentSettlement, type Settling } from './settlement.service.js';
 
 /**
@@ -85,14 +86,19 @@ export class DuePayments {
     const report: DueReport = { checked: 0, succeeded: 0, expired: 0, ended: 0, open: 0, unknown: 0, payments: [] };
     if (options.dryRun) return this.preview(options, report);
     let last = '';
-    while (report.checked < options.limit) {
-      const claimed = await this.claim(options.scope, last, Math.min(BATCH, options.limit - report.checked));
+    let taken = 0;
+    // The next batch is claimed while the last one is asked about and settled.
+    let underWay: Promise<void> = Promise.resolve();
+    while (taken < options.limit) {
+      const batch = this.claim(options.scope, last, Math.min(BATCH, options.limit - taken));
+      const [claimed] = await Promise.all([batch, underWay]);
       if (claimed.length === 0) break;
       crashPoint('payment.check.after_claim');
+      taken += claimed.length;
       last = claimed.reduce((max, payment) => (payment.id > max ? payment.id : max), last);
-      await this.check(claimed, options.cause, report);
-      options.onProgress?.(report.checked);
+      underWay = this.check(claimed, options.cause, report).then(() => options.onProgress?.(report.checked));
     }
+    await underWay;
     return report;
   }
 
@@ -109,18 +115,14 @@ export class DuePayments {
   private async claim(scope: DueScope, last: string, limit: number): Promise<Payment[]> {
     const { where, order } = SCOPES[scope];
     const now = this.clock.now();
-    const [claimed] = await this.db.query<[{ id: string }[], number]>(
-      `UPDATE payments SET lease_until = $5, checked_at = $1, checks = checks + 1
+    const [claimed] = await this.db.query<[Payment[], number]>(
+      `UPDATE payments p SET lease_until = $5, checked_at = $1, checks = checks + 1
        WHERE id = ANY (ARRAY(
          SELECT id FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
-       RETURNING id`,
+       RETURNING ${PAYMENT_COLUMNS}`,
       [now, last, limit, this.provider.name, after(now, LEASE)],
     );
-    if (claimed.length === 0) return [];
-    return this.db.manager
-      .createQueryBuilder(Payment, 'p')
-      .where('p.id IN (:...ids)', { ids: claimed.map((row) => row.id) })
-      .getMany();
+    return claimed.map((row) => Object.assign(new Payment(), row));
   }
 
   private async check(payments: Payment[], cause: Cause, report: DueReport): Promise<void> {

@@ -3,7 +3,8 @@ import { EntityManager } from 'typeorm';
 import { prepared } from '../database/sql.js';
 import { Payment } from './payment.entity.js';
 
-const COLUMNS = `p.id, p.order_id AS "orderId", p.provider, p.mchid, p.appid, p.status, p.amount_fen AS "amountFen",
+/** Every column of a payment `p`, by the names of the entity. */
+export const PAYMENT_COLUMNS = `p.id, p.order_id AS "orderId", p.provider, p.mchid, p.appid, p.status, p.amount_fen AS "amountFen",
   p.currency, p.reserved_fen AS "reservedFen", p.refunded_fen AS "refundedFen", p.transaction_id AS "transactionId",
   p.late, p.prepay_id AS "prepayId", p.prepay_expires_at AS "prepayExpiresAt", p.failure_code AS "failureCode",
   p.created_at AS "createdAt", p.expires_at AS "expiresAt", p.started_at AS "startedAt", p.paid_at AS "paidAt",
@@ -18,9 +19,9 @@ export class PaymentRows {
     const rows = await prepared<Payment>(
       tx,
       'payments_read',
-      `SELECT ${COLUMNS} FROM payments p WHERE p.id = ANY ($1::text[])
+      `SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.id = ANY ($1::text[])
        UNION ALL
-       SELECT ${COLUMNS} FROM payments p WHERE p.transaction_id = ANY ($2::text[]) AND p.transaction_id IS NOT NULL`,
+       SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.transaction_id = ANY ($2::text[]) AND p.transaction_id IS NOT NULL`,
       [ids, transactionIds],
     );
     return rows.map((row) => Object.assign(new Payment(), row));

@@ -1,0 +1,140 @@
+import { writeFile } from 'node:fs/promises';
+import pg from 'pg';
+import { makeKeys } from '../bench/keys.js';
+import { addOpen, fillSettled, rowId, SETTLED } from '../bench/rows.js';
+import { openPlace } from './place.js';
+import { NotShown, type Proof, Report } from './proof.js';
+
+const FILE = 'docs/query-plans.md';
+/** Payments that are open, and of these due. */
+const OPEN = 2000;
+const DUE = 500;
+/** Shared blocks of 8 KB that a statement over what is open may touch, however much is settled. */
+const MOST_BLOCKS = 12_000;
+
+interface Hot {
+  name: string;
+  why: string;
+  text: string;
+  values: unknown[];
+}
+
+const PAYMENT_OPEN = `status IN ('init', 'processing') AND provider = 'wechat' AND (lease_until IS NULL OR lease_until <= now())`;
+
+const STATEMENTS: readonly Hot[] = [
+  {
+    name: 'Payments to be asked about: the claim',
+    why: 'every two seconds, in each process',
+    text: `UPDATE payments p SET lease_until = now() + interval '1 minute', checked_at = now(), checks = checks + 1
+WHERE id = ANY (ARRAY(
+  SELECT id FROM payments WHERE ${PAYMENT_OPEN} AND next_check_at <= now()
+  ORDER BY next_check_at LIMIT 100 FOR UPDATE SKIP LOCKED))
+RETURNING id`,
+    values: [],
+  },
+  {
+    name: 'Payments past their time: the claim',
+    why: 'expire_payments',
+    text: `SELECT id FROM payments WHERE ${PAYMENT_OPEN} AND expires_at <= now() AND id > ''
+ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED`,
+    values: [],
+  },
+  {
+    name: 'Orders that nobody is paying',
+    why: 'every thirty seconds',
+    text: `SELECT o.id FROM orders o WHERE o.status = 'pending' AND o.expires_at <= now()
+AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.status IN ('init', 'processing'))
+ORDER BY o.expires_at LIMIT 1000`,
+    values: [],
+  },
+  {
+    name: 'Refunds to be sent or asked about: the claim',
+    why: 'every two seconds, in each process',
+    text: `SELECT id FROM refunds WHERE status IN ('processing', 'abnormal') AND (lease_until IS NULL OR lease_until <= now())
+AND next_check_at <= now() ORDER BY next_check_at LIMIT 100 FOR UPDATE SKIP LOCKED`,
+    values: [],
+  },
+  {
+    name: 'Orders of a batch, locked',
+    why: 'every settlement',
+    text: `SELECT o.id, o.status FROM orders o
+WHERE o.id IN (SELECT p.order_id FROM payments p WHERE p.id = ANY ($1::text[])) ORDER BY o.id FOR UPDATE`,
+    values: [[rowId('pay', SETTLED, 77), rowId('pay', SETTLED, 4242)]],
+  },
+  {
+    name: 'Payments of a batch, by number and by transaction',
+    why: 'every settlement',
+    text: `SELECT p.id FROM payments p WHERE p.id = ANY ($1::text[])
+UNION ALL SELECT p.id FROM payments p WHERE p.transaction_id = ANY ($2::text[]) AND p.transaction_id IS NOT NULL`,
+    values: [[rowId('pay', SETTLED, 77)], ['4100' + '0'.repeat(20) + '4242']],
+  },
+  {
+    name: 'What /metrics counts',
+    why: 'every scrape',
+    text: `SELECT (SELECT json_agg(o) FROM (
+   SELECT status, count(*) FROM payments WHERE status IN ('init', 'processing') GROUP BY status) o),
+  (SELECT min(next_check_at) FROM payments WHERE status IN ('init', 'processing')),
+  (SELECT json_agg(c) FROM (SELECT type, count(*) FROM discrepancies WHERE status = 'open' GROUP BY type) c)`,
+    values: [],
+  },
+  {
+    name: "An operators' page of payments",
+    why: 'GET /api/admin/payments/',
+    text: `SELECT p.id, o.user_id FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id < $1 ORDER BY p.id DESC LIMIT 21`,
+    values: [rowId('pay', SETTLED, 5000)],
+  },
+];
+
+export const queryPlans: Proof = {
+  name: 'query-plans',
+  about: `plans of the hot statements, written to ${FILE}: the work depends on what is open, not on what is stored`,
+  options: { rows: 1_000_000 },
+  async run({ rows = 0 }) {
+    const report = new Report();
+    const place = await openPlace('query_plans');
+    try {
+      const db = new pg.Client({ connectionString: place.databaseUrl });
+      await db.connect();
+      const keys = makeKeys();
+      await fillSettled(db, keys, rows);
+      await addOpen(db, keys, { status: 'processing', first: 1, count: OPEN });
+      await db.query(
+        `UPDATE payments SET next_check_at = now() - interval '1 minute', expires_at = now() - interval '1 second'
+         WHERE id IN (SELECT id FROM payments WHERE status = 'processing' ORDER BY id LIMIT ${DUE})`,
+      );
+      await db.query('VACUUM (ANALYZE)');
+      const chapters: string[] = [];
+      for (const statement of STATEMENTS) chapters.push(await chapter(db, statement, report));
+      await db.end();
+      await writeFile(FILE, `${head(rows)}\n${chapters.join('\n')}`);
+    } finally {
+      await place.close();
+    }
+    report.end();
+  },
+};
+
+function head(rows: number): string {
+  return `# Plans of the hot statements
+
+Made by \`npm run prove -- query-plans\`, with ${rows.toLocaleString('en')} settled payments, ${OPEN} open ones and ${DUE} of these due.
+None of them scans what is stored: each reads partial indexes on what is open, or rows by their key.
+`;
+}
+
+/** Runs it once to warm up and once with its plan, and takes back what it did. */
+async function chapter(db: pg.Client, { name, why, text, values }: Hot, report: Report): Promise<string> {
+  let lines: string[] = [];
+  for (let round = 0; round < 2; round += 1) {
+    await db.query('BEGIN');
+    const { rows } = await db.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, BUFFERS) ${text}`, values);
+    await db.query('ROLLBACK');
+    lines = rows.map((row) => row['QUERY PLAN']);
+  }
+  if (lines.length === 0) throw new NotShown(`${name} has no plan`);
+  const plan = lines.join('\n');
+  const blocks = Number(/Buffers: shared hit=(\d+)/.exec(plan)?.[1] ?? 0);
+  const scans = /Seq Scan on (payments|orders|payment_events|users_notification|callbacks)/.exec(plan)?.[0];
+  report.check(name, `${blocks} blocks${scans ? `, ${scans}` : ''}`, blocks < MOST_BLOCKS && !scans);
+  return `## ${name}\n\nRun by: ${why}.\n\n\`\`\`sql\n${text}\n\`\`\`\n\n\`\`\`\n${plan}\n\`\`\`\n`;
+}

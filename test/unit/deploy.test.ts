@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Instruments } from '../../src/metrics/instruments.js';
+
+const read = (name: string): string => readFileSync(join(__dirname, '..', '..', 'deploy', name), 'utf8');
+
+/** Metric names in an expression: what histograms make of theirs is theirs. */
+function metricsIn(text: string): string[] {
+  const names = text.match(/\b(paydesk|process|nodejs)_[a-z0-9_]+/g) ?? [];
+  return [...new Set(names.map((name) => name.replace(/_(bucket|sum|count)$/, '')))];
+}
+
+describe('the files for Prometheus and Grafana', () => {
+  const known = new Set(
+    new Instruments().registry.getMetricsAsArray().map(({ name }) => name.replace(/_(bucket|sum|count)$/, '')),
+  );
+
+  it.each(['alerts.yml', 'grafana-dashboard.json'])('%s speaks only of metrics that are there', (name) => {
+    const used = metricsIn(read(name));
+    expect(used.length).toBeGreaterThan(5);
+    expect(used.filter((metric) => !known.has(metric))).toEqual([]);
+  });
+
+  it('show every metric of our own on the dashboard', () => {
+    const shown = new Set(metricsIn(read('grafana-dashboard.json')));
+    expect([...known].filter((name) => name.startsWith('paydesk_') && !shown.has(name))).toEqual([]);
+  });
+
+  it('have a summary and a description for every alert', () => {
+    const alerts = read('alerts.yml').split('- alert:').slice(1);
+    expect(alerts.length).toBeGreaterThan(8);
+    for (const alert of alerts) {
+      for (const field of ['expr:', 'severity:', 'summary:', 'description:']) expect(alert).toContain(field);
+    }
+  });
+});
