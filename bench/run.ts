@@ -44,8 +44,9 @@ export interface BenchResult {
   rounds: { service: number; baseline: number }[];
 }
 
-/** As many requests as make a service that has just started as fast as it gets. */
-const WARM_UP = 3000;
+/** As many requests as make a service that has just started as fast as it gets; fewer where they take too long. */
+const WARM_UP = 5000;
+const WARM_UP_SECONDS = 5;
 const FEWEST = 500;
 
 /** Runs one bench on databases of each size: warm-up, then service and baseline in turn; medians of all rounds. */
@@ -73,7 +74,7 @@ class OpenBed {
   private readonly baselines: Round[] = [];
   private next = 1;
   private readonly served: Range[] = [];
-  private perRound: number = WARM_UP;
+  private perRound = FEWEST;
 
   private constructor(
     private readonly bench: Bench,
@@ -101,9 +102,9 @@ class OpenBed {
   }
 
   async warmUp(seconds: number): Promise<void> {
-    await this.bench.baseline(this.bed, this.range(WARM_UP / 3));
-    await this.serve(WARM_UP);
-    const speed = rate(await this.serve(WARM_UP));
+    await this.bench.baseline(this.bed, this.range(FEWEST));
+    const cold = rate(await this.serve(FEWEST));
+    const speed = rate(await this.serve(Math.round(Math.min(WARM_UP, Math.max(FEWEST, cold * WARM_UP_SECONDS)))));
     this.perRound = Math.max(FEWEST, Math.round(speed * seconds));
   }
 

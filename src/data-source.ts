@@ -25,8 +25,9 @@ export function dataSourceOptions(url: string, poolSize = 10): DataSourceOptions
     migrationsTransactionMode: 'each',
     poolSize,
     applicationName: 'paydesk',
-    // `pg` options: how long a request waits for a free connection before it is told to come again.
-    extra: { ...LIMITS, connectionTimeoutMillis: 3000, max: poolSize },
+    // `pg` options: how long a request waits for a free connection before it is told to come again; and statements that
+    // are issued together travel together, in their order, instead of one round trip each.
+    extra: { ...LIMITS, connectionTimeoutMillis: 3000, max: poolSize, pipeline: true },
   };
 }
 

@@ -4,8 +4,9 @@ import { isIPv6 } from 'node:net';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { crashPoint } from '../common/crash-points.js';
-import { Lane } from '../common/lane.js';
+import { Lane, LOCK_WAIT } from '../common/lane.js';
 import { Settings } from '../config/settings.js';
+import { setLocal } from '../database/sql.js';
 import { Instruments } from '../metrics/instruments.js';
 import { PaymentSettlement, type Settled } from '../payments/settlement.service.js';
 import {
@@ -48,10 +49,6 @@ const OUR_FAILURE: CallbackAnswer = { status: 500, message: 'internal_error' };
 
 /** WeChat gives up after 5 s. */
 const ANSWER_WITHIN = 4500;
-
-/** How many milliseconds the lane waits for a lock that somebody else holds, and then its members on their own. */
-const HURRY = 200;
-const PATIENCE = 1500;
 
 /** From raw bytes to a committed fact: address, proof, then the one door of settlement. Every callback is recorded. */
 @Injectable()
@@ -145,8 +142,10 @@ export class CallbacksService {
     apply: (tx: EntityManager) => Promise<Outcome[]>,
   ): Promise<Outcome[]> {
     const settled = await this.db.transaction(async (tx) => {
-      await tx.query(`SET LOCAL lock_timeout = ${patient ? PATIENCE : HURRY}`);
-      const outcomes = await apply(tx);
+      const [, outcomes] = await Promise.all([
+        setLocal(tx, 'lock_timeout', patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane),
+        apply(tx),
+      ]);
       const entries = items.map(({ entry }, index): JournalEntry => {
         const one = outcomes[index] as Outcome;
         return { ...entry, outcome: journalled(one), httpStatus: answer(one).status, code: one.field ?? null };

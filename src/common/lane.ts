@@ -17,6 +17,12 @@ export interface LaneOptions<T> {
   onBatch?: (size: number) => void;
 }
 
+/**
+ * Milliseconds that a batch waits for somebody else's lock: in the lane, where others wait behind it, and beside it.
+ * Together they stay far below the 5 s in which a callback must be answered.
+ */
+export const LOCK_WAIT = { inLane: 200, beside: 1500 };
+
 /** Pieces of failed batches that run at once beside the lane: few, so that they never use up a connection pool. */
 const MAX_BESIDE = 3;
 

@@ -12,6 +12,16 @@ export async function prepared<Row>(tx: EntityManager, name: string, text: strin
   return result.rows as Row[];
 }
 
+/**
+ * Sets something for the rest of the caller's transaction. Issued without waiting, it takes effect before whatever is
+ * issued next: statements of a connection travel together and run in their order.
+ */
+export async function setLocal(tx: EntityManager, setting: string, value: string | number): Promise<void> {
+  if (!tx.queryRunner) throw new Error('settings are made inside a transaction');
+  const client = (await tx.queryRunner.connect()) as Client;
+  await client.query(`SET LOCAL ${setting} = ${value}`);
+}
+
 /** PostgreSQL error codes that mean "not now": the request was not done and may be tried again. */
 const TRANSIENT = new Set([
   '40001', // serialization_failure

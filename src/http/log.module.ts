@@ -14,6 +14,8 @@ const WIRING = new Set(['InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'N
       providers: [],
       inject: [Settings],
       useFactory: (settings: Settings) => ({
+        // Their log is the journal, and a logger for each of them costs a twentieth of their time.
+        exclude: ['api/payments/callback/*path', 'api/refunds/callback/*path'],
         pinoHttp: {
           level: settings.logLevel,
           autoLogging: { ignore: (request) => request.url?.startsWith('/health') ?? false },

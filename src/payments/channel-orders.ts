@@ -1,16 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, EntityManager } from 'typeorm';
 import { DomainError } from '../common/errors.js';
+import { prepared } from '../database/sql.js';
 import { type ChannelOrder, type ChannelPayment, PaymentProvider } from '../provider/payment-provider.js';
 import type { Payment } from './payment.entity.js';
 
-interface Row {
+/** What a provider needs to know of a payment beyond its own row. */
+export interface OrderFacts {
   id: string;
   description: string;
   metadata: Record<string, unknown>;
   openid: string | null;
 }
+
+const FACTS = `
+  SELECT p.id, o.description, o.metadata, u.openid
+  FROM payments p JOIN orders o ON o.id = p.order_id LEFT JOIN users u ON u.id = o.user_id AND u.appid = p.appid
+  WHERE p.id = ANY ($1::text[])`;
 
 /** Puts together what a provider needs to know of a payment: the row, its order, and the payer's openid. */
 @Injectable()
@@ -22,30 +29,38 @@ export class ChannelOrders {
 
   /** @throws DomainError `other_provider`: a pretend channel knows nothing of real money, nor the other way round */
   async of(payment: Payment): Promise<ChannelOrder> {
-    if (payment.provider !== this.provider.name) throw new DomainError('other_provider');
+    if (!this.isOurs(payment)) throw new DomainError('other_provider');
     const [order] = await this.ofMany([payment]);
     if (!order) throw new Error(`payment ${payment.id} has no order`);
     return order;
   }
 
-  /** One for each payment, in their order. The same payment always gives the same values. */
+  isOurs(payment: Payment): boolean {
+    return payment.provider === this.provider.name;
+  }
+
+  /** One for each payment, in their order. */
   async ofMany(payments: Payment[]): Promise<ChannelOrder[]> {
-    const rows = await this.db.query<Row[]>(
-      `SELECT p.id, o.description, o.metadata, u.openid
-       FROM payments p JOIN orders o ON o.id = p.order_id LEFT JOIN users u ON u.id = o.user_id AND u.appid = p.appid
-       WHERE p.id = ANY ($1::text[])`,
-      [payments.map((payment) => payment.id)],
-    );
+    const rows = await this.db.query<OrderFacts[]>(FACTS, [payments.map((payment) => payment.id)]);
     const byId = new Map(rows.map((row) => [row.id, row]));
     return payments.flatMap((payment) => {
-      const row = byId.get(payment.id);
-      if (!row) return [];
-      const { description, metadata, openid } = row;
-      const { id: outTradeNo, amountFen, currency, expiresAt } = payment;
-      const placed = payment.status !== 'init';
-      return [{ outTradeNo, placed, amountFen, currency, description, openid, expiresAt, metadata }];
+      const facts = byId.get(payment.id);
+      return facts ? [channelOrder(payment, facts)] : [];
     });
   }
+
+  /** What does not stand in the payments' own rows, inside the caller's transaction. */
+  async facts(tx: EntityManager, paymentIds: string[]): Promise<Map<string, OrderFacts>> {
+    const rows = await prepared<OrderFacts>(tx, 'payments_order_facts', FACTS, [paymentIds]);
+    return new Map(rows.map((row) => [row.id, row]));
+  }
+}
+
+/** The same payment always gives the same values. */
+export function channelOrder(payment: Payment, { description, metadata, openid }: OrderFacts): ChannelOrder {
+  const { id: outTradeNo, amountFen, currency, expiresAt } = payment;
+  const placed = payment.status !== 'init';
+  return { outTradeNo, placed, amountFen, currency, description, openid, expiresAt, metadata };
 }
 
 /** What is true of a payment that the channel never heard of and that we give up. */

@@ -187,7 +187,10 @@ export class DuePayments {
     }
   }
 
-  /** Gives the payments back and says when they are asked about again, at the latest at their end of life. */
+  /**
+   * Gives the payments back and says when they are asked about again, at the latest at their end of life. One that is
+   * being settled just now is left to that settlement: waiting for it could deadlock.
+   */
   private async schedule(payments: Payment[]): Promise<void> {
     if (payments.length === 0) return;
     const now = this.clock.now();
@@ -199,7 +202,8 @@ export class DuePayments {
     await this.db.query(
       `UPDATE payments p SET next_check_at = v.at, lease_until = NULL
        FROM unnest($1::text[], $2::timestamptz[]) AS v(id, at)
-       WHERE p.id = v.id AND p.status IN ('init', 'processing')`,
+       WHERE p.id = v.id AND p.id = ANY (ARRAY(
+         SELECT id FROM payments WHERE id = ANY ($1) AND status IN ('init', 'processing') FOR UPDATE SKIP LOCKED))`,
       [payments.map((payment) => payment.id), times],
     );
   }

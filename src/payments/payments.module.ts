@@ -12,6 +12,7 @@ import { PaymentRows } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
 import { PaymentSettlement } from './settlement.service.js';
 import { StaleOrders } from './stale-orders.js';
+import { StartLanes } from './start-lanes.js';
 import { PaymentStarter } from './start.service.js';
 
 @Module({
@@ -20,6 +21,7 @@ import { PaymentStarter } from './start.service.js';
   providers: [
     PaymentsService,
     PaymentStarter,
+    StartLanes,
     PaymentSettlement,
     PaymentRows,
     PaymentHistory,

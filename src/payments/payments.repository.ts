@@ -53,4 +53,40 @@ export class PaymentRows {
       ],
     );
   }
+
+  /** Writes that payments were handed to the channel for the first time. The caller has locked their orders. */
+  async saveStarts(tx: EntityManager, payments: Payment[]): Promise<void> {
+    if (payments.length === 0) return;
+    await prepared(
+      tx,
+      'payments_save_starts',
+      `UPDATE payments p SET status = v.status, started_at = v.started_at, next_check_at = v.next_check_at
+       FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+            AS v(id, status, started_at, next_check_at)
+       WHERE p.id = v.id`,
+      [
+        payments.map((payment) => payment.id),
+        payments.map((payment) => payment.status),
+        payments.map((payment) => payment.startedAt),
+        payments.map((payment) => payment.nextCheckAt),
+      ],
+    );
+  }
+
+  /** Writes the prepay ids that the channel gave. The caller has locked the orders. */
+  async savePrepays(tx: EntityManager, payments: Payment[]): Promise<void> {
+    if (payments.length === 0) return;
+    await prepared(
+      tx,
+      'payments_save_prepays',
+      `UPDATE payments p SET prepay_id = v.prepay_id, prepay_expires_at = v.prepay_expires_at
+       FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS v(id, prepay_id, prepay_expires_at)
+       WHERE p.id = v.id`,
+      [
+        payments.map((payment) => payment.id),
+        payments.map((payment) => payment.prepayId),
+        payments.map((payment) => payment.prepayExpiresAt),
+      ],
+    );
+  }
 }

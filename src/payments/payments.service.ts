@@ -17,6 +17,7 @@ import {
 import { ChannelOrders, neverSent } from './channel-orders.js';
 import { PaymentHistory } from './history.service.js';
 import { Payment } from './payment.entity.js';
+import { PaymentRows } from './payments.repository.js';
 import { channelError, notOpen } from './refusals.js';
 import { PaymentSettlement } from './settlement.service.js';
 
@@ -30,6 +31,7 @@ export class PaymentsService {
     @InjectDataSource() private readonly db: DataSource,
     private readonly provider: PaymentProvider,
     private readonly orders: OrdersService,
+    private readonly rows: PaymentRows,
     private readonly channelOrders: ChannelOrders,
     private readonly settlement: PaymentSettlement,
     private readonly history: PaymentHistory,
@@ -202,8 +204,8 @@ export class PaymentsService {
 
   /** Locks the order, then reads the payment: what is read under the lock is what it is. */
   async lock(tx: EntityManager, id: string): Promise<Payment> {
-    await this.orders.lockByPayments(tx, [id]);
-    const payment = await tx.findOneBy(Payment, { id });
+    // Issued together, they run in this order: what is read is read under the lock.
+    const [, [payment]] = await Promise.all([this.orders.lockByPayments(tx, [id]), this.rows.read(tx, [id], [])]);
     if (!payment) throw new DomainError('not_found');
     return payment;
   }

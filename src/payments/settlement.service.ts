@@ -52,15 +52,21 @@ export class PaymentSettlement {
   /** Answers one result for each of the list, in its order. The caller commits. */
   async apply(tx: EntityManager, list: Settling[]): Promise<Settled[]> {
     const ids = [...new Set(list.map(({ seen }) => seen.outTradeNo))];
-    const orders = await this.orders.lockByPayments(tx, ids);
     const transactionIds = list.flatMap(({ seen }) => seen.transactionId ?? []);
-    const batch = new Batch(orders, await this.rows.read(tx, ids, transactionIds));
+    // Issued together, they run in this order: what is read is read under the lock.
+    const [orders, payments] = await Promise.all([
+      this.orders.lockByPayments(tx, ids),
+      this.rows.read(tx, ids, transactionIds),
+    ]);
+    const batch = new Batch(orders, payments);
     const settled = list.map((settling) => this.settle(settling, batch));
 
-    await this.rows.save(tx, batch.changedPayments());
-    await this.orders.save(tx, batch.changedOrders());
-    await this.history.add(tx, batch.moves);
-    await this.notifications.add(tx, batch.notifications);
+    await Promise.all([
+      this.rows.save(tx, batch.changedPayments()),
+      this.orders.save(tx, batch.changedOrders()),
+      this.history.add(tx, batch.moves),
+      this.notifications.add(tx, batch.notifications),
+    ]);
     await this.discrepancies.open(tx, batch.discrepancies);
     await this.lateMoney.handle(tx, batch.late);
     return settled;

@@ -1,10 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE } from '../common/clock.js';
 import { crashPoint } from '../common/crash-points.js';
-import { DomainError } from '../common/errors.js';
 import {
   type ChannelOrder,
   PaymentProvider,
@@ -12,11 +9,10 @@ import {
   type Prepay,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { ChannelOrders } from './channel-orders.js';
-import { PaymentHistory } from './history.service.js';
 import { Payment } from './payment.entity.js';
-import { FIRST_CHECK, PaymentsService } from './payments.service.js';
+import { PaymentsService } from './payments.service.js';
 import { channelError, notOpen } from './refusals.js';
+import { StartLanes } from './start-lanes.js';
 
 /** A prepay id with less life than this left is not handed out again. */
 const PREPAY_MARGIN = 5 * MINUTE;
@@ -33,11 +29,9 @@ export interface Started {
 @Injectable()
 export class PaymentStarter {
   constructor(
-    @InjectDataSource() private readonly db: DataSource,
     private readonly provider: PaymentProvider,
     private readonly payments: PaymentsService,
-    private readonly channelOrders: ChannelOrders,
-    private readonly history: PaymentHistory,
+    private readonly lanes: StartLanes,
     private readonly clock: Clock,
   ) {}
 
@@ -47,12 +41,11 @@ export class PaymentStarter {
    * @throws DomainError `payment_expired`, `payment_not_open`, `payer_unknown`, `channel_rejected`, `channel_unavailable`
    */
   async start(id: string, cause: Cause): Promise<Started> {
-    const payment = await this.intend(id, cause);
+    const { payment, order } = await this.lanes.intend(id, cause);
     const alive =
       payment.prepayId && payment.prepayExpiresAt && payment.prepayExpiresAt > after(this.clock.now(), PREPAY_MARGIN);
     if (payment.prepayId && alive) return { payment, payParams: await this.provider.payParams(payment.prepayId) };
 
-    const order = await this.channelOrders.of(payment);
     let prepay: Prepay;
     try {
       crashPoint('payment.start.before_call');
@@ -65,37 +58,9 @@ export class PaymentStarter {
     return this.keepPrepay(payment, order, prepay, cause);
   }
 
-  /** Commits the intent to call. @throws DomainError `payment_expired`, `payment_not_open` */
-  private async intend(id: string, cause: Cause): Promise<Payment> {
-    return this.db.transaction(async (tx) => {
-      const payment = await this.payments.lock(tx, id);
-      const now = this.clock.now();
-      if (!payment.isOpen) throw notOpen(payment);
-      if (payment.hasExpired(now)) throw new DomainError('payment_expired');
-      if (payment.status === 'init') {
-        payment.moveTo('processing', now);
-        const nextCheckAt = after(now, FIRST_CHECK);
-        Object.assign(payment, { startedAt: now, nextCheckAt });
-        await tx.update(Payment, id, { status: payment.status, startedAt: now, nextCheckAt });
-        await this.history.add(tx, [
-          { noun: 'payment', orderId: payment.orderId, paymentId: id, from: 'init', to: 'processing', cause },
-        ]);
-        crashPoint('payment.start.before_intent');
-      }
-      return payment;
-    });
-  }
-
-  /** The first live prepay id that is saved wins, so that starts that race hand out one and the same. */
+  /** What is handed out is what was saved first: starts that race hand out one and the same. */
   private async keepPrepay(payment: Payment, order: ChannelOrder, prepay: Prepay, cause: Cause): Promise<Started> {
-    const kept = await this.db.transaction(async (tx) => {
-      const current = await this.payments.lock(tx, payment.id);
-      if (!current.isOpen || (current.prepayId && current.prepayId !== payment.prepayId)) return current;
-      current.prepayId = prepay.prepayId;
-      current.prepayExpiresAt = prepay.expiresAt;
-      await tx.update(Payment, payment.id, { prepayId: prepay.prepayId, prepayExpiresAt: prepay.expiresAt });
-      return current;
-    });
+    const kept = await this.lanes.keep(payment, prepay);
     crashPoint('payment.start.after_commit');
     if (kept.isOpen && kept.prepayId) return { payment: kept, payParams: await this.provider.payParams(kept.prepayId) };
     // Settled while the call was on its way: what it opened at the channel is closed again, or found paid. If that

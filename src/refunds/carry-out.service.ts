@@ -98,6 +98,7 @@ export class RefundCarrier {
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
       const { refund } = locked;
+      this.channel.assertOurs(locked.payment);
       if (refund.status === 'requested' && mode === 'order') this.approve(batch, locked, cause);
       else if (refund.status !== 'processing' && refund.status !== 'abnormal') return this.settledAlready(refund, mode);
 
@@ -242,6 +243,7 @@ export class RefundCarrier {
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
       const { refund, payment } = locked;
+      this.channel.assertOurs(payment);
       if (refund.status !== 'abnormal') throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
       // Who sent money where must be known afterwards, though nothing moves here yet.
       const { id: refundId, orderId, paymentId } = refund;

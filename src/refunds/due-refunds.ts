@@ -5,6 +5,7 @@ import type { Cause } from '../common/cause.js';
 import { after, Clock } from '../common/clock.js';
 import { crashPoint } from '../common/crash-points.js';
 import { inParallel } from '../common/parallel.js';
+import { PaymentProvider } from '../provider/payment-provider.js';
 import { RefundCarrier } from './carry-out.service.js';
 import type { RefundStatus } from './refund.entity.js';
 import { LEASE } from './schedule.js';
@@ -30,7 +31,8 @@ const BATCH = 100;
 const IN_FLIGHT = 4;
 
 // Statuses are literals, not parameters: only so does the planner use the partial index on what is open.
-const OPEN = `status IN ('processing', 'abnormal') AND (lease_until IS NULL OR lease_until <= $1)`;
+const OPEN = `status IN ('processing', 'abnormal') AND (lease_until IS NULL OR lease_until <= $1)
+  AND EXISTS (SELECT FROM payments p WHERE p.id = payment_id AND p.provider = $4)`;
 const SCOPES = {
   due: { where: 'next_check_at <= $1 AND $2::text IS NOT NULL', order: 'next_check_at' },
   all: { where: 'id > $2', order: 'id' },
@@ -46,6 +48,7 @@ export class DueRefunds {
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
+    private readonly provider: PaymentProvider,
     private readonly carrier: RefundCarrier,
     private readonly clock: Clock,
   ) {}
@@ -56,7 +59,7 @@ export class DueRefunds {
       const { where, order } = SCOPES[options.scope];
       report.refunds = await this.db.query<{ id: string; status: RefundStatus }[]>(
         `SELECT id, status FROM refunds WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3`,
-        [this.clock.now(), '', options.limit],
+        [this.clock.now(), '', options.limit, this.provider.name],
       );
       return report;
     }
@@ -77,11 +80,11 @@ export class DueRefunds {
     const { where, order } = SCOPES[scope];
     const now = this.clock.now();
     const [claimed] = await this.db.query<[{ id: string }[], number]>(
-      `UPDATE refunds SET lease_until = $4, checked_at = $1, checks = checks + 1
+      `UPDATE refunds SET lease_until = $5, checked_at = $1, checks = checks + 1
        WHERE id = ANY (ARRAY(
          SELECT id FROM refunds WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
        RETURNING id`,
-      [now, last, limit, after(now, LEASE)],
+      [now, last, limit, this.provider.name, after(now, LEASE)],
     );
     return claimed.map((row) => row.id);
   }

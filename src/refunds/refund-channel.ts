@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { crashPoint } from '../common/crash-points.js';
+import { DomainError } from '../common/errors.js';
+import type { Payment } from '../payments/payment.entity.js';
 import {
   type AbnormalRefundTarget,
   type ChannelRefund,
@@ -20,6 +22,11 @@ export class RefundChannel {
   /** WeChat wants a pause between the parts of a payment. The mock does not mind. */
   get wantsPauses(): boolean {
     return this.provider.name !== 'mock';
+  }
+
+  /** @throws DomainError `other_provider`: a pretend channel knows nothing of real money, nor the other way round */
+  assertOurs(payment: Payment): void {
+    if (payment.provider !== this.provider.name) throw new DomainError('other_provider');
   }
 
   async send(order: ChannelRefundOrder): Promise<ChannelRefund> {

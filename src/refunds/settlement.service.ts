@@ -58,18 +58,24 @@ export class RefundSettlement {
   async lock(tx: EntityManager, refundIds: string[]): Promise<RefundBatch> {
     const ids = [...new Set(refundIds)];
     const paymentIds = await this.rows.paymentIds(tx, ids);
-    const orders = await this.orders.lockByPayments(tx, paymentIds);
-    const payments = await this.payments.read(tx, paymentIds, []);
-    return new RefundBatch(orders, payments, await this.rows.read(tx, ids));
+    // Issued together, they run in this order: what is read is read under the lock.
+    const [orders, payments, refunds] = await Promise.all([
+      this.orders.lockByPayments(tx, paymentIds),
+      this.payments.read(tx, paymentIds, []),
+      this.rows.read(tx, ids),
+    ]);
+    return new RefundBatch(orders, payments, refunds);
   }
 
   /** Writes whatever the batch changed, each move with its event and its notification. */
   async write(tx: EntityManager, batch: RefundBatch): Promise<void> {
-    await this.rows.save(tx, batch.changedRefunds());
-    await this.payments.save(tx, batch.changedPayments());
-    await this.orders.save(tx, batch.changedOrders());
-    await this.history.add(tx, batch.moves);
-    await this.notifications.add(tx, batch.notifications);
+    await Promise.all([
+      this.rows.save(tx, batch.changedRefunds()),
+      this.payments.save(tx, batch.changedPayments()),
+      this.orders.save(tx, batch.changedOrders()),
+      this.history.add(tx, batch.moves),
+      this.notifications.add(tx, batch.notifications),
+    ]);
     await this.discrepancies.open(tx, batch.discrepancies);
     await this.discrepancies.resolveByItself(tx, batch.resolvedCases);
   }

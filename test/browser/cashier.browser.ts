@@ -1,18 +1,7 @@
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { startSimulator, type Simulator } from '../../simulator/index.js';
 import { type Merchant, merchantOf } from '../simulator/support/merchant.js';
-
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const PHONE = { width: 390, height: 844 };
+import { BROWSER_FLAGS, CHROMIUM, PHONE } from './browser.js';
 
 /** The payment sheet in a real browser, of the size of a phone. Fails, not skips, where there is no browser. */
 describe('the cashier page', () => {
@@ -25,7 +14,7 @@ describe('the cashier page', () => {
   beforeAll(async () => {
     sim = await startSimulator({ merchantName: '小店 Paydesk' });
     merchant = merchantOf(sim);
-    browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: BROWSER_FLAGS });
   });
 
   beforeEach(async () => {

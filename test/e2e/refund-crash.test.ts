@@ -13,7 +13,7 @@ const ask: Way = async (lab, point) => {
   const service = await lab.startService({ PAYDESK_CRASH_AT: point });
   const body = { payment_id: bought.paymentId, amount: 700 };
   const key = { 'idempotency-key': point };
-  await lab.dies(service, service.api(bought.customer.token).post('/refunds/', body, key));
+  await service.dies(service.api(bought.customer.token).post('/refunds/', body, key));
   await lab.shop.db.query(`UPDATE idempotency_keys SET locked_until = '-infinity'`);
   const again = await bought.customer.api.post<RefundView>('/refunds/', body, key);
   expect(again.status).toBe(201);
@@ -27,7 +27,7 @@ const ask: Way = async (lab, point) => {
 const carry: Way = async (lab, point) => {
   const id = await askFor(await paid(lab.shop, { amount: 1800 }), 700);
   const service = await lab.startService({ PAYDESK_CRASH_AT: point });
-  await lab.dies(service, service.api(await lab.operatorToken()).post(`/refunds/${id}/succeed/`));
+  await service.dies(service.api(await lab.operatorToken()).post(`/refunds/${id}/succeed/`));
   await carryOut(lab.shop, id);
   return id;
 };
@@ -40,7 +40,7 @@ const check: Way = async (lab, point) => {
   await lab.shop.sim.faults({ rules: [] });
   expect(await stateOf(lab.shop, id)).toBe('processing');
   await lab.makeOld();
-  await lab.dies(await lab.startService({ PAYDESK_CRASH_AT: point, JOBS_ENABLED: 'true' }));
+  await (await lab.startService({ PAYDESK_CRASH_AT: point, JOBS_ENABLED: 'true' })).dies();
   return id;
 };
 
@@ -51,7 +51,7 @@ const sendAgain: Way = async (lab, point) => {
   await carryOut(lab.shop, id);
   await lab.shop.sim.faults({ rules: [] });
   await lab.makeOld();
-  await lab.dies(await lab.startService({ PAYDESK_CRASH_AT: point, JOBS_ENABLED: 'true' }));
+  await (await lab.startService({ PAYDESK_CRASH_AT: point, JOBS_ENABLED: 'true' })).dies();
   return id;
 };
 
@@ -62,7 +62,7 @@ const refundNotice: Way = async (lab, point) => {
   const sent = await service.api(await lab.operatorToken()).post(`/refunds/${id}/succeed/`);
   expect(sent.body).toMatchObject({ status: 'processing' });
   lab.shop.sim.settleRefund(id, 'SUCCESS');
-  await lab.dies(service);
+  await service.dies();
   return id;
 };
 
@@ -74,7 +74,7 @@ const lateMoney: Way = async (lab, point) => {
   expect((await service.api(bought.customer.token).post(`${bought.path}start/`)).status).toBe(200);
   await shop.db.query(`UPDATE payments SET status = 'closed', settled_at = now() WHERE id = $1`, [bought.paymentId]);
   shop.sim.pay(bought.paymentId);
-  await lab.dies(service);
+  await service.dies();
   const restarted = await lab.startService({}, service.port);
   shop.sim.resend(shop.sim.notices({ out_trade_no: bought.paymentId })[0]?.id ?? '');
   await shop.sim.settled();
@@ -92,7 +92,7 @@ const elsewhere: Way = async (lab, point) => {
   expect(await stateOf(lab.shop, id)).toBe('abnormal ABNORMAL');
   const service = await lab.startService({ PAYDESK_CRASH_AT: point });
   const target = { to: 'merchant_card' };
-  await lab.dies(service, service.api(await lab.operatorToken()).post(`/refunds/${id}/retry-abnormal/`, target));
+  await service.dies(service.api(await lab.operatorToken()).post(`/refunds/${id}/retry-abnormal/`, target));
   await lab.makeOld();
   await tick(lab.shop);
   expect(await stateOf(lab.shop, id)).toBe('abnormal ABNORMAL');

@@ -1,6 +1,16 @@
-import { freePort, startSimulated, type Simulated } from './simulated.js';
-import { type End, ServiceProcess } from './process.js';
 import { TokensService } from '../../src/auth/tokens.service.js';
+import { type Api, client } from './app.js';
+import { ServiceProcess } from './service-process.js';
+import { freePort, startSimulated, type Simulated } from './simulated.js';
+
+/** A process of the service beside the one that stays. */
+export interface Doomed {
+  port: number;
+  api(token: string): Api;
+  kill(): Promise<unknown>;
+  /** Resolves when it has been killed, by itself, over this request or by its own timers. */
+  dies(request?: Promise<unknown>): Promise<void>;
+}
 
 /**
  * A service that stays, in this process, and others beside it on the same database that are killed. Time is that on the
@@ -13,45 +23,45 @@ export class CrashLab {
     return new CrashLab(await startSimulated({ simulator: { signatureClock: 'real', refundDelayMs: null } }));
   }
 
-  /** A process of its own whose notices come to itself; it dies at the step `PAYDESK_CRASH_AT`. */
-  async startService(env: Record<string, string>, port?: number): Promise<ServiceProcess> {
+  /** A process whose notices come to itself; it dies at the step `PAYDESK_CRASH_AT`. The port: one that it had before. */
+  async startService(env: Record<string, string>, port?: number): Promise<Doomed> {
     const own = port ?? (await freePort());
     const base = `http://127.0.0.1:${own}/api`;
-    return ServiceProcess.start(
-      {
-        ...this.shop.env,
-        DATABASE_URL: this.shop.databaseUrl,
-        JOBS_ENABLED: 'false',
-        WECHAT_PAY_NOTIFY_URL: `${base}/payments/callback/wechat/`,
-        WECHAT_PAY_REFUND_NOTIFY_URL: `${base}/refunds/callback/wechat/`,
-        ...env,
+    const service = await ServiceProcess.start({
+      ...this.shop.env,
+      NODE_ENV: 'test',
+      DATABASE_URL: this.shop.databaseUrl,
+      JOBS_ENABLED: 'false',
+      LOGINS_PER_MINUTE: '100000',
+      PORT: String(own),
+      WECHAT_PAY_NOTIFY_URL: `${base}/payments/callback/wechat/`,
+      WECHAT_PAY_REFUND_NOTIFY_URL: `${base}/refunds/callback/wechat/`,
+      ...env,
+    });
+    return {
+      port: own,
+      api: (token) => client(service.url, token),
+      kill: () => service.end('SIGKILL'),
+      async dies(request = Promise.resolve()) {
+        await request.catch(() => undefined);
+        expect(await service.exited).toEqual([null, 'SIGKILL']);
       },
-      own,
-    );
-  }
-
-  /** The process is killed, by itself, over this request. */
-  async dies(service: ServiceProcess, request: Promise<unknown> = Promise.resolve()): Promise<void> {
-    const answered: Promise<End> = request.then(
-      () => service.ended,
-      () => service.ended,
-    );
-    expect(await answered).toBe('SIGKILL');
+    };
   }
 
   async operatorToken(): Promise<string> {
-    const { token } = await this.shop.app
-      .get(TokensService)
-      .issue({ id: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB', role: 'operator' });
-    return token;
+    const operator = { id: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB', role: 'operator' } as const;
+    return (await this.shop.app.get(TokensService).issue(operator)).token;
   }
 
   /** What is under way is due, and what a dead process had in hand is given back: as if minutes had passed. */
   async makeOld(): Promise<void> {
-    for (const table of ['payments', 'refunds']) {
+    for (const [table, open] of [
+      ['payments', `'init', 'processing'`],
+      ['refunds', `'processing', 'abnormal'`],
+    ]) {
       await this.shop.db.query(
-        `UPDATE ${table} SET next_check_at = now() - interval '1 second', lease_until = NULL
-         WHERE status IN ('init', 'processing', 'abnormal')`,
+        `UPDATE ${table} SET next_check_at = now() - interval '1 second', lease_until = NULL WHERE status IN (${open})`,
       );
     }
   }

@@ -14,17 +14,20 @@ const BUILT = resolve('dist/src');
 
 /** Nothing of this machine's environment: what is not said here is not set. */
 function launch(script: string, words: string[], env: Record<string, string>, cwd: string): ChildProcess {
-  return spawn(process.execPath, [resolve(BUILT, script), ...words], { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(process.execPath, [resolve(BUILT, script), ...words], { env, cwd, stdio: ['pipe', 'pipe', 'pipe'] });
 }
 
-/** Runs a built program to its end, in a folder that has no `.env`. */
+/** Runs a built program to its end, in a folder that has no `.env`, with this on its standard input. */
 export async function runBuilt(
   script: 'cli.js' | 'main.js',
   words: string[],
   env: Record<string, string>,
   cwd = resolve('test'),
+  input = '',
 ): Promise<Ended> {
   const child = launch(script, words, env, cwd);
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(input);
   const [stdout, stderr, [code]] = await Promise.all([
     textOf(child.stdout),
     textOf(child.stderr),
@@ -46,6 +49,7 @@ export class ServiceProcess {
 
   private constructor(private readonly child: ChildProcess) {
     this.exited = once(child, 'exit') as typeof this.exited;
+    child.stdin?.end();
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
         this.output += chunk.toString('utf8');

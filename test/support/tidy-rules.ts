@@ -48,6 +48,7 @@ export const TIDY_RULES: TidyRule[] = [
     allowed: {
       'src/config/settings.ts': 'the one place that reads the environment',
       'simulator/main.ts': OWN_SETTINGS,
+      'test/browser/browser.ts': 'asked for on the command line: pictures are taken anew',
       'test/support/database.ts': TEST_SERVER,
       'test/support/global-setup.mjs': TEST_SERVER,
     },

@@ -1,5 +1,5 @@
 import { Clock } from '../../common/clock.js';
-import { CallbackFact, CallbackRefused, ChannelPayment, RawCallback } from '../payment-provider.js';
+import { CallbackFact, CallbackRefused, ChannelPayment, ChannelRefund, RawCallback } from '../payment-provider.js';
 import { readPayment, readRefund } from './facts.js';
 import { JsonObject, NotAsDocumented, idField, objectField, optionalId, parseObject, textField } from './json.js';
 import { KeyRing } from './key-ring.js';
@@ -54,7 +54,7 @@ function translate(envelope: JsonObject, apiV3Key: Buffer): CallbackFact {
         kind: 'refund',
         eventType,
         notificationId,
-        refund: readRefund(open(envelope, 'refund', apiV3Key), 'refund_status'),
+        refund: readNotifiedRefund(open(envelope, 'refund', apiV3Key)),
       };
     default:
       // Genuine, but of another product: refusing it would only make it come fifteen times.
@@ -88,4 +88,16 @@ function readNotifiedPayment(json: JsonObject): ChannelPayment {
     throw new NotAsDocumented('wrong_field', 'amount is not complete');
   if (payment.paidAt === null) throw new NotAsDocumented('wrong_field', 'success_time is not present');
   return payment;
+}
+
+/** A notice about a refund says all that has to be compared (manual, page 4013071196). */
+function readNotifiedRefund(json: JsonObject): ChannelRefund {
+  const refund = readRefund(json, 'refund_status');
+  if (refund.amountFen === null || refund.totalFen === null)
+    throw new NotAsDocumented('wrong_field', 'amount is not complete');
+  if (refund.mchid === null) throw new NotAsDocumented('wrong_field', 'mchid is not present');
+  if (refund.outTradeNo === null) throw new NotAsDocumented('wrong_field', 'out_trade_no is not present');
+  if (refund.state === 'succeeded' && refund.succeededAt === null)
+    throw new NotAsDocumented('wrong_field', 'success_time is not present');
+  return refund;
 }

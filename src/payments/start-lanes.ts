@@ -1,0 +1,139 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, EntityManager } from 'typeorm';
+import type { Cause } from '../common/cause.js';
+import { after, Clock } from '../common/clock.js';
+import { crashPoint } from '../common/crash-points.js';
+import { DomainError } from '../common/errors.js';
+import { Lane, LOCK_WAIT } from '../common/lane.js';
+import { setLocal } from '../database/sql.js';
+import { OrdersService } from '../orders/orders.service.js';
+import type { ChannelOrder, Prepay } from '../provider/payment-provider.js';
+import { channelOrder, ChannelOrders } from './channel-orders.js';
+import { type Move, PaymentHistory } from './history.service.js';
+import { Payment } from './payment.entity.js';
+import { PaymentRows } from './payments.repository.js';
+import { FIRST_CHECK } from './payments.service.js';
+import { notOpen } from './refusals.js';
+
+/** A payment that may be placed now, and what the channel is told of it. */
+export interface Intended {
+  payment: Payment;
+  order: ChannelOrder;
+}
+
+interface Intent {
+  id: string;
+  cause: Cause;
+}
+
+interface Keeping {
+  payment: Payment;
+  prepay: Prepay;
+}
+
+const LIMITS = { maxBatch: 100, maxWaiting: 1000 };
+
+/** The two writes of a start, before and after its call; starts that come together share them (see {@link Lane}). */
+@Injectable()
+export class StartLanes {
+  private readonly intents: Lane<Intent, Intended | DomainError>;
+  private readonly keepings: Lane<Keeping, Payment>;
+
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly orders: OrdersService,
+    private readonly rows: PaymentRows,
+    private readonly channelOrders: ChannelOrders,
+    private readonly history: PaymentHistory,
+    private readonly clock: Clock,
+  ) {
+    this.intents = new Lane((batch, patient) => this.intendAll(batch, patient), { ...LIMITS, keyOf: ({ id }) => id });
+    this.keepings = new Lane((batch, patient) => this.keepAll(batch, patient), {
+      ...LIMITS,
+      keyOf: ({ payment }) => payment.id,
+    });
+  }
+
+  /** Commits the intent to call. @throws DomainError `payment_expired`, `payment_not_open`, `other_provider` */
+  async intend(id: string, cause: Cause): Promise<Intended> {
+    const intended = await this.intents.submit({ id, cause });
+    if (intended instanceof DomainError) throw intended;
+    return intended;
+  }
+
+  /** Saves a prepay id, unless the payment has a newer one or is settled; answers the payment as it then is. */
+  keep(payment: Payment, prepay: Prepay): Promise<Payment> {
+    return this.keepings.submit({ payment, prepay });
+  }
+
+  private intendAll(batch: Intent[], patient: boolean): Promise<(Intended | DomainError)[]> {
+    return this.db.transaction(async (tx) => {
+      const ids = batch.map(({ id }) => id);
+      const [payments, facts] = await Promise.all([this.lock(tx, ids, patient), this.channelOrders.facts(tx, ids)]);
+      const started: Payment[] = [];
+      const moves: Move[] = [];
+      const answers = batch.map(({ id, cause }) => {
+        const payment = payments.get(id);
+        const known = facts.get(id);
+        if (!payment || !known) return new DomainError('not_found');
+        const refusal = this.refusal(payment);
+        if (refusal) return refusal;
+        if (payment.status === 'init') moves.push(this.begin(payment, started, cause));
+        return { payment, order: channelOrder(payment, known) };
+      });
+      await Promise.all([this.rows.saveStarts(tx, started), this.history.add(tx, moves)]);
+      crashPoint('payment.start.before_intent');
+      return answers;
+    });
+  }
+
+  private refusal(payment: Payment): DomainError | null {
+    if (!payment.isOpen) return notOpen(payment);
+    if (payment.hasExpired(this.clock.now())) return new DomainError('payment_expired');
+    return this.channelOrders.isOurs(payment) ? null : new DomainError('other_provider');
+  }
+
+  private begin(payment: Payment, started: Payment[], cause: Cause): Move {
+    const now = this.clock.now();
+    payment.moveTo('processing', now);
+    payment.startedAt = now;
+    payment.nextCheckAt = after(now, FIRST_CHECK);
+    started.push(payment);
+    const { orderId, id: paymentId } = payment;
+    return { noun: 'payment', orderId, paymentId, from: 'init', to: 'processing', cause };
+  }
+
+  /** The first live prepay id that is saved wins, so that starts that race hand out one and the same. */
+  private keepAll(batch: Keeping[], patient: boolean): Promise<Payment[]> {
+    return this.db.transaction(async (tx) => {
+      const ids = batch.map(({ payment }) => payment.id);
+      const [, payments] = await Promise.all([
+        // Should the database lose it in a crash, the next start asks for another one: nobody waits for the disk here.
+        setLocal(tx, 'synchronous_commit', 'off'),
+        this.lock(tx, ids, patient),
+      ]);
+      const changed = new Set<Payment>();
+      const kept = batch.map(({ payment, prepay }) => {
+        const current = payments.get(payment.id) ?? payment;
+        if (!current.isOpen || (current.prepayId && current.prepayId !== payment.prepayId)) return current;
+        current.prepayId = prepay.prepayId;
+        current.prepayExpiresAt = prepay.expiresAt;
+        changed.add(current);
+        return current;
+      });
+      await this.rows.savePrepays(tx, [...changed]);
+      return kept;
+    });
+  }
+
+  /** Locks the orders, then reads the payments: issued together, they run in this order. */
+  private async lock(tx: EntityManager, ids: string[], patient: boolean): Promise<Map<string, Payment>> {
+    const [, , payments] = await Promise.all([
+      setLocal(tx, 'lock_timeout', patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane),
+      this.orders.lockByPayments(tx, ids),
+      this.rows.read(tx, ids, []),
+    ]);
+    return new Map(payments.map((payment) => [payment.id, payment]));
+  }
+}
