@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { PUBLISHED_BILL } from '../support/bill-text.js';
+import { everything } from '../support/bills.js';
+import { type Ended, runBuilt } from '../support/service-process.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
+
+jest.setTimeout(120_000);
+
+interface Printed {
+  run_id: string | null;
+  lines: number;
+  differences: Record<string, number>;
+}
+
+describe('npm run cli -- reconcile_bill', () => {
+  let shop: Simulated;
+  let folder: string;
+
+  beforeAll(async () => {
+    shop = await startSimulated();
+    folder = await mkdtemp(join(tmpdir(), 'paydesk-bill-'));
+    await writeFile(join(folder, 'bill.csv.gz'), gzipSync(readFileSync(PUBLISHED_BILL)));
+  });
+  afterAll(async () => {
+    await shop.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const run = (...words: string[]): Promise<Ended> =>
+    runBuilt('cli.js', ['reconcile_bill', ...words], { ...shop.env, DATABASE_URL: shop.databaseUrl });
+
+  it('takes a downloaded bill, plain or gzip, and with --dry-run changes nothing', async () => {
+    const before = await everything(shop);
+    const [plain, zipped] = await Promise.all([
+      run('--date', '2019-02-19', '--file', PUBLISHED_BILL, '--dry-run', '--json'),
+      run('--date', '2019-02-19', '--file', join(folder, 'bill.csv.gz'), '--dry-run', '--json'),
+    ]);
+    expect(zipped).toEqual(plain);
+    const printed = JSON.parse(plain.stdout) as Printed;
+    expect(printed).toMatchObject({ dry_run: true, run_id: null, lines: 45 });
+    expect(printed.differences.missing_here).toBeGreaterThan(0);
+    expect(plain.code).toBe(1);
+    expect(await everything(shop)).toEqual(before);
+  });
+
+  it.each([
+    [[], '--date'],
+    [['--date', '2026-02-30'], '--date'],
+    [['--date', '2019-02-19', '--file', 'nowhere.csv'], '--file'],
+  ])('%j is wrong usage', async (words, named) => {
+    const { code, stderr } = await run(...words);
+    expect([code, stderr.includes(named)]).toEqual([2, true]);
+  });
+});
