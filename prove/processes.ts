@@ -9,6 +9,10 @@ import { DIRECTORY } from './place.js';
 
 const READY_WITHIN = 60_000;
 
+/** Whatever is left when a proof ends goes with it. */
+const children = new Set<ChildProcess>();
+process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+
 /** A program of ours in a process of its own, on a port that it keeps when it is killed and started again. */
 export class Program {
   private child: ChildProcess | null = null;
@@ -35,6 +39,8 @@ export class Program {
       env: this.env,
       stdio: ['ignore', log, log],
     });
+    children.add(child);
+    child.once('exit', () => children.delete(child));
     const until = performance.now() + READY_WITHIN;
     while (!(await answers(`${this.url}${this.ready}`))) {
       if (child.exitCode !== null || performance.now() > until)
