@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseEnv } from 'node:util';
@@ -67,6 +67,8 @@ export async function startSimulatorProgram(
   args.push(`--seed=${seed}`, `--refund-delay=${refundDelaySeconds}`);
   const program = new Program('dist/simulator/main.js', args, {}, port, '/_sim/clock');
   await program.start();
+  // It answers a moment before its keys are written.
+  while (!existsSync(`${folder}/.env`)) await sleep(50);
   return { program, env: parseEnv(readFileSync(`${folder}/.env`, 'utf8')) as Record<string, string> };
 }
 

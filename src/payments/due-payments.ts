@@ -52,8 +52,9 @@ const RHYTHM = [5 * SECOND, 30 * SECOND, MINUTE, 3 * MINUTE, 5 * MINUTE, 10 * MI
 /** A claimed payment belongs to its process for so long; a dead one's claim runs out. */
 const LEASE = 60 * SECOND;
 const BATCH = 100;
-/** Questions under way at once. */
-const IN_FLIGHT = 16;
+/** Batches under way at once, and questions of each. */
+const LANES = 2;
+const IN_FLIGHT = 8;
 
 // Statuses are literals, not parameters: only so does the planner use the partial indexes on what is open.
 const OPEN = `status IN ('init', 'processing') AND provider = $4 AND (lease_until IS NULL OR lease_until <= $1)`;
@@ -87,18 +88,21 @@ export class DuePayments {
     if (options.dryRun) return this.preview(options, report);
     let last = '';
     let taken = 0;
-    // The next batch is claimed while the last one is asked about and settled.
-    let underWay: Promise<void> = Promise.resolve();
-    while (taken < options.limit) {
-      const batch = this.claim(options.scope, last, Math.min(BATCH, options.limit - taken));
-      const [claimed] = await Promise.all([batch, underWay]);
-      if (claimed.length === 0) break;
-      crashPoint('payment.check.after_claim');
-      taken += claimed.length;
-      last = claimed.reduce((max, payment) => (payment.id > max ? payment.id : max), last);
-      underWay = this.check(claimed, options.cause, report).then(() => options.onProgress?.(report.checked));
-    }
-    await underWay;
+    // While one batch waits for the channel or its commit, the other goes on.
+    const lane = async (): Promise<void> => {
+      while (taken < options.limit) {
+        const wanted = Math.min(BATCH, options.limit - taken);
+        taken += wanted;
+        const claimed = await this.claim(options.scope, last, wanted);
+        taken -= wanted - claimed.length;
+        if (claimed.length === 0) return;
+        crashPoint('payment.check.after_claim');
+        last = claimed.reduce((max, payment) => (payment.id > max ? payment.id : max), last);
+        await this.check(claimed, options.cause, report);
+        options.onProgress?.(report.checked);
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
     return report;
   }
 

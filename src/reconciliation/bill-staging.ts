@@ -12,7 +12,7 @@ import {
 import type { ChinaDay } from './china-day.js';
 
 /** Lines written at once: enough to be fast, few enough to hold. */
-const CHUNK = 5000;
+const CHUNK = 2000;
 
 /**
  * A day's bill in temporary tables of one connection: compared in sets by the database, gone when the connection is,
