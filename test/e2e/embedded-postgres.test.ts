@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
 import { join } from 'node:path';
 import { eventually, Owner, query, serverPid, serversOf } from '../support/embedded.js';
 
@@ -200,8 +199,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await query(service.url, 'SELECT n FROM kept_4')).toEqual([{ n: 7 }]);
     await service.end();
     // A child of the server that fell may need a moment to notice that it is alone.
-    for (let tries = 0; tries < 100 && (await serversOf(directory)).length > 0; tries += 1) await pause(100);
-    expect(await serversOf(directory)).toEqual([]);
+    await eventually(async () => (await serversOf(directory)).length === 0);
   });
 
   it('gives a command the server of the running service', async () => {
