@@ -1,14 +1,14 @@
-import { createCipheriv, createHash, createPrivateKey, sign } from 'node:crypto';
-import pg from 'pg';
-import { Clock, HOUR, after } from '../src/common/clock.js';
+import { createHash } from 'node:crypto';
+import { Clock } from '../src/common/clock.js';
 import { newId, nonce } from '../src/common/ids.js';
+import { bareStatements } from './bare.js';
 import type { Bench } from './bench.js';
 import type { Job, JobInput } from './job.js';
-import { httpRequest, inParallel, sendAll } from './load.js';
+import { numbers, sendAll } from './load.js';
+import { chinaTime, signedNotices } from './notices.js';
 import { addOpen, AMOUNT_FEN, countOpen, CUSTOMER, OPEN, rowId, sizeOf, transactionId } from './rows.js';
 
 const PATH = '/api/payments/callback/wechat/';
-const CONNECTIONS = 8;
 const clock = new Clock();
 
 /** Signed notices of payments against the rows that they write, in bare SQL. */
@@ -42,32 +42,18 @@ export const callback: Bench = {
   },
 };
 
-/** Notices are sealed and signed before the clock runs. */
 const notices: Job = (input) => {
   const { first, count, port, concurrency } = numbers(input);
-  const key = createPrivateKey(String(input.platformPrivateKey));
-  const paidAt = chinaTime(clock.now());
-  const timestamp = String(Math.floor(clock.now().getTime() / 1000));
-  const requests = Array.from({ length: count }, (_, index) => {
-    const body = notice(input, first + index, paidAt);
-    const random = nonce();
-    const headers = {
-      'Content-Type': 'application/json',
-      'User-Agent': 'Mozilla/4.0',
-      Accept: '*/*',
-      'Wechatpay-Timestamp': timestamp,
-      'Wechatpay-Nonce': random,
-      'Wechatpay-Signature': sign('sha256', Buffer.from(`${timestamp}\n${random}\n${body}\n`), key).toString('base64'),
-      'Wechatpay-Signature-Type': 'WECHATPAY2-SHA256-RSA2048',
-      'Wechatpay-Serial': String(input.publicKeyId),
-    };
-    return httpRequest(port, PATH, headers, body);
-  });
+  const requests = signedNotices(input, PATH, count, (index) => ({
+    eventType: 'TRANSACTION.SUCCESS',
+    originalType: 'transaction',
+    content: paidContent(input, first + index),
+  }));
   return Promise.resolve({ run: () => sendAll(port, concurrency, requests) });
 };
 
-function notice(input: JobInput, number: number, paidAt: string): string {
-  const content = JSON.stringify({
+function paidContent(input: JobInput, number: number): Record<string, unknown> {
+  return {
     mchid: input.mchid,
     appid: input.appid,
     out_trade_no: rowId('pay', OPEN, number),
@@ -77,28 +63,10 @@ function notice(input: JobInput, number: number, paidAt: string): string {
     trade_state_desc: '支付成功',
     bank_type: 'OTHERS',
     attach: rowId('pay', OPEN, number),
-    success_time: paidAt,
+    success_time: chinaTime(),
     payer: { openid: CUSTOMER.openid },
     amount: { total: AMOUNT_FEN, payer_total: AMOUNT_FEN, currency: 'CNY', payer_currency: 'CNY' },
-  });
-  const iv = nonce().slice(0, 12);
-  const cipher = createCipheriv('aes-256-gcm', Buffer.from(String(input.apiV3Key)), Buffer.from(iv));
-  cipher.setAAD(Buffer.from('transaction'));
-  const sealed = Buffer.concat([cipher.update(content), cipher.final(), cipher.getAuthTag()]);
-  return JSON.stringify({
-    id: `EV-${nonce()}`,
-    create_time: paidAt,
-    resource_type: 'encrypt-resource',
-    event_type: 'TRANSACTION.SUCCESS',
-    summary: '支付成功',
-    resource: {
-      original_type: 'transaction',
-      algorithm: 'AEAD_AES_256_GCM',
-      ciphertext: sealed.toString('base64'),
-      associated_data: 'transaction',
-      nonce: iv,
-    },
-  });
+  };
 }
 
 /** The rows that one callback changes and adds, as one statement. */
@@ -124,15 +92,8 @@ const ROWS = `
                          out_trade_no, serial, body_sha256, body_bytes, request_id)
   SELECT $6, $3, 'wechat', 'applied', 200, '127.0.0.1', 'TRANSACTION.SUCCESS', $7, paid.id, $8, $9, 1100, $4 FROM paid`;
 
-const rows: Job = async (input) => {
+const rows: Job = (input) => {
   const { first, count } = numbers(input);
-  const clients = await Promise.all(
-    Array.from({ length: CONNECTIONS }, async () => {
-      const client = new pg.Client({ connectionString: String(input.databaseUrl) });
-      await client.connect();
-      return client;
-    }),
-  );
   const serial = 'PUB_KEY_ID_0119000091912026112300000001';
   const values = Array.from({ length: count }, (_, index) => {
     const number = first + index;
@@ -141,28 +102,7 @@ const rows: Job = async (input) => {
     return [rowId('pay', OPEN, number), transactionId(number), clock.now(), request, newId('ntf', clock),
       newId('cbk', clock), `EV-${nonce()}`, serial, hash]; // prettier-ignore
   });
-  return {
-    async run() {
-      try {
-        return await inParallel(count, CONNECTIONS, async (index, lane) => {
-          const done = await clients[lane]?.query({ name: 'callback', text: ROWS, values: values[index] });
-          return done?.rowCount === 1;
-        });
-      } finally {
-        await Promise.all(clients.map((client) => client.end()));
-      }
-    },
-  };
+  return bareStatements(String(input.databaseUrl), ROWS, values);
 };
-
-function numbers(input: JobInput): { first: number; count: number; port: number; concurrency: number } {
-  const [first, count, port, concurrency] = [input.first, input.count, input.port, input.concurrency].map(Number);
-  return { first: first ?? 0, count: count ?? 0, port: port ?? 0, concurrency: concurrency ?? 1 };
-}
-
-const chinaTime = (at: Date): string =>
-  `${after(at, 8 * HOUR)
-    .toISOString()
-    .slice(0, 19)}+08:00`;
 
 export const CALLBACK_JOBS = { 'callback.notices': notices, 'callback.rows': rows };

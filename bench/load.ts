@@ -1,3 +1,4 @@
+import type { JobInput } from './job.js';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { JobResult } from './job.js';
@@ -99,4 +100,10 @@ export function httpRequest(port: number, path: string, headers: Record<string, 
   const all = { Host: `127.0.0.1:${port}`, 'Content-Length': String(Buffer.byteLength(body)), ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
   return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** The figures that every job is given. */
+export function numbers(input: JobInput): { first: number; count: number; port: number; concurrency: number } {
+  const [first, count, port, concurrency] = [input.first, input.count, input.port, input.concurrency].map(Number);
+  return { first: first ?? 0, count: count ?? 0, port: port ?? 0, concurrency: concurrency ?? 1 };
 }

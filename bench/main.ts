@@ -4,13 +4,14 @@ import type { Bench } from './bench.js';
 import { callback, CALLBACK_JOBS } from './callback.js';
 import { CHANNEL_JOBS } from './channel.js';
 import { reconcile, RECONCILE_JOBS } from './reconcile.js';
+import { refund, REFUND_JOBS } from './refund.js';
 import { type BenchOptions, type BenchResult, runBench } from './run.js';
 import { start, START_JOBS } from './start.js';
 import { serveJobs } from './worker.js';
 
 /** Every benchmark: one file each, which says what a request is and what it is compared with. */
-const BENCHES: readonly Bench[] = [callback, start, reconcile];
-const JOBS = { ...CHANNEL_JOBS, ...CALLBACK_JOBS, ...START_JOBS, ...RECONCILE_JOBS };
+const BENCHES: readonly Bench[] = [callback, start, refund, reconcile];
+const JOBS = { ...CHANNEL_JOBS, ...CALLBACK_JOBS, ...START_JOBS, ...REFUND_JOBS, ...RECONCILE_JOBS };
 
 const USAGE = `Usage: npm run bench -- [NAME] [options]
 
