@@ -88,16 +88,21 @@ export class DuePayments {
     if (options.dryRun) return this.preview(options, report);
     let last = '';
     let taken = 0;
+    // One claim after another, so that each goes on where the last one ended and nothing is asked about twice.
+    let claiming: Promise<Payment[]> = Promise.resolve([]);
+    const claimNext = async (): Promise<Payment[]> => {
+      const claimed = await this.claim(options.scope, last, Math.min(BATCH, options.limit - taken));
+      taken += claimed.length;
+      last = claimed.reduce((max, payment) => (payment.id > max ? payment.id : max), last);
+      return claimed;
+    };
     // While one batch waits for the channel or its commit, the other goes on.
     const lane = async (): Promise<void> => {
-      while (taken < options.limit) {
-        const wanted = Math.min(BATCH, options.limit - taken);
-        taken += wanted;
-        const claimed = await this.claim(options.scope, last, wanted);
-        taken -= wanted - claimed.length;
+      for (;;) {
+        claiming = claiming.then(claimNext);
+        const claimed = await claiming;
         if (claimed.length === 0) return;
         crashPoint('payment.check.after_claim');
-        last = claimed.reduce((max, payment) => (payment.id > max ? payment.id : max), last);
         await this.check(claimed, options.cause, report);
         options.onProgress?.(report.checked);
       }
