@@ -155,12 +155,12 @@ export class PaymentsService {
   }
 
   /** Asks the channel whatever we think we know, and takes over what it says: for a difference found in a bill. */
-  async recheck(id: string, cause: Cause): Promise<{ status: string; changed: boolean; channel: string }> {
-    const before = await this.get(id);
+  async recheck(id: string, cause: Cause): Promise<{ status: string; channel: string }> {
+    const payment = await this.get(id);
     try {
-      const seen = await this.provider.queryPayment(await this.channelOrders.of(before));
+      const seen = await this.provider.queryPayment(await this.channelOrders.of(payment));
       const { status } = await this.settle(seen, cause);
-      return { status, changed: status !== before.status, channel: seen.state };
+      return { status, channel: seen.state };
     } catch (error) {
       if (error instanceof ProviderError) throw channelError(error);
       throw error;

@@ -74,17 +74,16 @@ export class RefundCarrier {
   }
 
   /** Asks the channel whatever we think we know, and takes over what it says: for a difference found in a bill. */
-  async recheck(id: string, cause: Cause): Promise<{ status: string; changed: boolean; channel: string }> {
-    const { before, order } = await this.db.transaction(async (tx) => {
+  async recheck(id: string, cause: Cause): Promise<{ status: string; channel: string }> {
+    const order = await this.db.transaction(async (tx) => {
       const locked = (await this.settlement.lock(tx, [id])).get(id);
       if (!locked) throw new DomainError('not_found');
-      const { refund, payment } = locked;
-      return { before: refund.status, order: toChannelOrder(refund, payment, locked.order.metadata) };
+      return toChannelOrder(locked.refund, locked.payment, locked.order.metadata);
     });
     try {
       const seen = await this.channel.ask(order);
       const { status } = await this.settle(seen, cause);
-      return { status, changed: status !== before, channel: seen.state };
+      return { status, channel: seen.state };
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       throw new DomainError('channel_unavailable', error.code);
