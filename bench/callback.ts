@@ -7,6 +7,7 @@ import type { Job, JobInput } from './job.js';
 import { numbers, sendAll } from './load.js';
 import { chinaTime, signedNotices } from './notices.js';
 import { addOpen, AMOUNT_FEN, countOpen, CUSTOMER, OPEN, rowId, sizeOf, transactionId } from './rows.js';
+import { withCpu } from './service.js';
 
 const PATH = '/api/payments/callback/wechat/';
 const clock = new Clock();
@@ -19,10 +20,7 @@ export const callback: Bench = {
   async service({ db, keys, service, load, concurrency }, range) {
     await addOpen(db, keys, { status: 'processing', ...range });
     const run = await load.prepare('callback.notices', { ...range, ...keys, port: service.port, concurrency });
-    const before = service.cpuSeconds();
-    const result = await run();
-    const used = service.cpuSeconds();
-    return { ...result, cpuSeconds: before === null || used === null ? null : used - before };
+    return withCpu(service, run);
   },
 
   async baseline({ db, keys, load, databaseUrl, concurrency }, range) {

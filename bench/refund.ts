@@ -7,6 +7,7 @@ import type { Job, JobInput } from './job.js';
 import { numbers, sendAll } from './load.js';
 import { chinaTime, signedNotices } from './notices.js';
 import { addOpen, AMOUNT_FEN, OPEN, rowId, sizeOf, transactionId } from './rows.js';
+import { withCpu } from './service.js';
 
 const PATH = '/api/refunds/callback/wechat/';
 const clock = new Clock();
@@ -23,10 +24,7 @@ export const refund: Bench = {
     await addUnderWay(bed, range);
     const { keys, service, load, concurrency } = bed;
     const run = await load.prepare('refund.notices', { ...range, ...keys, port: service.port, concurrency });
-    const before = service.cpuSeconds();
-    const result = await run();
-    const used = service.cpuSeconds();
-    return { ...result, cpuSeconds: before === null || used === null ? null : used - before };
+    return withCpu(service, run);
   },
 
   async baseline(bed, range) {

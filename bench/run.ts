@@ -122,6 +122,11 @@ class OpenBed {
     await bench.check(bed, this.served);
     const memory = bed.service.memory();
     const of = (pick: (round: Round) => number): number => median(services.map(pick));
+    // Null where no round has it: nobody waited for an answer.
+    const latency = (pick: (round: Round) => number | null): number | null => {
+      const values = services.flatMap((round) => pick(round) ?? []);
+      return values.length === 0 ? null : rounded(median(values));
+    };
     const perSecond = of(rate);
     const baseline = median(baselines.map(rate));
     const counted = services.every((round) => round.cpuSeconds !== null);
@@ -131,8 +136,8 @@ class OpenBed {
       rows: bed.rows,
       concurrency: bed.concurrency,
       requests_per_second: rounded(perSecond, 0),
-      p50_ms: rounded(of((round) => round.p50 ?? NaN)),
-      p99_ms: rounded(of((round) => round.p99 ?? NaN)),
+      p50_ms: latency((round) => round.p50),
+      p99_ms: latency((round) => round.p99),
       cpu_ms_per_request: counted
         ? rounded(
             of((round) => ((round.cpuSeconds ?? 0) * 1000) / round.count),

@@ -4,6 +4,8 @@ import { openSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { JobResult } from './job.js';
+import type { Round } from './statistics.js';
 
 /** Ticks of `/proc/PID/stat` in a second: fixed on Linux for programs. */
 const TICKS = 100;
@@ -77,4 +79,12 @@ function memory(pid: number): { now: number; peak: number } | null {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const read = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
   return { now: read('VmRSS'), peak: read('VmHWM') };
+}
+
+/** One round of requests, with the CPU seconds that the service spent on it. */
+export async function withCpu(service: Service, run: () => Promise<JobResult>): Promise<Round> {
+  const before = service.cpuSeconds();
+  const result = await run();
+  const after = service.cpuSeconds();
+  return { ...result, cpuSeconds: before === null || after === null ? null : after - before };
 }

@@ -4,6 +4,7 @@ import type { Bed, Bench } from './bench.js';
 import type { Job } from './job.js';
 import { httpRequest, inParallel, sendAll } from './load.js';
 import { addOpen, countOpen, CUSTOMER, OPEN, rowId, sizeOf } from './rows.js';
+import { withCpu } from './service.js';
 
 /** Starts of payments against the cryptography that each of them needs: nothing can make a start cheaper than that. */
 export const start: Bench = {
@@ -15,10 +16,7 @@ export const start: Bench = {
     await addOpen(db, keys, { status: 'init', ...range });
     const token = await customersToken(bed);
     const run = await load.prepare('start.requests', { ...range, token, port: service.port, concurrency });
-    const before = service.cpuSeconds();
-    const result = await run();
-    const used = service.cpuSeconds();
-    return { ...result, cpuSeconds: before === null || used === null ? null : used - before };
+    return withCpu(service, run);
   },
 
   async baseline({ keys, load, concurrency }, { count }) {
