@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { EntityManager, QueryRunner } from 'typeorm';
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 
 /** Connections of short transactions: null when the transaction was ended. */
 const bound = new WeakMap<QueryRunner, Client | null>();
@@ -22,6 +22,22 @@ export async function prepared<Row>(tx: EntityManager, name: string, text: strin
   const client = clientOf(tx) ?? (await connectionOf(tx));
   const result = await client.query({ name, text, values });
   return result.rows as Row[];
+}
+
+/** The same for one statement that needs no transaction. */
+export async function preparedAlone<Row>(
+  db: DataSource,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  const runner = db.createQueryRunner();
+  try {
+    const client = (await runner.connect()) as Client;
+    return (await client.query({ name, text, values })).rows as Row[];
+  } finally {
+    await runner.release();
+  }
 }
 
 /**
