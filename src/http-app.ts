@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import helmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import helmet from 'helmet';
 import { Logger } from 'nestjs-pino';
 import { AppModule, type AppOptions } from './app.module.js';
 import { CallbacksService } from './callbacks/callbacks.service.js';
@@ -13,6 +13,7 @@ import { isCallback } from './http/callback-route.js';
 import { Readiness } from './http/health.controller.js';
 import { assertHarmless } from './http/json-shape.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { logRequests } from './http/request-log.js';
 import { validation } from './http/validation.js';
 import { openApiDocument, serveDocs } from './openapi.js';
 
@@ -49,13 +50,17 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
   app.useGlobalFilters(filter);
   app.useGlobalPipes(validation());
   parseBodies(app);
-  await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
 
   const fastify = adapter.getInstance();
+  logRequests(fastify, options.settings);
+  // Made once: what the plugin for this framework does again for each request.
+  const protect = helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
   // Not an async hook: a reply is a thenable that settles when it was sent.
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
-    done();
+    // A channel is no browser.
+    if (isCallback(request.url)) done();
+    else protect(request.raw, reply.raw, (error) => done(error as Error | undefined));
   });
   // Else a client that keeps its connection would hold up the end of the process for as long as it likes.
   const readiness = app.get(Readiness);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject, webcrypto } from 'node:crypto';
 import { decodeProtectedHeader, errors, jwtVerify, SignJWT } from 'jose';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
@@ -12,14 +12,14 @@ import { type Caller, type Role, ROLES } from './public.js';
  */
 @Injectable()
 export class TokensService {
-  private readonly secret: KeyObject | null;
+  private readonly secret: Promise<webcrypto.CryptoKey> | null;
   private readonly publicKey: KeyObject | null;
 
   constructor(
     private readonly settings: Settings,
     private readonly clock: Clock,
   ) {
-    this.secret = settings.jwtSecret === null ? null : createSecretKey(Buffer.from(settings.jwtSecret, 'utf8'));
+    this.secret = settings.jwtSecret === null ? null : hmacKey(settings.jwtSecret);
     this.publicKey = settings.jwtPublicKey === null ? null : createPublicKey(settings.jwtPublicKey);
   }
 
@@ -38,7 +38,7 @@ export class TokensService {
       .setAudience(this.settings.jwtAudience)
       .setIssuedAt(now)
       .setExpirationTime(now + expiresIn)
-      .sign(this.secret);
+      .sign(await this.secret);
     return { token, expiresIn };
   }
 
@@ -47,7 +47,7 @@ export class TokensService {
     try {
       const { alg } = decodeProtectedHeader(token);
       const symmetric = alg === 'HS256';
-      const key = symmetric ? this.secret : this.publicKey;
+      const key = symmetric ? await this.secret : this.publicKey;
       if (!key) throw new DomainError('unauthenticated');
       const { payload } = await jwtVerify(token, key, {
         algorithms: symmetric ? ['HS256'] : ['RS256', 'ES256'],
@@ -70,4 +70,10 @@ export class TokensService {
       );
     }
   }
+}
+
+/** As the library uses it: it would make this out of a secret again for each token. */
+function hmacKey(secret: string): Promise<webcrypto.CryptoKey> {
+  const hmac = { name: 'HMAC', hash: 'SHA-256' };
+  return webcrypto.subtle.importKey('raw', Buffer.from(secret, 'utf8'), hmac, false, ['sign', 'verify']);
 }

@@ -6,6 +6,7 @@ import type { Cause } from '../common/cause.js';
 import { crashPoint } from '../common/crash-points.js';
 import { Lane, LOCK_WAIT } from '../common/lane.js';
 import { Settings } from '../config/settings.js';
+import { shortTransaction } from '../database/short-transaction.js';
 import { setLocal } from '../database/sql.js';
 import { Instruments } from '../metrics/instruments.js';
 import { PaymentSettlement, type Settled } from '../payments/settlement.service.js';
@@ -42,6 +43,9 @@ interface LaneItem<Seen> {
 /** What became of one fact, of either kind. */
 type Outcome = { outcome: Settled['outcome'] | RefundSettled['outcome']; field?: string };
 
+/** Applies a batch and lets `last` issue what travels with its last statements. */
+type Apply = (tx: EntityManager, last: (outcomes: Outcome[]) => Promise<unknown>) => Promise<Outcome[]>;
+
 const LANE = { maxBatch: 200, maxWaiting: 2000 };
 
 const OK: CallbackAnswer = { status: 200, message: '成功' };
@@ -71,14 +75,20 @@ export class CallbacksService {
       ...LANE,
       onBatch: (size: number) => instruments.batchSize.observe({ noun }, size),
     });
-    this.paymentLane = new Lane((items, patient) => this.settle(items, patient, (tx) => payments.apply(tx, items)), {
-      ...lane('payment'),
-      keyOf: ({ seen }) => seen.outTradeNo,
-    });
-    this.refundLane = new Lane((items, patient) => this.settle(items, patient, (tx) => refunds.apply(tx, items)), {
-      ...lane('refund'),
-      keyOf: ({ seen }) => seen.outRefundNo,
-    });
+    this.paymentLane = new Lane(
+      (items, patient) => this.settle(items, patient, (tx, last) => payments.apply(tx, items, last)),
+      {
+        ...lane('payment'),
+        keyOf: ({ seen }) => seen.outTradeNo,
+      },
+    );
+    this.refundLane = new Lane(
+      (items, patient) => this.settle(items, patient, (tx, last) => refunds.apply(tx, items, last)),
+      {
+        ...lane('refund'),
+        keyOf: ({ seen }) => seen.outRefundNo,
+      },
+    );
   }
 
   async receive(incoming: IncomingCallback): Promise<CallbackAnswer> {
@@ -136,22 +146,19 @@ export class CallbacksService {
   }
 
   /** One transaction for all that came while the last one committed: the facts and their journal rows together. */
-  private async settle(
-    items: LaneItem<unknown>[],
-    patient: boolean,
-    apply: (tx: EntityManager) => Promise<Outcome[]>,
-  ): Promise<Outcome[]> {
-    const settled = await this.db.transaction(async (tx) => {
+  private async settle(items: LaneItem<unknown>[], patient: boolean, apply: Apply): Promise<Outcome[]> {
+    const settled = await shortTransaction(this.db, async (tx, commit) => {
       const [, outcomes] = await Promise.all([
         setLocal(tx, 'lock_timeout', patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane),
-        apply(tx),
+        apply(tx, (applied) => {
+          const recorded = this.journal.add(
+            tx,
+            items.map(({ entry }, index) => entryOf(entry, applied[index])),
+          );
+          crashPoint('callback.before_commit');
+          return Promise.all([recorded, commit()]);
+        }),
       ]);
-      const entries = items.map(({ entry }, index): JournalEntry => {
-        const one = outcomes[index] as Outcome;
-        return { ...entry, outcome: journalled(one), httpStatus: answer(one).status, code: one.field ?? null };
-      });
-      await this.journal.add(tx, entries);
-      crashPoint('callback.before_commit');
       return outcomes;
     });
     crashPoint('callback.after_commit');
@@ -208,6 +215,11 @@ export class CallbacksService {
       requestId,
     };
   }
+}
+
+function entryOf(entry: JournalEntry, one: Outcome | undefined): JournalEntry {
+  if (!one) throw new Error('a callback without an outcome');
+  return { ...entry, outcome: journalled(one), httpStatus: answer(one).status, code: one.field ?? null };
 }
 
 function journalled({ outcome }: Outcome): CallbackOutcome {

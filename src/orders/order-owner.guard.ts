@@ -1,15 +1,12 @@
 import { applyDecorators, CanActivate, ExecutionContext, Injectable, SetMetadata, UseGuards } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
 import type { AuthenticatedRequest, Role } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
 import { isId } from '../common/ids.js';
-
-type Noun = 'order' | 'payment' | 'refund';
+import { type OwnedNoun, Owners } from './owners.js';
 
 interface Ownership {
-  noun: Noun;
+  noun: OwnedNoun;
   /** Where the id stands: `params.id`, `body.order_id`, … */
   at: [part: 'params' | 'body' | 'query', field: string];
   /** Roles that may use the route for anybody's order. */
@@ -20,13 +17,6 @@ const OWNERSHIP = 'paydesk:ownership';
 
 const PREFIX = { order: 'ord', payment: 'pay', refund: 'ref' } as const;
 
-const OWNER: Record<Noun, string> = {
-  order: 'SELECT o.user_id FROM orders o WHERE o.id = $1',
-  payment: 'SELECT o.user_id FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = $1',
-  refund: `SELECT o.user_id FROM refunds r JOIN payments p ON p.id = r.payment_id JOIN orders o ON o.id = p.order_id
-           WHERE r.id = $1`,
-};
-
 /**
  * Lets nobody but its owner touch an order, its payments and refunds. Somebody else's answers 404, the same bytes as
  * one that does not exist.
@@ -35,7 +25,7 @@ const OWNER: Record<Noun, string> = {
 export class OrderOwnerGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
-    @InjectDataSource() private readonly db: DataSource,
+    private readonly owners: Owners,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -46,16 +36,16 @@ export class OrderOwnerGuard implements CanActivate {
     if (typeof id !== 'string' && at[0] !== 'params') return true;
     if (!isId(PREFIX[noun], String(id))) throw new DomainError('not_found');
 
-    const [row] = await this.db.query<{ user_id: string }[]>(OWNER[noun], [id]);
+    const owner = await this.owners.of(noun, String(id));
     const role = request.user?.role;
-    const allowed = row && (row.user_id === request.user?.id || (role !== undefined && orRoles.includes(role)));
-    if (!allowed) throw new DomainError('not_found');
+    const allowed = owner === request.user?.id || (role !== undefined && orRoles.includes(role));
+    if (owner === null || !allowed) throw new DomainError('not_found');
     return true;
   }
 }
 
 /** Only the owner may use the route (and `orRoles`). The id is the path's `id` unless `at` says otherwise. */
-export function OwnedBy(noun: Noun, options: { at?: Ownership['at']; orRoles?: Role[] } = {}): MethodDecorator {
+export function OwnedBy(noun: OwnedNoun, options: { at?: Ownership['at']; orRoles?: Role[] } = {}): MethodDecorator {
   const ownership: Ownership = { noun, at: options.at ?? ['params', 'id'], orRoles: options.orRoles ?? [] };
   return applyDecorators(SetMetadata(OWNERSHIP, ownership), UseGuards(OrderOwnerGuard));
 }

@@ -1,11 +1,12 @@
 import { Module } from '@nestjs/common';
 import { OrderOwnerGuard } from './order-owner.guard.js';
+import { Owners } from './owners.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersService } from './orders.service.js';
 
 @Module({
   controllers: [OrdersController],
-  providers: [OrdersService, OrderOwnerGuard],
-  exports: [OrdersService, OrderOwnerGuard],
+  providers: [OrdersService, Owners, OrderOwnerGuard],
+  exports: [OrdersService, Owners, OrderOwnerGuard],
 })
 export class OrdersModule {}

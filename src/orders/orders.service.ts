@@ -107,14 +107,23 @@ export class OrdersService {
    * Locks the orders of these payments, in id order so that no two transactions wait for each other. One lock guards an
    * order, its payments and their refunds: read those rows only after it.
    */
-  async lockByPayments(tx: EntityManager, paymentIds: string[]): Promise<Map<string, Order>> {
+  lockByPayments(tx: EntityManager, paymentIds: string[]): Promise<Map<string, Order>> {
+    return this.lockOf(tx, 'payments', paymentIds);
+  }
+
+  /** The same for the orders of these refunds. */
+  lockByRefunds(tx: EntityManager, refundIds: string[]): Promise<Map<string, Order>> {
+    return this.lockOf(tx, 'refunds', refundIds);
+  }
+
+  private async lockOf(tx: EntityManager, table: 'payments' | 'refunds', ids: string[]): Promise<Map<string, Order>> {
     const rows = await prepared<Order>(
       tx,
-      'orders_lock_by_payments',
+      `orders_lock_by_${table}`,
       `SELECT ${COLUMNS} FROM orders o
-       WHERE o.id = ANY (ARRAY(SELECT p.order_id FROM payments p WHERE p.id = ANY ($1::text[])))
+       WHERE o.id = ANY (ARRAY(SELECT t.order_id FROM ${table} t WHERE t.id = ANY ($1::text[])))
        ORDER BY o.id FOR UPDATE`,
-      [paymentIds],
+      [ids],
     );
     return new Map(rows.map((row) => [row.id, Object.assign(new Order(), row)]));
   }

@@ -27,6 +27,18 @@ export class PaymentRows {
     return rows.map((row) => Object.assign(new Payment(), row));
   }
 
+  /** The payments that these refunds give back. */
+  async readByRefunds(tx: EntityManager, refundIds: string[]): Promise<Payment[]> {
+    const rows = await prepared<Payment>(
+      tx,
+      'payments_read_by_refunds',
+      `SELECT ${PAYMENT_COLUMNS} FROM payments p
+       WHERE p.id = ANY (ARRAY(SELECT r.payment_id FROM refunds r WHERE r.id = ANY ($1::text[])))`,
+      [refundIds],
+    );
+    return rows.map((row) => Object.assign(new Payment(), row));
+  }
+
   /** Writes what a settlement or a refund changes of payments whose orders the caller has locked. */
   async save(tx: EntityManager, payments: Payment[]): Promise<void> {
     if (payments.length === 0) return;

@@ -49,8 +49,15 @@ export class PaymentSettlement {
     private readonly clock: Clock,
   ) {}
 
-  /** Answers one result for each of the list, in its order. The caller commits. */
-  async apply(tx: EntityManager, list: Settling[]): Promise<Settled[]> {
+  /**
+   * Answers one result for each of the list, in its order. The caller commits; `last` is called once everything else was
+   * issued, and what it issues travels with it.
+   */
+  async apply(
+    tx: EntityManager,
+    list: Settling[],
+    last?: (settled: Settled[]) => Promise<unknown>,
+  ): Promise<Settled[]> {
     const ids = [...new Set(list.map(({ seen }) => seen.outTradeNo))];
     const transactionIds = list.flatMap(({ seen }) => seen.transactionId ?? []);
     // Issued together, they run in this order: what is read is read under the lock.
@@ -61,14 +68,18 @@ export class PaymentSettlement {
     const batch = new Batch(orders, payments);
     const settled = list.map((settling) => this.settle(settling, batch));
 
-    await Promise.all([
+    const writes = [
       this.rows.save(tx, batch.changedPayments()),
       this.orders.save(tx, batch.changedOrders()),
       this.history.add(tx, batch.moves),
       this.notifications.add(tx, batch.notifications),
-    ]);
-    await this.discrepancies.open(tx, batch.discrepancies);
-    await this.lateMoney.handle(tx, batch.late);
+    ];
+    if (batch.discrepancies.length > 0 || batch.late.length > 0) {
+      await Promise.all(writes.splice(0));
+      await this.discrepancies.open(tx, batch.discrepancies);
+      await this.lateMoney.handle(tx, batch.late);
+    }
+    await Promise.all([...writes, last?.(settled)]);
     return settled;
   }
 

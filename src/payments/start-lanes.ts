@@ -6,6 +6,7 @@ import { after, Clock } from '../common/clock.js';
 import { crashPoint } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
 import { Lane, LOCK_WAIT } from '../common/lane.js';
+import { shortTransaction } from '../database/short-transaction.js';
 import { setLocal } from '../database/sql.js';
 import { OrdersService } from '../orders/orders.service.js';
 import type { ChannelOrder, Prepay } from '../provider/payment-provider.js';
@@ -68,7 +69,7 @@ export class StartLanes {
   }
 
   private intendAll(batch: Intent[], patient: boolean): Promise<(Intended | DomainError)[]> {
-    return this.db.transaction(async (tx) => {
+    return shortTransaction(this.db, async (tx, commit) => {
       const ids = batch.map(({ id }) => id);
       const [payments, facts] = await Promise.all([this.lock(tx, ids, patient), this.channelOrders.facts(tx, ids)]);
       const started: Payment[] = [];
@@ -82,8 +83,9 @@ export class StartLanes {
         if (payment.status === 'init') moves.push(this.begin(payment, started, cause));
         return { payment, order: channelOrder(payment, known) };
       });
-      await Promise.all([this.rows.saveStarts(tx, started), this.history.add(tx, moves)]);
+      const writes = [this.rows.saveStarts(tx, started), this.history.add(tx, moves)];
       crashPoint('payment.start.before_intent');
+      await Promise.all([...writes, commit()]);
       return answers;
     });
   }
@@ -106,7 +108,7 @@ export class StartLanes {
 
   /** The first live prepay id that is saved wins, so that starts that race hand out one and the same. */
   private keepAll(batch: Keeping[], patient: boolean): Promise<Payment[]> {
-    return this.db.transaction(async (tx) => {
+    return shortTransaction(this.db, async (tx, commit) => {
       const ids = batch.map(({ payment }) => payment.id);
       const [, payments] = await Promise.all([
         // Should the database lose it in a crash, the next start asks for another one: nobody waits for the disk here.
@@ -122,7 +124,7 @@ export class StartLanes {
         changed.add(current);
         return current;
       });
-      await this.rows.savePrepays(tx, [...changed]);
+      await Promise.all([this.rows.savePrepays(tx, [...changed]), commit()]);
       return kept;
     });
   }

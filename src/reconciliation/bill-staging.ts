@@ -25,6 +25,7 @@ export class BillStaging {
     await this.runner.connect();
     await this.runner.query(`
       SET statement_timeout = 0;
+      SET enable_seqscan = on;
       SET idle_in_transaction_session_timeout = 0;
       CREATE TEMPORARY TABLE trade_lines (
         line integer NOT NULL, kind text NOT NULL, at timestamptz NOT NULL, mchid text NOT NULL,

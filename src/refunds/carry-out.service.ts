@@ -196,7 +196,8 @@ export class RefundCarrier {
 
   private async afterFailure(order: ChannelRefundOrder, error: ProviderError, cause: Cause): Promise<Refund> {
     const { outRefundNo: id } = order;
-    this.log.warn({ refund_id: id, code: error.code, outcome: error.outcome }, 'the refund was not confirmed');
+    const { code, outcome } = error;
+    this.log.warn({ request_id: cause.requestId, refund_id: id, code, outcome }, 'the refund was not confirmed');
     const refund = await this.db.transaction(async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);

@@ -18,13 +18,6 @@ export class RefundRows {
     return rows.map((row) => Object.assign(new Refund(), row));
   }
 
-  /** The payments whose orders must be locked before these refunds are read. */
-  async paymentIds(tx: EntityManager, ids: string[]): Promise<string[]> {
-    const text = 'SELECT DISTINCT payment_id FROM refunds WHERE id = ANY ($1::text[])';
-    const rows = await prepared<{ payment_id: string }>(tx, 'refunds_payments', text, [ids]);
-    return rows.map((row) => row.payment_id);
-  }
-
   /** Writes what a settlement changes of refunds whose orders the caller has locked. */
   async save(tx: EntityManager, refunds: Refund[]): Promise<void> {
     if (refunds.length === 0) return;

@@ -43,41 +43,51 @@ export class RefundSettlement {
     private readonly clock: Clock,
   ) {}
 
-  /** Answers one result for each of the list, in its order. The caller commits. */
-  async apply(tx: EntityManager, list: RefundSettling[]): Promise<RefundSettled[]> {
+  /**
+   * Answers one result for each of the list, in its order. The caller commits; `last` is called once everything else was
+   * issued, and what it issues travels with it.
+   */
+  async apply(
+    tx: EntityManager,
+    list: RefundSettling[],
+    last?: (settled: RefundSettled[]) => Promise<unknown>,
+  ): Promise<RefundSettled[]> {
     const batch = await this.lock(
       tx,
       list.map(({ seen }) => seen.outRefundNo),
     );
     const settled = list.map((settling) => this.settle(settling, batch));
-    await this.write(tx, batch);
+    await this.write(tx, batch, () => last?.(settled));
     return settled;
   }
 
   /** Locks the orders of these refunds, then reads the rows that hang on them. */
   async lock(tx: EntityManager, refundIds: string[]): Promise<RefundBatch> {
     const ids = [...new Set(refundIds)];
-    const paymentIds = await this.rows.paymentIds(tx, ids);
     // Issued together, they run in this order: what is read is read under the lock.
     const [orders, payments, refunds] = await Promise.all([
-      this.orders.lockByPayments(tx, paymentIds),
-      this.payments.read(tx, paymentIds, []),
+      this.orders.lockByRefunds(tx, ids),
+      this.payments.readByRefunds(tx, ids),
       this.rows.read(tx, ids),
     ]);
     return new RefundBatch(orders, payments, refunds);
   }
 
   /** Writes whatever the batch changed, each move with its event and its notification. */
-  async write(tx: EntityManager, batch: RefundBatch): Promise<void> {
-    await Promise.all([
+  async write(tx: EntityManager, batch: RefundBatch, last?: () => Promise<unknown> | undefined): Promise<void> {
+    const writes = [
       this.rows.save(tx, batch.changedRefunds()),
       this.payments.save(tx, batch.changedPayments()),
       this.orders.save(tx, batch.changedOrders()),
       this.history.add(tx, batch.moves),
       this.notifications.add(tx, batch.notifications),
-    ]);
-    await this.discrepancies.open(tx, batch.discrepancies);
-    await this.discrepancies.resolveByItself(tx, batch.resolvedCases);
+    ];
+    if (batch.discrepancies.length > 0 || batch.resolvedCases.length > 0) {
+      await Promise.all(writes.splice(0));
+      await this.discrepancies.open(tx, batch.discrepancies);
+      await this.discrepancies.resolveByItself(tx, batch.resolvedCases);
+    }
+    await Promise.all([...writes, last?.()]);
   }
 
   private settle({ seen, cause }: RefundSettling, batch: RefundBatch): RefundSettled {

@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { Lane } from '../common/lane.js';
+import { preparedAlone } from '../database/sql.js';
+
+export type OwnedNoun = 'order' | 'payment' | 'refund';
+
+const OWNERS: Record<OwnedNoun, string> = {
+  order: 'SELECT o.id, o.user_id FROM orders o WHERE o.id = ANY ($1::text[])',
+  payment: `SELECT p.id, o.user_id FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = ANY ($1::text[])`,
+  refund: `SELECT r.id, o.user_id FROM refunds r JOIN orders o ON o.id = r.order_id WHERE r.id = ANY ($1::text[])`,
+};
+
+const LIMITS = { maxBatch: 200, maxWaiting: 2000, keyOf: (id: string) => id };
+
+/** Whose an order, a payment or a refund is. Questions that come while one is being answered are asked together. */
+@Injectable()
+export class Owners {
+  private readonly lanes: Record<OwnedNoun, Lane<string, string | null>>;
+
+  constructor(@InjectDataSource() private readonly db: DataSource) {
+    const lane = (noun: OwnedNoun) => new Lane((ids: string[]) => this.ask(noun, ids), LIMITS);
+    this.lanes = { order: lane('order'), payment: lane('payment'), refund: lane('refund') };
+  }
+
+  /** The owner's user id; null when there is no such thing. */
+  of(noun: OwnedNoun, id: string): Promise<string | null> {
+    return this.lanes[noun].submit(id);
+  }
+
+  private async ask(noun: OwnedNoun, ids: string[]): Promise<(string | null)[]> {
+    const rows = await preparedAlone<{ id: string; user_id: string }>(this.db, `${noun}_owners`, OWNERS[noun], [ids]);
+    const owners = new Map(rows.map(({ id, user_id }) => [id, user_id]));
+    return ids.map((id) => owners.get(id) ?? null);
+  }
+}
