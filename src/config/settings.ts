@@ -39,6 +39,10 @@ export abstract class Settings {
   readonly loginsPerMinute!: number;
   readonly badCallbacksPerMinute!: number;
   readonly channelQueriesPerSecond!: number;
+  /** Requests in work at once, of those that call the channel and of the others each. */
+  readonly maxRequestsInFlight!: number;
+  readonly maxCallbacksInFlight!: number;
+  readonly maxConnections!: number;
   /** Null: every address may call back. */
   readonly callbackAllowedIps!: BlockList | null;
   /** Where the bundled simulator listens; 0: any free port. */
@@ -140,6 +144,9 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
     loginsPerMinute: e.LOGINS_PER_MINUTE ?? 120,
     badCallbacksPerMinute: e.BAD_CALLBACKS_PER_MINUTE ?? 120,
     channelQueriesPerSecond: e.CHANNEL_QUERIES_PER_SECOND ?? 50,
+    maxRequestsInFlight: e.MAX_REQUESTS_IN_FLIGHT ?? 100,
+    maxCallbacksInFlight: e.MAX_CALLBACKS_IN_FLIGHT ?? 1500,
+    maxConnections: e.MAX_CONNECTIONS ?? 16_000,
     callbackAllowedIps,
     simulatorPort: e.SIM_PORT ?? 0,
     wechat,

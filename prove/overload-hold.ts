@@ -1,0 +1,55 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Connections that ask nothing, or dribble a request byte by byte; until the server has closed them all. */
+export interface HoldOrder {
+  kind: 'hold';
+  port: number;
+  connections: number;
+  /** Said at once on every connection; then one byte of a header or a body each second, if `dribble`. */
+  opening: string;
+  dribble: boolean;
+  /** Milliseconds after which it gives up. */
+  patience: number;
+}
+
+export interface HoldReport {
+  opened: number;
+  closed: number;
+  /** Seconds from the first opened to the first and the last closed. */
+  firstClosed: number;
+  lastClosed: number;
+}
+
+/** Opens the connections, says so to the parent process, and waits until they are closed. */
+export async function hold({ port, connections, opening, dribble, patience }: HoldOrder): Promise<HoldReport> {
+  const open = new Set<Socket>();
+  const since = performance.now();
+  const elapsed = (): number => Math.round((performance.now() - since) / 100) / 10;
+  const report: HoldReport = { opened: 0, closed: 0, firstClosed: 0, lastClosed: 0 };
+  for (let index = 0; index < connections; index += 1) {
+    const socket = connect(port, '127.0.0.1');
+    const connected = once(socket, 'connect');
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.on('close', () => {
+      if (!open.delete(socket)) return;
+      report.closed += 1;
+      if (report.closed === 1) report.firstClosed = elapsed();
+      report.lastClosed = elapsed();
+    });
+    if (index % 100 === 99) await connected.catch(() => undefined);
+    else connected.catch(() => undefined);
+    report.opened += 1;
+    open.add(socket);
+    if (opening) socket.write(opening);
+  }
+  process.send?.({ holding: report.opened });
+  while (open.size > 0 && performance.now() - since < patience) {
+    await sleep(1000);
+    if (dribble) for (const socket of open) socket.write('x');
+  }
+  for (const socket of open) socket.destroy();
+  return report;
+}

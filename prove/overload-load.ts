@@ -1,0 +1,242 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { percentile } from '../bench/statistics.js';
+import { hold, type HoldOrder, type HoldReport } from './overload-hold.js';
+import { AskingWire, type WireAnswer, wireRequest } from './overload-wire.js';
+import { Chance } from './random.js';
+
+/** What the load process is asked for. */
+export type LoadOrder = MixOrder | HoldOrder;
+
+/** Customers and strangers as they come, over so many connections. */
+export interface MixOrder {
+  kind: 'mix';
+  port: number;
+  connections: number;
+  seconds: number;
+  /** Requests begun in a second; 0: each connection asks again as soon as it was answered. */
+  rate: number;
+  tokens: string[];
+  seed: number;
+}
+
+export interface MixReport {
+  begun: number;
+  /** Requests that could not be begun in time: every connection still waited for an answer. */
+  waited: number;
+  seconds: number;
+  byStatus: Record<string, number>;
+  accepted: { count: number; p50: number; p99: number; max: number };
+  refused: { count: number; p50: number; p99: number; withRetryAfter: number; asDocumented: number };
+  /** Rows that the answers promise. */
+  made: { logins: number; orders: number; payments: number; started: string[] };
+  /** Writes without an answer: they may have happened. */
+  unsure: number;
+}
+
+/** Of the demo catalogue. */
+const TEA = 'prd_01JD0000000000000000000TEA';
+
+const KINDS = ['login', 'products', 'orders', 'order', 'payment', 'start', 'forged'] as const;
+type Kind = (typeof KINDS)[number];
+const WEIGHTS: Record<Kind, number> = {
+  login: 8,
+  products: 16,
+  orders: 20,
+  order: 24,
+  payment: 16,
+  start: 12,
+  forged: 4,
+};
+const BAG = KINDS.flatMap((kind) => Array.from({ length: WEIGHTS[kind] }, () => kind));
+const WRITES: readonly Kind[] = ['login', 'order', 'payment'];
+
+class Mix {
+  private readonly chance: Chance;
+  private readonly byStatus = new Map<number, number>();
+  private readonly acceptedMs: number[] = [];
+  private readonly refusedMs: number[] = [];
+  private readonly made: MixReport['made'] = { logins: 0, orders: 0, payments: 0, started: [] };
+  private readonly orders: { id: string; who: number }[] = [];
+  private readonly payments: { id: string; who: number }[] = [];
+  private begun = 0;
+  private waited = 0;
+  private unsure = 0;
+  private withRetryAfter = 0;
+  private asDocumented = 0;
+
+  constructor(private readonly order: MixOrder) {
+    this.chance = new Chance(order.seed);
+  }
+
+  async run(): Promise<MixReport> {
+    const { connections, port, seconds, rate } = this.order;
+    const wires = await openAll(port, connections);
+    const since = performance.now();
+    const until = since + seconds * 1000;
+    if (rate === 0) await Promise.all(wires.map((wire) => this.ask(wire, until)));
+    else await this.paced(wires, rate, until);
+    const took = (performance.now() - since) / 1000;
+    for (const wire of wires) wire.close();
+    return this.report(took);
+  }
+
+  /** One after the other; a connection that is lost is opened again. */
+  private async ask(first: AskingWire, until: number): Promise<void> {
+    let wire = first;
+    while (performance.now() < until) {
+      if (wire.isLost) wire = await AskingWire.open(this.order.port).catch(() => first);
+      if (wire.isLost) await sleep(100);
+      else await this.one(wire);
+    }
+    if (wire !== first) wire.close();
+  }
+
+  /** So many a second, on whichever connection is free. */
+  private async paced(wires: AskingWire[], rate: number, until: number): Promise<void> {
+    const free = [...wires];
+    const running = new Set<Promise<void>>();
+    let due = 0;
+    let last = performance.now();
+    while (performance.now() < until) {
+      await sleep(2);
+      const now = performance.now();
+      due += ((now - last) / 1000) * rate;
+      last = now;
+      for (; due >= 1; due -= 1) {
+        const wire = free.pop();
+        if (!wire) {
+          this.waited += 1;
+          continue;
+        }
+        const work: Promise<void> = this.one(wire).then(async () => {
+          running.delete(work);
+          free.unshift(wire.isLost ? await AskingWire.open(this.order.port).catch(() => wire) : wire);
+        });
+        running.add(work);
+      }
+    }
+    await Promise.race([Promise.all(running), sleep(10_000)]);
+  }
+
+  private async one(wire: AskingWire): Promise<void> {
+    const { kind, request, who } = this.next();
+    const began = performance.now();
+    this.begun += 1;
+    const answer = await wire.send(request);
+    this.note(kind, who, answer, performance.now() - began);
+  }
+
+  private next(): { kind: Kind; request: string; who: number } {
+    const who = this.chance.between(0, this.order.tokens.length);
+    const token = this.order.tokens[who] ?? '';
+    const kind = this.chance.pick(BAG);
+    const known = kind === 'payment' ? this.orders.pop() : kind === 'start' ? this.payments.pop() : undefined;
+    const theirs = this.order.tokens[known?.who ?? 0] ?? '';
+    switch (kind) {
+      case 'login': {
+        const code = `load.${this.order.seed}.${this.begun}`;
+        return { kind, who, request: wireRequest('POST', '/api/auth/login/', null, { code }) };
+      }
+      case 'products':
+        return { kind, who, request: wireRequest('GET', '/api/products/', null) };
+      case 'payment':
+        if (!known) break;
+        return {
+          kind,
+          who: known.who,
+          request: wireRequest('POST', '/api/payments/', theirs, { order_id: known.id }),
+        };
+      case 'start':
+        if (!known) break;
+        return { kind, who: known.who, request: wireRequest('POST', `/api/payments/${known.id}/start/`, theirs, {}) };
+      case 'forged':
+        return { kind, who, request: wireRequest('POST', '/api/payments/callback/wechat/', null, { id: 'forged' }) };
+      case 'orders':
+        return { kind, who, request: wireRequest('GET', '/api/orders/', token) };
+      case 'order':
+        break;
+    }
+    return {
+      kind: 'order',
+      who,
+      request: wireRequest('POST', '/api/orders/', token, { product_id: TEA, quantity: 1 }),
+    };
+  }
+
+  private note(kind: Kind, who: number, { status, head, body }: WireAnswer, milliseconds: number): void {
+    this.byStatus.set(status, (this.byStatus.get(status) ?? 0) + 1);
+    if (status === 0 && WRITES.includes(kind)) this.unsure += 1;
+    if (status === 503) {
+      this.refusedMs.push(milliseconds);
+      if (/\r\nretry-after: [1-9]/i.test(head)) this.withRetryAfter += 1;
+      if (isDocumented(kind, head, body)) this.asDocumented += 1;
+    } else if (status === 200 || status === 201) {
+      this.acceptedMs.push(milliseconds);
+      this.remember(kind, who, status, body);
+    }
+  }
+
+  private remember(kind: Kind, who: number, status: number, body: string): void {
+    if (kind === 'login') this.made.logins += 1;
+    if (kind !== 'order' && kind !== 'payment' && kind !== 'start') return;
+    const answer = JSON.parse(body) as { id: string; payment?: { id: string } };
+    if (kind === 'order') {
+      this.made.orders += 1;
+      this.orders.push({ id: answer.id, who });
+    } else if (kind === 'payment') {
+      if (status === 201) this.made.payments += 1;
+      this.payments.push({ id: answer.id, who });
+    } else if (answer.payment) this.made.started.push(answer.payment.id);
+  }
+
+  private report(seconds: number): MixReport {
+    const [accepted, refused] = [this.acceptedMs, this.refusedMs].map((list) => Float64Array.from(list).sort());
+    const of = (list: Float64Array | undefined, part: number): number =>
+      list && list.length > 0 ? Math.round(percentile(list, part) * 10) / 10 : 0;
+    return {
+      begun: this.begun,
+      waited: this.waited,
+      seconds,
+      byStatus: Object.fromEntries([...this.byStatus].map(([status, count]) => [String(status), count])),
+      accepted: {
+        count: this.acceptedMs.length,
+        p50: of(accepted, 0.5),
+        p99: of(accepted, 0.99),
+        max: Math.round(accepted?.at(-1) ?? 0),
+      },
+      refused: {
+        count: this.refusedMs.length,
+        p50: of(refused, 0.5),
+        p99: of(refused, 0.99),
+        withRetryAfter: this.withRetryAfter,
+        asDocumented: this.asDocumented,
+      },
+      made: this.made,
+      unsure: this.unsure,
+    };
+  }
+}
+
+function isDocumented(kind: Kind, head: string, body: string): boolean {
+  const { code } = JSON.parse(body) as { code?: unknown };
+  if (kind === 'forged') return code === 'FAIL';
+  const type = /\r\ncontent-type: application\/problem\+json/i.test(head);
+  return type && (code === 'service_unavailable' || code === 'channel_unavailable');
+}
+
+/** A few hundred at a time: the server's queue of connections is finite. */
+async function openAll(port: number, count: number): Promise<AskingWire[]> {
+  const wires: AskingWire[] = [];
+  while (wires.length < count) {
+    const some = Math.min(200, count - wires.length);
+    wires.push(...(await Promise.all(Array.from({ length: some }, () => AskingWire.open(port)))));
+  }
+  return wires;
+}
+
+process.once('message', (order: LoadOrder) => {
+  const work: Promise<MixReport | HoldReport> = order.kind === 'mix' ? new Mix(order).run() : hold(order);
+  void work.then((report) => {
+    process.send?.({ report }, () => process.exit(0));
+  });
+});
