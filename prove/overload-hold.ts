@@ -22,15 +22,16 @@ export interface HoldReport {
   lastClosed: number;
 }
 
+const TOGETHER = 100;
+
 /** Opens the connections, says so to the parent process, and waits until they are closed. */
 export async function hold({ port, connections, opening, dribble, patience }: HoldOrder): Promise<HoldReport> {
   const open = new Set<Socket>();
   const since = performance.now();
   const elapsed = (): number => Math.round((performance.now() - since) / 100) / 10;
   const report: HoldReport = { opened: 0, closed: 0, firstClosed: 0, lastClosed: 0 };
-  for (let index = 0; index < connections; index += 1) {
+  const openOne = async (): Promise<void> => {
     const socket = connect(port, '127.0.0.1');
-    const connected = once(socket, 'connect');
     socket.on('error', () => undefined);
     socket.resume();
     socket.on('close', () => {
@@ -39,11 +40,14 @@ export async function hold({ port, connections, opening, dribble, patience }: Ho
       if (report.closed === 1) report.firstClosed = elapsed();
       report.lastClosed = elapsed();
     });
-    if (index % 100 === 99) await connected.catch(() => undefined);
-    else connected.catch(() => undefined);
+    await once(socket, 'connect');
     report.opened += 1;
     open.add(socket);
     if (opening) socket.write(opening);
+  };
+  // Some at a time: the server's queue of connections is finite.
+  for (let left = connections; left > 0; left -= TOGETHER) {
+    await Promise.allSettled(Array.from({ length: Math.min(TOGETHER, left) }, openOne));
   }
   process.send?.({ holding: report.opened });
   while (open.size > 0 && performance.now() - since < patience) {

@@ -17,6 +17,14 @@ export interface MixOrder {
   rate: number;
   tokens: string[];
   seed: number;
+  /** How often each kind of request is made; what is not named is not. */
+  weights: Partial<Record<Kind, number>>;
+}
+
+export interface Times {
+  count: number;
+  p50: number;
+  p99: number;
 }
 
 export interface MixReport {
@@ -25,35 +33,34 @@ export interface MixReport {
   waited: number;
   seconds: number;
   byStatus: Record<string, number>;
-  accepted: { count: number; p50: number; p99: number; max: number };
-  refused: { count: number; p50: number; p99: number; withRetryAfter: number; asDocumented: number };
+  /** Milliseconds until the answer, of those served: that waited for the database alone, and for the channel too. */
+  own: Times;
+  channel: Times;
+  refused: Times & { withRetryAfter: number; asDocumented: number };
   /** Rows that the answers promise. */
   made: { logins: number; orders: number; payments: number; started: string[] };
-  /** Writes without an answer: they may have happened. */
+  /** Writes whose answer was lost, or said that the database did not answer in time: they may have happened. */
   unsure: number;
 }
 
 /** Of the demo catalogue. */
 const TEA = 'prd_01JD0000000000000000000TEA';
 
-const KINDS = ['login', 'products', 'orders', 'order', 'payment', 'start', 'forged'] as const;
-type Kind = (typeof KINDS)[number];
-const WEIGHTS: Record<Kind, number> = {
-  login: 8,
-  products: 16,
-  orders: 20,
-  order: 24,
-  payment: 16,
-  start: 12,
-  forged: 4,
-};
-const BAG = KINDS.flatMap((kind) => Array.from({ length: WEIGHTS[kind] }, () => kind));
+/** Milliseconds for what is under way at the end. */
+const LAST_ANSWER_WITHIN = 60_000;
+
+type Kind = 'login' | 'products' | 'orders' | 'order' | 'payment' | 'start' | 'forged';
+/** What the service says when it has not begun a request. */
+const REFUSED = /more requests than can be served|"code":"FAIL"/;
 const WRITES: readonly Kind[] = ['login', 'order', 'payment'];
+const CALLS_CHANNEL: readonly Kind[] = ['login', 'start'];
 
 class Mix {
   private readonly chance: Chance;
   private readonly byStatus = new Map<number, number>();
-  private readonly acceptedMs: number[] = [];
+  private readonly bag: Kind[];
+  private readonly ownMs: number[] = [];
+  private readonly channelMs: number[] = [];
   private readonly refusedMs: number[] = [];
   private readonly made: MixReport['made'] = { logins: 0, orders: 0, payments: 0, started: [] };
   private readonly orders: { id: string; who: number }[] = [];
@@ -66,18 +73,20 @@ class Mix {
 
   constructor(private readonly order: MixOrder) {
     this.chance = new Chance(order.seed);
+    const weights = Object.entries(order.weights) as [Kind, number][];
+    this.bag = weights.flatMap(([kind, weight]) => Array.from({ length: weight }, () => kind));
   }
 
   async run(): Promise<MixReport> {
     const { connections, port, seconds, rate } = this.order;
-    const wires = await openAll(port, connections);
     const since = performance.now();
     const until = since + seconds * 1000;
-    if (rate === 0) await Promise.all(wires.map((wire) => this.ask(wire, until)));
-    else await this.paced(wires, rate, until);
-    const took = (performance.now() - since) / 1000;
-    for (const wire of wires) wire.close();
-    return this.report(took);
+    if (rate > 0) await this.paced(connections, rate, until);
+    else {
+      const wires = await Promise.all(Array.from({ length: connections }, () => AskingWire.open(port)));
+      await Promise.all(wires.map((wire) => this.ask(wire, until)));
+    }
+    return this.report((performance.now() - since) / 1000);
   }
 
   /** One after the other; a connection that is lost is opened again. */
@@ -88,34 +97,40 @@ class Mix {
       if (wire.isLost) await sleep(100);
       else await this.one(wire);
     }
-    if (wire !== first) wire.close();
+    wire.close();
   }
 
-  /** So many a second, on whichever connection is free. */
-  private async paced(wires: AskingWire[], rate: number, until: number): Promise<void> {
-    const free = [...wires];
+  /** So many a second, each on a connection that is free or, up to so many, a new one. */
+  private async paced(connections: number, rate: number, until: number): Promise<void> {
+    const free: AskingWire[] = [];
     const running = new Set<Promise<void>>();
     let due = 0;
     let last = performance.now();
-    while (performance.now() < until) {
-      await sleep(2);
-      const now = performance.now();
+    for (let now = last; now < until; now = performance.now()) {
       due += ((now - last) / 1000) * rate;
       last = now;
       for (; due >= 1; due -= 1) {
-        const wire = free.pop();
-        if (!wire) {
-          this.waited += 1;
-          continue;
+        if (running.size >= connections) this.waited += 1;
+        else {
+          const work: Promise<void> = this.onFreeWire(free).finally(() => running.delete(work));
+          running.add(work);
         }
-        const work: Promise<void> = this.one(wire).then(async () => {
-          running.delete(work);
-          free.unshift(wire.isLost ? await AskingWire.open(this.order.port).catch(() => wire) : wire);
-        });
-        running.add(work);
       }
+      await sleep(2);
     }
-    await Promise.race([Promise.all(running), sleep(10_000)]);
+    await Promise.race([Promise.all(running), sleep(LAST_ANSWER_WITHIN)]);
+    this.unsure += running.size;
+    for (const wire of free) wire.close();
+  }
+
+  private async onFreeWire(free: AskingWire[]): Promise<void> {
+    let wire = free.shift();
+    while (wire?.isLost) wire = free.shift();
+    wire ??= await AskingWire.open(this.order.port).catch(() => undefined);
+    if (wire) {
+      await this.one(wire);
+      free.push(wire);
+    } else this.byStatus.set(0, (this.byStatus.get(0) ?? 0) + 1);
   }
 
   private async one(wire: AskingWire): Promise<void> {
@@ -129,12 +144,12 @@ class Mix {
   private next(): { kind: Kind; request: string; who: number } {
     const who = this.chance.between(0, this.order.tokens.length);
     const token = this.order.tokens[who] ?? '';
-    const kind = this.chance.pick(BAG);
+    const kind = this.chance.pick(this.bag);
     const known = kind === 'payment' ? this.orders.pop() : kind === 'start' ? this.payments.pop() : undefined;
     const theirs = this.order.tokens[known?.who ?? 0] ?? '';
     switch (kind) {
       case 'login': {
-        const code = `load.${this.order.seed}.${this.begun}`;
+        const code = `load-${this.order.seed}-${this.begun}`;
         return { kind, who, request: wireRequest('POST', '/api/auth/login/', null, { code }) };
       }
       case 'products':
@@ -165,13 +180,14 @@ class Mix {
 
   private note(kind: Kind, who: number, { status, head, body }: WireAnswer, milliseconds: number): void {
     this.byStatus.set(status, (this.byStatus.get(status) ?? 0) + 1);
-    if (status === 0 && WRITES.includes(kind)) this.unsure += 1;
-    if (status === 503) {
+    const refused = status === 503 && REFUSED.test(body);
+    if ((status === 0 || status >= 500) && !refused && WRITES.includes(kind)) this.unsure += 1;
+    if (refused) {
       this.refusedMs.push(milliseconds);
       if (/\r\nretry-after: [1-9]/i.test(head)) this.withRetryAfter += 1;
       if (isDocumented(kind, head, body)) this.asDocumented += 1;
     } else if (status === 200 || status === 201) {
-      this.acceptedMs.push(milliseconds);
+      (CALLS_CHANNEL.includes(kind) ? this.channelMs : this.ownMs).push(milliseconds);
       this.remember(kind, who, status, body);
     }
   }
@@ -190,48 +206,32 @@ class Mix {
   }
 
   private report(seconds: number): MixReport {
-    const [accepted, refused] = [this.acceptedMs, this.refusedMs].map((list) => Float64Array.from(list).sort());
-    const of = (list: Float64Array | undefined, part: number): number =>
-      list && list.length > 0 ? Math.round(percentile(list, part) * 10) / 10 : 0;
+    const { begun, waited, made, unsure, withRetryAfter, asDocumented } = this;
     return {
-      begun: this.begun,
-      waited: this.waited,
+      begun,
+      waited,
       seconds,
       byStatus: Object.fromEntries([...this.byStatus].map(([status, count]) => [String(status), count])),
-      accepted: {
-        count: this.acceptedMs.length,
-        p50: of(accepted, 0.5),
-        p99: of(accepted, 0.99),
-        max: Math.round(accepted?.at(-1) ?? 0),
-      },
-      refused: {
-        count: this.refusedMs.length,
-        p50: of(refused, 0.5),
-        p99: of(refused, 0.99),
-        withRetryAfter: this.withRetryAfter,
-        asDocumented: this.asDocumented,
-      },
-      made: this.made,
-      unsure: this.unsure,
+      own: times(this.ownMs),
+      channel: times(this.channelMs),
+      refused: { ...times(this.refusedMs), withRetryAfter, asDocumented },
+      made,
+      unsure,
     };
   }
+}
+
+function times(list: number[]): Times {
+  const sorted = Float64Array.from(list).sort();
+  const at = (part: number): number => (sorted.length > 0 ? Math.round(percentile(sorted, part)) : 0);
+  return { count: sorted.length, p50: at(0.5), p99: at(0.99) };
 }
 
 function isDocumented(kind: Kind, head: string, body: string): boolean {
   const { code } = JSON.parse(body) as { code?: unknown };
   if (kind === 'forged') return code === 'FAIL';
   const type = /\r\ncontent-type: application\/problem\+json/i.test(head);
-  return type && (code === 'service_unavailable' || code === 'channel_unavailable');
-}
-
-/** A few hundred at a time: the server's queue of connections is finite. */
-async function openAll(port: number, count: number): Promise<AskingWire[]> {
-  const wires: AskingWire[] = [];
-  while (wires.length < count) {
-    const some = Math.min(200, count - wires.length);
-    wires.push(...(await Promise.all(Array.from({ length: some }, () => AskingWire.open(port)))));
-  }
-  return wires;
+  return type && code === 'service_unavailable';
 }
 
 process.once('message', (order: LoadOrder) => {
