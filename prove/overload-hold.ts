@@ -17,9 +17,9 @@ export interface HoldOrder {
 export interface HoldReport {
   opened: number;
   closed: number;
-  /** Seconds from the first opened to the first and the last closed. */
-  firstClosed: number;
-  lastClosed: number;
+  /** Seconds that the one lived that was cut off soonest, and the one that was cut off last. */
+  shortest: number;
+  longest: number;
 }
 
 const TOGETHER = 100;
@@ -28,19 +28,21 @@ const TOGETHER = 100;
 export async function hold({ port, connections, opening, dribble, patience }: HoldOrder): Promise<HoldReport> {
   const open = new Set<Socket>();
   const since = performance.now();
-  const elapsed = (): number => Math.round((performance.now() - since) / 100) / 10;
-  const report: HoldReport = { opened: 0, closed: 0, firstClosed: 0, lastClosed: 0 };
+  const report: HoldReport = { opened: 0, closed: 0, shortest: Infinity, longest: 0 };
   const openOne = async (): Promise<void> => {
+    let opened = 0;
     const socket = connect(port, '127.0.0.1');
     socket.on('error', () => undefined);
     socket.resume();
     socket.on('close', () => {
       if (!open.delete(socket)) return;
       report.closed += 1;
-      if (report.closed === 1) report.firstClosed = elapsed();
-      report.lastClosed = elapsed();
+      const lived = Math.round((performance.now() - opened) / 100) / 10;
+      report.shortest = Math.min(report.shortest, lived);
+      report.longest = Math.max(report.longest, lived);
     });
     await once(socket, 'connect');
+    opened = performance.now();
     report.opened += 1;
     open.add(socket);
     if (opening) socket.write(opening);

@@ -79,13 +79,12 @@ class Mix {
 
   async run(): Promise<MixReport> {
     const { connections, port, seconds, rate } = this.order;
+    const wires = await openAll(port, connections);
     const since = performance.now();
     const until = since + seconds * 1000;
-    if (rate > 0) await this.paced(connections, rate, until);
-    else {
-      const wires = await Promise.all(Array.from({ length: connections }, () => AskingWire.open(port)));
-      await Promise.all(wires.map((wire) => this.ask(wire, until)));
-    }
+    if (rate > 0) await this.paced(wires, rate, until);
+    else await Promise.all(wires.map((wire) => this.ask(wire, until)));
+    for (const wire of wires) wire.close();
     return this.report((performance.now() - since) / 1000);
   }
 
@@ -97,12 +96,12 @@ class Mix {
       if (wire.isLost) await sleep(100);
       else await this.one(wire);
     }
-    wire.close();
+    if (wire !== first) wire.close();
   }
 
-  /** So many a second, each on a connection that is free or, up to so many, a new one. */
-  private async paced(connections: number, rate: number, until: number): Promise<void> {
-    const free: AskingWire[] = [];
+  /** So many a second, each on whichever connection is free. */
+  private async paced(wires: AskingWire[], rate: number, until: number): Promise<void> {
+    const free = [...wires];
     const running = new Set<Promise<void>>();
     let due = 0;
     let last = performance.now();
@@ -110,9 +109,13 @@ class Mix {
       due += ((now - last) / 1000) * rate;
       last = now;
       for (; due >= 1; due -= 1) {
-        if (running.size >= connections) this.waited += 1;
+        const wire = free.shift();
+        if (!wire) this.waited += 1;
         else {
-          const work: Promise<void> = this.onFreeWire(free).finally(() => running.delete(work));
+          const work: Promise<void> = this.one(wire).then(() => {
+            running.delete(work);
+            if (!wire.isLost) free.push(wire);
+          });
           running.add(work);
         }
       }
@@ -120,17 +123,6 @@ class Mix {
     }
     await Promise.race([Promise.all(running), sleep(LAST_ANSWER_WITHIN)]);
     this.unsure += running.size;
-    for (const wire of free) wire.close();
-  }
-
-  private async onFreeWire(free: AskingWire[]): Promise<void> {
-    let wire = free.shift();
-    while (wire?.isLost) wire = free.shift();
-    wire ??= await AskingWire.open(this.order.port).catch(() => undefined);
-    if (wire) {
-      await this.one(wire);
-      free.push(wire);
-    } else this.byStatus.set(0, (this.byStatus.get(0) ?? 0) + 1);
   }
 
   private async one(wire: AskingWire): Promise<void> {
@@ -232,6 +224,26 @@ function isDocumented(kind: Kind, head: string, body: string): boolean {
   if (kind === 'forged') return code === 'FAIL';
   const type = /\r\ncontent-type: application\/problem\+json/i.test(head);
   return type && code === 'service_unavailable';
+}
+
+/**
+ * Connections as a proxy or a client keeps them: opened before, a few at a time, and used once. (New ones are accepted
+ * one in each turn of the server's event loop, and the kernel's queue of them is short.)
+ */
+async function openAll(port: number, count: number): Promise<AskingWire[]> {
+  const hello = wireRequest('GET', '/health/live', null);
+  const wires: AskingWire[] = [];
+  while (wires.length < count) {
+    const some = await Promise.all(
+      Array.from({ length: Math.min(100, count - wires.length) }, async () => {
+        const wire = await AskingWire.open(port);
+        await wire.send(hello);
+        return wire;
+      }),
+    );
+    wires.push(...some);
+  }
+  return wires;
 }
 
 process.once('message', (order: LoadOrder) => {
