@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { createPublicKey } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
+import { parseEnv } from 'node:util';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import type { CrashPoint } from '../common/crash-points.js';
@@ -68,8 +69,13 @@ export const EXIT_CONFIG = 78;
  * @throws ConfigError with every problem at once
  */
 export function readSettings(checkWechat: CheckWechat, overrides: NodeJS.ProcessEnv = {}): Settings {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  return parseSettings({ ...process.env, ...overrides }, checkWechat);
+  return parseSettings({ ...environment(), ...overrides }, checkWechat);
+}
+
+/** As they are now: what `.env` says may have changed since the start. */
+function environment(): NodeJS.ProcessEnv {
+  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
+  return { ...file, ...process.env };
 }
 
 /** A real configuration as it stands, whatever is wrong with it: for the command that explains it. */
@@ -83,10 +89,10 @@ export interface Examined {
 
 /** Reads what {@link readSettings} reads, and never throws. */
 export function examineSettings(): Examined {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const env = { ...process.env, WECHAT_PAY_ENABLE_REAL: 'true' };
+  const now = environment();
+  const env = { ...now, WECHAT_PAY_ENABLE_REAL: 'true' };
   const examined = {
-    enabled: process.env.WECHAT_PAY_ENABLE_REAL === 'true',
+    enabled: now.WECHAT_PAY_ENABLE_REAL === 'true',
     wechat: collectWechat(plainToInstance(Environment, env), []),
   };
   try {
