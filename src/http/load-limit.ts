@@ -43,7 +43,8 @@ interface Hooks {
 }
 
 /** Routes that call the channel, or wait for others who do. */
-const CALLS_CHANNEL = /^\/api\/(auth\/login|payments\/[^/?]+\/(start|cancel|sync)|refunds\/[^/?]+\/succeed)\/?(\?|$)/;
+const CALLS_CHANNEL =
+  /^\/api\/(auth\/login|payments\/[^/?]+\/(start|cancel|sync)|refunds\/[^/?]+\/(succeed|sync|retry-abnormal))\/?(\?|$)/;
 const LIVE = /^\/health\/live\/?(\?|$)/;
 const PROBE = /^\/(health|metrics)(\/|\?|$)/;
 
