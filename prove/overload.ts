@@ -16,8 +16,10 @@ const CUSTOMERS = 200;
 /** Connections that use the service up without a queue. */
 const CALM = 24;
 const TIMES_ITS_CAPACITY = 10;
-/** What a served customer may have waited in the storm. */
+/** What a served customer may have waited in the storm, at least. */
 const PATIENCE_MS = 10_000;
+/** As many as may be in work in the two rooms: a slow machine takes twice its time for them. */
+const FULL_HOUSE = 200;
 /** Of its capacity, what it still has to serve in the storm. */
 const STILL_SERVED = 0.5;
 
@@ -132,7 +134,8 @@ async function storm(
   const served = (seen.own.count + seen.channel.count) / seen.seconds;
   const share = served / calm.perSecond;
   report.check('served, of the capacity', share.toFixed(2), share >= STILL_SERVED);
-  report.check('p99 of the served, ms', seen.own.p99, seen.own.p99 <= PATIENCE_MS);
+  const patience = Math.max(PATIENCE_MS, (2 * FULL_HOUSE * 1000) / calm.perSecond);
+  report.check('p99 of the served, ms', seen.own.p99, seen.own.p99 <= patience);
   const { peak } = memory(service.pid);
   report.check('memory at its highest, MB', peak, peak <= calm.memory * 2);
   report.say('health, slowest answer in ms', health.slowestMs);
