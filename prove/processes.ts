@@ -29,6 +29,10 @@ export class Program {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  get pid(): number {
+    return this.child?.pid ?? 0;
+  }
+
   get alive(): boolean {
     return this.child !== null;
   }

@@ -12,9 +12,12 @@ import { newId } from './common/ids.js';
 import { isCallback } from './http/callback-route.js';
 import { Readiness } from './http/health.controller.js';
 import { assertHarmless } from './http/json-shape.js';
+import { LoadLimit } from './http/load-limit.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { logRequests } from './http/request-log.js';
+import { SOCKET_LIMITS } from './http/socket-limits.js';
 import { validation } from './http/validation.js';
+import { Instruments } from './metrics/instruments.js';
 import { openApiDocument, serveDocs } from './openapi.js';
 
 /** 64 KB: far more than any honest request. */
@@ -35,23 +38,25 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
       filter.answer(error, request, reply);
     },
     genReqId: (request: IncomingMessage) => requestId(request.headers['x-request-id'], ids),
-    requestTimeout: 30_000,
-    connectionTimeout: 60_000,
-    keepAliveTimeout: 65_000,
+    ...SOCKET_LIMITS,
     forceCloseConnections: 'idle',
     return503OnClosing: true,
   });
+  const fastify = adapter.getInstance();
+  fastify.server.maxConnections = options.settings.maxConnections;
+  const limit = new LoadLimit(options.settings);
+  limit.guard(fastify);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(options), adapter, {
     logger: ['error', 'warn'],
     bodyParser: false,
     abortOnError: false,
   });
   app.useLogger(app.get(Logger));
+  limit.reportTo(app.get(Instruments));
   app.useGlobalFilters(filter);
   app.useGlobalPipes(validation());
   parseBodies(app);
 
-  const fastify = adapter.getInstance();
   logRequests(fastify, options.settings);
   // Made once: what the plugin for this framework does again for each request.
   const protect = helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });

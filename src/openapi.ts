@@ -40,8 +40,19 @@ export function openApiDocument(app: NestFastifyApplication, settings: Settings)
     .build();
   const document = SwaggerModule.createDocument(app, config);
   document.components = { ...document.components, schemas: { ...document.components?.schemas, Problem: PROBLEM } };
+  for (const path of Object.values(document.paths)) for (const call of Object.values(path)) mayBeRefused(call);
   if (!settings.mockEnabled) for (const path of MOCK_ONLY) delete document.paths[path];
   return document;
+}
+
+/** Whatever is asked may be refused with 503 when too much is asked. */
+function mayBeRefused(call: unknown): void {
+  const { responses } = call as { responses?: Record<string, unknown> };
+  if (!responses) return;
+  responses['503'] ??= {
+    description: `\`service_unavailable\`: ${ERRORS.service_unavailable.title}, after the seconds in \`Retry-After\``,
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  };
 }
 
 /** `/openapi.json` and the page `/docs` that reads it. */

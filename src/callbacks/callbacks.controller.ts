@@ -15,6 +15,7 @@ const ANSWERS = [
   [403, 'The address is not in WECHAT_PAY_CALLBACK_ALLOWED_IPS', { code: 'FAIL', message: 'address_not_allowed' }],
   [429, 'Too many callbacks from this address that proved nothing', { code: 'FAIL', message: 'too_many_requests' }],
   [500, 'Our own failure: send it again', { code: 'FAIL', message: 'internal_error' }],
+  [503, 'More than can be taken: send it again', { code: 'FAIL', message: 'service_unavailable' }],
 ] as const;
 
 function Answers(): MethodDecorator {

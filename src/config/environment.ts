@@ -43,6 +43,10 @@ export class Environment {
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() LOGINS_PER_MINUTE?: number;
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() BAD_CALLBACKS_PER_MINUTE?: number;
   @IsOptional() @IsInt() @Min(1) @Max(10_000) @Whole() CHANNEL_QUERIES_PER_SECOND?: number;
+  @IsOptional() @IsInt() @Min(1) @Max(100_000) @Whole() MAX_REQUESTS_IN_FLIGHT?: number;
+  // What a callback waits in holds 2,000: here they are refused for less than there.
+  @IsOptional() @IsInt() @Min(1) @Max(2000) @Whole() MAX_CALLBACKS_IN_FLIGHT?: number;
+  @IsOptional() @IsInt() @Min(10) @Max(1_000_000) @Whole() MAX_CONNECTIONS?: number;
 
   @IsOptional() @IsString() @Unset() WECHAT_PAY_ENABLE_REAL?: string;
   @IsOptional() @IsString() @Unset() WECHAT_APPID?: string;

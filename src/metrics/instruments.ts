@@ -45,6 +45,30 @@ export class Instruments {
     registers: [this.registry],
   });
 
+  /** Told by whoever counts: each kind of request, how many are in work, and how many were refused since the start. */
+  readRooms: () => { kind: string; running: number; refused: number }[] = () => [];
+
+  readonly requestsInFlight = new Gauge({
+    name: 'paydesk_requests_in_flight',
+    help: 'Requests in work, by what they wait for.',
+    labelNames: ['kind'],
+    registers: [this.registry],
+    collect: () => {
+      for (const { kind, running } of this.readRooms()) this.requestsInFlight.set({ kind }, running);
+    },
+  });
+
+  readonly requestsRefused = new Counter({
+    name: 'paydesk_requests_refused_total',
+    help: 'Requests refused with 503 because too many of their kind were in work.',
+    labelNames: ['kind'],
+    registers: [this.registry],
+    collect: () => {
+      this.requestsRefused.reset();
+      for (const { kind, refused } of this.readRooms()) this.requestsRefused.inc({ kind }, refused);
+    },
+  });
+
   readonly clockSkew = new Gauge({
     name: 'paydesk_channel_clock_skew_seconds',
     help: "How far the channel's clock is ahead of ours, by its last answer.",

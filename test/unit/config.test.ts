@@ -1,8 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { DEVELOPMENT_JWT_SECRET, DEVELOPMENT_MOCK_SECRET, Environment } from '../../src/config/environment.js';
-import { ConfigError, parseSettings, type Settings } from '../../src/config/settings.js';
+import { ConfigError, parseSettings, readSettings, type Settings } from '../../src/config/settings.js';
 
 /** Lines of complaint about this environment; none when it is a configuration. */
 function problemsOf(env: Record<string, string>): string[] {
@@ -82,6 +84,21 @@ describe('the configuration', () => {
     expect(new Set(problems.map((line) => /^\w+/.exec(line)?.[0]))).toEqual(
       new Set(['PORT', 'JWT_SECRET', 'LATE_PAYMENT_POLICY', 'LOG_LEVEL']),
     );
+  });
+
+  it('is read anew from .env each time: what a signal takes over is not what stood there at the start', () => {
+    const [home, folder] = [process.cwd(), mkdtempSync(join(tmpdir(), 'paydesk-env-'))];
+    try {
+      process.chdir(folder);
+      const read = (text: string): number => {
+        writeFileSync('.env', text);
+        return readSettings(() => []).paymentTtlSeconds;
+      };
+      expect([read('PAYMENT_TTL_SECONDS=60'), read('PAYMENT_TTL_SECONDS=120'), read('')]).toEqual([60, 120, 1800]);
+    } finally {
+      process.chdir(home);
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('lists everything that the real channel misses', () => {

@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { Ledger, NoticeView } from '../simulator/index.js';
+import type { MixReport } from './overload-load.js';
+import type { Program } from './processes.js';
+import type { Report } from './proof.js';
+import { balance } from './soak-books.js';
+
+const SETTLED_WITHIN = 120_000;
+
+export async function makeCustomers(db: pg.Pool, appid: string, count: number): Promise<void> {
+  await db.query(
+    `INSERT INTO users (id, appid, openid, created_at)
+     SELECT 'usr_' || lpad(g::text, 26, '0'), $1, 'oLoad' || g, now() FROM generate_series(0, $2::int - 1) g`,
+    [appid, count],
+  );
+}
+
+export function customer(who: number): string {
+  return `usr_${String(who).padStart(26, '0')}`;
+}
+
+/** What was paid in the storm is settled, each fen of it, whether its notice got through at once or was sent again. */
+export async function settle(db: pg.Pool, simulator: Program, paid: string[], report: Report): Promise<void> {
+  const { notices } = await ask<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices');
+  const first = new Map<string, number>();
+  for (const notice of notices.filter(({ out_trade_no: id }) => id !== null && paid.includes(id))) {
+    const status = String(notice.sends[0]?.status ?? 'none');
+    first.set(status, (first.get(status) ?? 0) + 1);
+  }
+  report.say('notices of payments in the storm', notices.length);
+  report.say('answers to the first send of each', JSON.stringify(Object.fromEntries(first)));
+  report.check('taken at the first send', first.get('200') ?? 0, (first.get('200') ?? 0) >= paid.length * 0.95);
+  // An hour of WeChat Pay's clock: what was not taken is sent again.
+  await ask(simulator, 'POST', '/_sim/clock', { advance_seconds: 3600 });
+  await ask(simulator, 'POST', '/_sim/settled', {});
+  const until = performance.now() + SETTLED_WITHIN;
+  let settled = 0;
+  do {
+    const { rows } = await db.query<{ count: number }>(
+      `SELECT count(*)::int AS count FROM payments WHERE id = ANY($1) AND status = 'succeeded'`,
+      [paid],
+    );
+    settled = rows[0]?.count ?? 0;
+    await sleep(200);
+  } while (settled < paid.length && performance.now() < until);
+  report.expect('payments paid in the storm that are settled', settled, paid.length);
+  await balance(
+    db,
+    await ask<Ledger>(simulator, 'GET', '/_sim/ledger'),
+    await ask<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices'),
+    report,
+  );
+}
+
+/** What was promised is there, and what was refused left nothing behind. */
+export async function checkRows(db: pg.Pool, loads: MixReport[], customers: number, report: Report): Promise<void> {
+  const sum = (of: (load: MixReport) => number): number => loads.reduce((total, load) => total + of(load), 0);
+  const { rows } = await db.query<{ users: number; orders: number; payments: number }>(
+    `SELECT (SELECT count(*) FROM users)::int AS users, (SELECT count(*) FROM orders)::int AS orders,
+            (SELECT count(*) FROM payments)::int AS payments`,
+  );
+  const { users, orders, payments } = rows[0] ?? { users: -1, orders: -1, payments: -1 };
+  const unsure = sum((load) => load.unsure);
+  report.say('writes begun whose end was not answered', unsure);
+  const within = (what: string, seen: number, promised: number): void =>
+    report.check(what, `${seen} of ${promised}`, seen >= promised && seen <= promised + unsure);
+  within('users, each with its login', users, customers + sum((load) => load.made.logins));
+  within(
+    'orders, each answered with 201',
+    orders,
+    sum((load) => load.made.orders),
+  );
+  within(
+    'payments, each answered with 201',
+    payments,
+    sum((load) => load.made.payments),
+  );
+}
+
+async function ask<T>(simulator: Program, method: string, path: string, body?: object): Promise<T> {
+  const response = await fetch(`${simulator.url}${path}`, {
+    method,
+    ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+  return (await response.json()) as T;
+}
