@@ -2,10 +2,11 @@ import { parseArgs } from 'node:util';
 import { billMillion } from './bill-million.js';
 import { billWeek } from './bill-week.js';
 import { NotShown, type Proof } from './proof.js';
+import { hostile } from './hostile.js';
 import { queryPlans } from './query-plans.js';
 import { soak } from './soak.js';
 
-const PROOFS: readonly Proof[] = [soak, billWeek, billMillion, queryPlans];
+const PROOFS: readonly Proof[] = [soak, billWeek, billMillion, queryPlans, hostile];
 
 const USAGE = `Usage: npm run prove -- NAME [options]
 
