@@ -28,14 +28,16 @@ async function against(provider: ProviderName, requests: number, seed: number, r
   const place = await openPlace(`hostile_${provider}`);
   try {
     const target = await startTarget(provider, place.databaseUrl, seed);
+    let wrong = true;
     try {
       const seconds = stopwatch();
       const campaign = await attack(target, requests, new Chance(seed));
       process.stdout.write(`provider ${provider}, seed ${seed}, ${seconds()} s\n`);
       tell(campaign, report);
+      wrong = campaign.judge.wrongCount > 0;
       if (requests >= ENOUGH_FOR_MEMORY) compareVitals(campaign.vitals, report);
     } finally {
-      await target.close();
+      await target.close(wrong);
     }
   } finally {
     await place.close();

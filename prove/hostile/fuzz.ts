@@ -51,6 +51,9 @@ function set(draft: Draft, chance: Chance, value: string): void {
   draft.fields.set(chance.pick([...names(draft), ...(draft.fields.size > 0 ? [] : ['extra'])]), value);
 }
 
+/** One more than texts may have somewhere. */
+const LENGTHS = [33, 65, 81, 129, 201, 257, 2001, 5000];
+
 const ENCODINGS: readonly ((text: string) => Buffer)[] = [
   (text) => Buffer.from(`\ufeff${text}`, 'utf16le'),
   (text) => Buffer.from(text, 'utf16le').swap16(),
@@ -80,6 +83,10 @@ const MUTATIONS: Readonly<Record<string, Mutate>> = {
   'as the document says': () => undefined,
   'field: odd value': (draft, chance) => set(draft, chance, chance.pick(ODD_JSON)),
   'field: huge or deep': (draft, chance) => set(draft, chance, bigJson(chance)),
+  'field: a little too long': (draft, chance) => {
+    const texts = [...(draft.fields ?? [])].filter(([, text]) => text.startsWith('"')).map(([name]) => name);
+    if (texts.length > 0) draft.fields?.set(chance.pick(texts), QUOTED('x'.repeat(chance.pick(LENGTHS))));
+  },
   'field: missing': (draft, chance) => void draft.fields?.delete(chance.pick(['', ...names(draft)])),
   'field: number as text': (draft) => {
     for (const [name, text] of draft.fields ?? []) if (/^\d+$/.test(text)) draft.fields?.set(name, QUOTED(text));

@@ -34,7 +34,8 @@ export interface Target {
   claims: (role: Role) => Record<string, unknown>;
   secrets: Secrets;
   log(): string;
-  close(): Promise<void>;
+  /** Ends it and deletes its keys and its log, which is of use only where something was wrong. */
+  close(keepLog: boolean): Promise<void>;
 }
 
 /** Signs in nobody's name: what the service answers to a login is not needed. */
@@ -135,10 +136,11 @@ export async function startTarget(name: ProviderName, databaseUrl: string, seed:
         ],
       },
       log: () => readFileSync(`${DIRECTORY}/${port}.log`, 'utf8'),
-      async close() {
+      async close(keepLog) {
         await program.end('SIGTERM');
         await channel?.close();
         await db.end();
+        if (!keepLog) rmSync(`${DIRECTORY}/${port}.log`, { force: true });
       },
     };
   } catch (error) {
@@ -174,7 +176,10 @@ async function startChannel(
       ['WECHAT_PAY_PRIVATE_KEY', merchantPrivateKeyPem.split('\n')[3] ?? ''],
       ['a session key', 'session_key'],
     ],
-    close: () => simulator.close(),
+    async close() {
+      await simulator.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
 }
 

@@ -20,7 +20,7 @@ describe.each(['wechat', 'mock'] as const)('the built service under hostile inpu
       expect(strangersIds).toBeGreaterThan(routes.length);
       expect(judge.byKind.get('callback: flood')?.get(429)).toBeGreaterThan(0);
     } finally {
-      await target.close();
+      await target.close(false);
       await database.drop();
     }
   }, 180_000);
