@@ -91,7 +91,9 @@ export async function tryStrangersIds(
           };
           const [theirs, nobody] = [await ask(id), await ask(nobodys(place.prefix))];
           if (theirs !== nobody)
-            judge.find(`${place.route.name} by ${role} tells somebody's id from nobody's: ${theirs} / ${nobody}`);
+            judge.find(
+              `${place.route.name} by ${role} tells somebody's id from nobody's: ${inShort(theirs)} / ${inShort(nobody)}`,
+            );
           tried += 1;
         }
       }
@@ -129,3 +131,5 @@ function mayBeForbidden({ path, method }: Route, role: Role): boolean {
   if (path.startsWith('/api/admin/')) return role !== 'operator';
   return method === 'POST' && /^\/api\/refunds\/\{id\}\/(succeed|reject|retry-abnormal)$/.test(path);
 }
+
+const inShort = (answer: string): string => JSON.stringify(`${answer.slice(0, 30)} … ${answer.slice(-200)}`);
