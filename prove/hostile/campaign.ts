@@ -19,7 +19,7 @@ export interface Campaign {
   vitals: Vitals[];
 }
 
-const LANES = 16;
+const LANES = 8;
 /** The service has met everything once by then, and its heap has its size. */
 const WARM_SHARE = 0.1;
 

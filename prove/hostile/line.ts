@@ -12,6 +12,7 @@ export interface Answer {
   body: string;
   /** Bytes came after it that nobody had asked for: the service saw two requests where one was sent. */
   more: boolean;
+  milliseconds: number;
 }
 
 /** Bytes of one request, and whether its answer has a body. */
@@ -24,7 +25,7 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 const LAST_CHUNK = Buffer.from('\r\n0\r\n\r\n');
 const ANSWER_WITHIN = 20_000;
 
-const NOTHING: Answer = { status: 0, head: '', headers: new Map(), body: '', more: false };
+const NOTHING: Answer = { status: 0, head: '', headers: new Map(), body: '', more: false, milliseconds: 0 };
 
 /**
  * A kept-alive connection that sends any bytes at all, one request at a time, and keeps the whole answer. It is opened
@@ -42,8 +43,13 @@ export class Line {
   /** A connection that had been idle may be closed just as it is used: then, and only then, it is tried once more. */
   async send(sent: Sent): Promise<Answer> {
     const used = this.socket !== null && !this.ended;
-    const answer = await this.try(sent);
-    return answer.status === 0 && used ? this.try(sent) : answer;
+    let began = performance.now();
+    let answer = await this.try(sent);
+    if (answer.status === 0 && used) {
+      began = performance.now();
+      answer = await this.try(sent);
+    }
+    return { ...answer, milliseconds: performance.now() - began };
   }
 
   close(): void {
@@ -117,7 +123,7 @@ export class Line {
     if (bodyEnd === null) return null;
     const body = this.received.toString('utf8', start, bodyEnd);
     this.received = this.received.subarray(bodyEnd);
-    return { status, head, headers, body, more: this.received.length > 0 };
+    return { status, head, headers, body, more: this.received.length > 0, milliseconds: 0 };
   }
 
   private bodyEnd(start: number, headers: ReadonlyMap<string, string>, none: boolean): number | null {

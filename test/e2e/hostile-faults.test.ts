@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { toDomainError } from '../../src/http/problem.js';
 import { startTestApp, TEA, type TestApp } from '../support/app.js';
 import { type Customer, mockSignature, newCustomer, type Problem, raw } from '../support/flows.js';
 
@@ -46,6 +47,14 @@ describe('input that nobody means well with', () => {
     const [head = '', body = ''] = (await sendBytes(paydesk.url, bytes)).split('\r\n\r\n');
     expect(head).toMatch(/^HTTP\/1\.1 431 /);
     expect(JSON.parse(body)).toMatchObject({ status: 431, code: 'headers_too_large' });
+  });
+
+  it('takes a client that hangs up in the middle of its body for no failure of the database', () => {
+    const error = Object.assign(new Error('aborted'), { code: 'ECONNRESET', statusCode: 400 });
+    expect(toDomainError(error)).toMatchObject({ code: 'invalid_request' });
+    expect(toDomainError(Object.assign(new Error('read'), { code: 'ECONNRESET' }))).toMatchObject({
+      code: 'service_unavailable',
+    });
   });
 
   it('answers a request that expects what nobody knows as any other', async () => {
