@@ -3,10 +3,11 @@ import { billMillion } from './bill-million.js';
 import { billWeek } from './bill-week.js';
 import { NotShown, type Proof } from './proof.js';
 import { overload } from './overload.js';
+import { hostile } from './hostile.js';
 import { queryPlans } from './query-plans.js';
 import { soak } from './soak.js';
 
-const PROOFS: readonly Proof[] = [soak, billWeek, billMillion, queryPlans, overload];
+const PROOFS: readonly Proof[] = [soak, billWeek, billMillion, queryPlans, hostile, overload];
 
 const USAGE = `Usage: npm run prove -- NAME [options]
 

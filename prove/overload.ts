@@ -95,7 +95,7 @@ export const overload: Proof = {
 async function measureCalm({ mix, service, report }: Stage): Promise<Calm> {
   await mix({});
   const seen = await mix({ seconds: 8 });
-  const { now } = memory(service.pid);
+  const { now } = memory(service.pid ?? 0);
   const perSecond = seen.begun / seen.seconds;
   report.say(`capacity, ${CALM} connections, requests/s`, Math.round(perSecond));
   sayMix(report, 'calm', seen);
@@ -136,7 +136,7 @@ async function storm(
   report.check('served, of the capacity', share.toFixed(2), share >= STILL_SERVED);
   const patience = Math.max(PATIENCE_MS, (2 * FULL_HOUSE * 1000) / calm.perSecond);
   report.check('p99 of the served, ms', seen.own.p99, seen.own.p99 <= patience);
-  const { peak } = memory(service.pid);
+  const { peak } = memory(service.pid ?? 0);
   report.check('memory at its highest, MB', peak, peak <= calm.memory * 2);
   report.say('health, slowest answer in ms', health.slowestMs);
   report.check('/health/live', JSON.stringify(health.live), Object.keys(health.live).join() === '200');
@@ -210,7 +210,7 @@ async function holdOpen(
     const took = `${held.closed} after ${held.shortest} to ${held.longest} s`;
     report.check('  cut off by the server', took, held.closed === opened && held.longest <= within);
   }
-  const { now, peak } = memory(service.pid);
+  const { now, peak } = memory(service.pid ?? 0);
   report.check('memory, now and at its highest, MB', `${now} / ${peak}`, peak <= calm.memory * 3);
 }
 

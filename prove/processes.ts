@@ -29,8 +29,10 @@ export class Program {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  get pid(): number {
-    return this.child?.pid ?? 0;
+  /** Of the process while it runs; null before, and after it has ended in whatever way. */
+  get pid(): number | null {
+    const { child } = this;
+    return child?.exitCode === null && child.signalCode === null ? (child.pid ?? null) : null;
   }
 
   get alive(): boolean {

@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -7,8 +9,9 @@ import { Logger } from 'nestjs-pino';
 import { AppModule, type AppOptions } from './app.module.js';
 import { CallbacksService } from './callbacks/callbacks.service.js';
 import { Clock } from './common/clock.js';
-import { DomainError } from './common/errors.js';
+import { DomainError, invalidField } from './common/errors.js';
 import { newId } from './common/ids.js';
+import { refuseBrokenHttp } from './http/broken-http.js';
 import { isCallback } from './http/callback-route.js';
 import { Readiness } from './http/health.controller.js';
 import { assertHarmless } from './http/json-shape.js';
@@ -37,8 +40,11 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
       void reply.header('x-request-id', request.id);
       filter.answer(error, request, reply);
     },
+    clientErrorHandler: (error: Error, socket: Socket) => refuseBrokenHttp(error, socket, newId('req', ids)),
     genReqId: (request: IncomingMessage) => requestId(request.headers['x-request-id'], ids),
     ...SOCKET_LIMITS,
+    // Node itself would refuse a request without Host with no word of why: see the hook below.
+    http: { ...SOCKET_LIMITS.http, requireHostHeader: false },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
   });
@@ -63,10 +69,14 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
   // Not an async hook: a reply is a thenable that settles when it was sent.
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
+    const { headers, httpVersion } = request.raw;
+    if (headers.host === undefined && httpVersion === '1.1') done(invalidField('Host', 'must be present'));
     // A channel is no browser.
-    if (isCallback(request.url)) done();
+    else if (isCallback(request.url)) done();
     else protect(request.raw, reply.raw, (error) => done(error as Error | undefined));
   });
+  // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1). Node would refuse it with no word of why.
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   // Else a client that keeps its connection would hold up the end of the process for as long as it likes.
   const readiness = app.get(Readiness);
   fastify.addHook('onSend', (_request, reply, _payload, done) => {
@@ -92,6 +102,8 @@ function parseBodies(app: NestFastifyApplication): void {
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (isCallback(request.url)) done(null, body);
     else if (body.length === 0) done(null, undefined);
+    // Else what is no UTF-8 would be replaced in silence, and something else be kept than was said.
+    else if (!isUtf8(body)) done(new DomainError('malformed_json', 'the body is not UTF-8'), undefined);
     else {
       void parseJson(request, body.toString('utf8'), (error, parsed) => {
         try {

@@ -64,7 +64,7 @@ export class AdminController {
   @ApiOkResponse({ schema: { type: 'object', properties: { items: { type: 'array', items: { type: 'object' } } } } })
   @Problems('unauthenticated', 'forbidden', 'not_found')
   async events(@Param('id') id: string): Promise<{ items: EventRow[]; next_cursor: null }> {
-    if (!(await this.lists.one('payments', id))) throw new DomainError('not_found');
+    if (!(await this.lists.one('payments', 'pay', id))) throw new DomainError('not_found');
     return { items: await this.history.of(id), next_cursor: null };
   }
 
@@ -109,7 +109,7 @@ export class AdminController {
   @ApiOkResponse(anything)
   @Problems('unauthenticated', 'forbidden', 'not_found')
   async oneCase(@Param('id') id: string): Promise<Row> {
-    const row = await this.lists.one('discrepancies', id);
+    const row = await this.lists.one('discrepancies', 'dis', id);
     if (!row) throw new DomainError('not_found');
     return row;
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { type IdPrefix, isId } from '../common/ids.js';
 import { type Page, pageOf, pageQuery } from '../database/page.js';
 import type { AdminQuery, DiscrepancyQuery } from './admin.query.js';
 
@@ -110,8 +111,8 @@ export class AdminLists {
     };
     where(`${list.id} < ?`, page.after);
     where(`${list.status} = ?`, query.status);
-    where(`${list.time} >= ?`, query.from);
-    where(`${list.time} < ?`, query.to);
+    where(`${list.time} >= ?`, moment(query.from));
+    where(`${list.time} < ?`, moment(query.to));
     where(`${list.user} = ?`, query.user_id);
     where(`${list.outTradeNo} = ?`, query.out_trade_no);
     if ('type' in query) where('d.type = ?', query.type);
@@ -124,9 +125,16 @@ export class AdminLists {
     return pageOf(rows, page, (row) => row.id);
   }
 
-  async one(name: ListName, id: string): Promise<Row | null> {
+  /** A row by its id; null for one that is not there, and for text that is no such id. */
+  async one(name: ListName, prefix: IdPrefix, id: string): Promise<Row | null> {
+    if (!isId(prefix, id)) return null;
     const list: List = LISTS[name];
     const [row] = await this.db.query<Row[]>(`SELECT ${list.columns} FROM ${list.from} WHERE ${list.id} = $1`, [id]);
     return row ?? null;
   }
+}
+
+/** Read here and not by PostgreSQL, which knows fewer offsets than RFC 3339 has. */
+function moment(text: string | undefined): Date | undefined {
+  return text === undefined ? undefined : new Date(text);
 }

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
-import { newId } from '../common/ids.js';
+import { isId, newId } from '../common/ids.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
 import { prepared } from '../database/sql.js';
 
@@ -81,6 +81,7 @@ export class NotificationsService {
 
   /** Marks as read; again is no error. @throws DomainError `not_found`, somebody else's too */
   async read(id: string, userId: string): Promise<NotificationRow> {
+    if (!isId('ntf', id)) throw new DomainError('not_found');
     const [rows] = await this.db.query<[NotificationRow[], number]>(
       `UPDATE users_notification SET read_at = coalesce(read_at, $3) WHERE id = $1 AND user_id = $2 RETURNING ${COLUMNS}`,
       [id, userId, this.clock.now()],

@@ -142,7 +142,7 @@ export class MockProvider extends PaymentProvider {
   /** `{payment_id, status, amount?, transaction_id?}`; what is left out is what a well-meaning channel would say. */
   private translate(notice: unknown): CallbackFact {
     const { payment_id, status, amount, transaction_id } = fields(notice);
-    if (typeof payment_id !== 'string' || payment_id === '' || payment_id.length > 64) throw unreadable('payment_id');
+    if (typeof payment_id !== 'string' || !/^[!-~]{1,64}$/.test(payment_id)) throw unreadable('payment_id');
     const state = CALLBACK_STATES.get(status);
     if (!state) throw unreadable('status');
     if (amount !== undefined && !Number.isSafeInteger(amount)) throw unreadable('amount');

@@ -1,0 +1,164 @@
+import type { Chance } from '../random.js';
+import { callbacks, controls, flood } from './callbacks.js';
+import { type OpenApi, type Route, routesOf } from './document.js';
+import { fuzz, type Playground } from './fuzz.js';
+import type { Input, Role } from './input.js';
+import { Judge } from './judge.js';
+import { Line } from './line.js';
+import { checksums } from './rows.js';
+import { prefixOf, tryStrangersIds } from './strangers.js';
+import type { Target } from './target.js';
+import { forgedTokens, forgeries, goodTokens } from './tokens.js';
+import { vitals, type Vitals } from './vitals.js';
+
+export interface Campaign {
+  judge: Judge;
+  routes: Route[];
+  /** Pairs of a stranger's id and nobody's that answered the same bytes. */
+  strangersIds: number;
+  vitals: Vitals[];
+}
+
+const LANES = 8;
+/** The service has met everything once by then, and its heap has its size. */
+const WARM_SHARE = 0.1;
+
+/** Sends so many hostile inputs of every class to the target, and looks at every answer, at its rows, log and memory. */
+export async function attack(target: Target, inputs: number, chance: Chance): Promise<Campaign> {
+  const { program, db, victim } = target;
+  const judge = new Judge(target.secrets, process.cwd());
+  const document = (await (await fetch(`${program.url}/openapi.json`)).json()) as OpenApi;
+  const routes = routesOf(document);
+  const before = await checksums(db, victim.userId);
+  const lines = Array.from({ length: LANES }, () => new Line(program.port));
+  const seen: Vitals[] = [];
+  const measure = async (): Promise<void> => {
+    const one = program.pid === null ? null : await vitals(program.pid, program.url, db, judge.inputs);
+    if (one) seen.push(one);
+  };
+  const first = lines[0] as Line;
+  await checkGoodTokens(target, judge);
+  const strangersIds = await tryStrangersIds(routes, victim, (role) => target.token(role), first, judge);
+
+  const doors = await doorsOf(routes, first);
+  const bounded = [
+    callbacks(target, chance),
+    forgeries(doors, forgedTokens(target.tokenKeys, target.claims('operator'))),
+  ];
+  const stream = mixed(bounded, fuzz(routes, playgroundOf(target), chance), inputs, chance);
+  const warm = Math.floor(inputs * WARM_SHARE);
+  await send(stream, warm, lines, judge);
+  await measure();
+  for (let part = 0; part < 3; part += 1) {
+    await send(stream, Math.ceil((inputs - warm) / 3), lines, judge);
+    await measure();
+  }
+  await send(flood(target), Infinity, lines, judge);
+
+  compare(before, await checksums(db, victim.userId), judge);
+  // What was mutated was valid: it is taken when nothing of it is touched.
+  await send(controls(target), Infinity, [first], judge);
+  for (const line of lines) line.close();
+  if (program.pid === null) judge.find('the service has ended');
+  const log = target.log();
+  for (const what of judge.leaks(log)) judge.find(`the log holds ${what}`);
+  if (/eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}/.test(log)) judge.find('the log holds a token');
+  for (const { name } of routes) if (!judge.byRoute.has(name)) judge.find(`${name} got no input`);
+  return { judge, routes, strangersIds, vitals: seen };
+}
+
+/** All of what is bounded, mixed evenly into what is without end, so many altogether. */
+function* mixed(
+  bounded: Generator<Input>[],
+  endless: Generator<Input>,
+  count: number,
+  chance: Chance,
+): Generator<Input> {
+  const left = new Set(bounded);
+  // Whatever is bounded is over well before the end, or is a fair part of what there is time for.
+  for (let index = 0; index < count; index += 1) {
+    const source = left.size > 0 && chance.next() < 0.5 ? chance.pick([...left]) : endless;
+    const next = source.next();
+    if (!next.done) yield next.value;
+    else {
+      left.delete(source);
+      index -= 1;
+    }
+  }
+}
+
+async function send(inputs: Generator<Input>, count: number, lines: Line[], judge: Judge): Promise<void> {
+  let left = count;
+  const lane = async (line: Line): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      const next = inputs.next();
+      if (next.done) return;
+      judge.look(next.value, await line.send(next.value));
+    }
+  };
+  await Promise.all(lines.map(lane));
+}
+
+/** Routes that ask for a token: those that answer 401 without one. */
+async function doorsOf(routes: readonly Route[], line: Line): Promise<Route[]> {
+  const doors: Route[] = [];
+  for (const route of routes) {
+    const bytes = Buffer.from(`${route.method} ${route.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+    if (!route.callback && (await line.send({ bytes })).status === 401) doors.push(route);
+  }
+  return doors;
+}
+
+async function checkGoodTokens({ tokenKeys, claims, program }: Target, judge: Judge): Promise<void> {
+  for (const token of goodTokens(tokenKeys, claims('operator'))) {
+    const { status } = await fetch(`${program.url}/api/admin/payments`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    if (status !== 200) judge.find(`a good token is answered ${status}`);
+  }
+}
+
+function compare(before: Record<string, string>, after: Record<string, string>, judge: Judge): void {
+  for (const [name, sum] of Object.entries(before))
+    if (after[name] !== sum) judge.find(`rows of ${name} have moved: ${sum} before, ${after[name]} after`);
+}
+
+/** The player's rows for everybody to play with; the victim's too for those who may not touch them. */
+function playgroundOf({ token, victim, player }: Target): Playground {
+  const owns = (role: Role): boolean => role === 'operator' || role === 'service';
+  const rowsFor = (role: Role, chance: Chance): typeof victim => (!owns(role) && chance.next() < 0.3 ? victim : player);
+  let logins = 0;
+  return {
+    token,
+    fields(role, chance) {
+      const { userId, openOrderId, orderId, paymentId } = rowsFor(role, chance);
+      logins += 1;
+      return {
+        code: `hostile_${logins}`,
+        product_id: 'prd_01JD0000000000000000000TEA',
+        quantity: 1,
+        user_id: userId,
+        description: 'Hostile tea',
+        amount: 1,
+        metadata: { cart: 'c-17' },
+        order_id: chance.pick([openOrderId, orderId]),
+        payment_id: paymentId,
+        reason: 'because',
+        to: 'merchant_card',
+      };
+    },
+    id(role, path, chance) {
+      const { orderId, openOrderId, paymentId, openPaymentId, refundId, sentRefundId, notificationId, discrepancyId } =
+        rowsFor(role, chance);
+      const ids = {
+        ord: [orderId, openOrderId],
+        pay: [paymentId, openPaymentId],
+        ref: [refundId, sentRefundId],
+        ntf: [notificationId],
+        dis: [discrepancyId],
+      } as Record<string, string[]>;
+      return chance.pick(ids[prefixOf(path)] ?? [paymentId]);
+    },
+  };
+}

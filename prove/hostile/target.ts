@@ -1,0 +1,190 @@
+import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import pg from 'pg';
+import { freePort } from '../../bench/service.js';
+import { startSimulator } from '../../simulator/index.js';
+import { DIRECTORY, emptyFolder } from '../place.js';
+import { Program } from '../processes.js';
+import type { Role } from './input.js';
+import type { Secrets } from './judge.js';
+import { type ChannelKey, makeChannelKey } from './notice.js';
+import { type Account, addCustomer, addProduct, addUser, type Rows } from './rows.js';
+import type { TokenKeys } from './tokens.js';
+import { PROOF } from './vitals.js';
+
+export type ProviderName = 'mock' | 'wechat';
+
+/** The built service with one of the two providers, its rows, and everything about it that must stay a secret. */
+export interface Target {
+  name: ProviderName;
+  program: Program;
+  db: pg.Pool;
+  account: Account;
+  tokenKeys: TokenKeys;
+  /** The channel's secrets, with which a notice can be made. */
+  channelKey: ChannelKey;
+  apiV3Key: string;
+  mockSecret: string;
+  /** Nobody but the victim may see or move what is the victim's. */
+  victim: Rows;
+  /** The role `user`: what it has may be played with. */
+  player: Rows;
+  token: (role: Role) => string | null;
+  claims: (role: Role) => Record<string, unknown>;
+  secrets: Secrets;
+  log(): string;
+  /** Ends it and deletes its keys and its log, which is of use only where something was wrong. */
+  close(keepLog: boolean): Promise<void>;
+}
+
+/** Signs in nobody's name: what the service answers to a login is not needed. */
+export async function startTarget(name: ProviderName, databaseUrl: string, seed: number): Promise<Target> {
+  mkdirSync(DIRECTORY, { recursive: true });
+  const port = await freePort();
+  rmSync(`${DIRECTORY}/${port}.log`, { force: true });
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const tokenKeys: TokenKeys = {
+    secret: randomBytes(32).toString('hex'),
+    publicPem: rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    privateKey: rsa.privateKey,
+    audience: 'paydesk',
+  };
+  const mockSecret = randomBytes(24).toString('hex');
+  const channelKey = makeChannelKey();
+  const channel = name === 'wechat' ? await startChannel(port, channelKey, seed) : null;
+  const env: Record<string, string> = {
+    ...(channel ? { ...channel.env, NODE_ENV: 'production' } : { MOCK_CALLBACK_SECRET: mockSecret }),
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    DATABASE_URL: databaseUrl,
+    JWT_SECRET: tokenKeys.secret,
+    JWT_PUBLIC_KEY: tokenKeys.publicPem,
+    // What moves rows by the clock would be taken for a row that hostile input has moved.
+    JOBS_ENABLED: 'false',
+    TRUSTED_PROXY_HOPS: '1',
+    LOGINS_PER_MINUTE: '1000000',
+    CHANNEL_QUERIES_PER_SECOND: '10000',
+    WECHAT_PAY_CALLBACK_ALLOWED_IPS: '0.0.0.0/0,::/0',
+    LOG_LEVEL: 'debug',
+  };
+  const program = new Program('dist/src/main.js', [], env, port, '/health/ready');
+  const db = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: PROOF });
+  db.on('error', () => undefined);
+  try {
+    await program.start();
+    const account: Account = {
+      provider: name,
+      mchid: channel?.env.WECHAT_PAY_MCHID ?? 'mock_mchid',
+      appid: channel?.env.WECHAT_APPID ?? 'mock_appid',
+    };
+    await addProduct(db);
+    const victim = await addCustomer(db, account, 'VCTM7MARK');
+    const player = await addCustomer(db, account, 'PLYR7MARK');
+    const subjects: Record<Exclude<Role, 'none'>, string> = {
+      user: player.userId,
+      stranger: await addUser(db, account, 'oStranger7'),
+      operator: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB',
+      service: 'shop-backend',
+    };
+    const claims = (role: Role): Record<string, unknown> => {
+      const iat = Math.floor(Date.now() / 1000);
+      const named = role === 'none' || role === 'stranger' ? 'user' : role;
+      return { sub: role === 'none' ? 'usr_x' : subjects[role], role: named, iat, exp: iat + 7200 };
+    };
+    const tokens = Object.fromEntries(
+      Object.keys(subjects).map((role) => [role, sign(claims(role as Role), tokenKeys.secret)]),
+    );
+    const never = new Map<string, string>([
+      ['JWT_SECRET', tokenKeys.secret],
+      ['MOCK_CALLBACK_SECRET', mockSecret],
+      ['the password of the database', decodeURIComponent(new URL(databaseUrl).password)],
+      ["the victim's openid", victim.openid],
+      ["the victim's prepay id", `wx${victim.mark}PREPAY`],
+      ...(channel?.never ?? []),
+      ...Object.entries(tokens).map(([role, text]): [string, string] => [
+        `the token of role ${role}`,
+        text.split('.')[2] ?? '',
+      ]),
+    ]);
+    const { userId, orderId, paymentId, openOrderId, openPaymentId, refundId, sentRefundId, notificationId } = victim;
+    return {
+      name,
+      program,
+      db,
+      account,
+      tokenKeys,
+      channelKey,
+      apiV3Key: channel?.env.WECHAT_PAY_API_V3_KEY ?? '',
+      mockSecret,
+      victim,
+      player,
+      token: (role) => (role === 'none' ? null : (tokens[role] ?? null)),
+      claims,
+      secrets: {
+        never,
+        victim: [
+          victim.mark,
+          userId,
+          orderId,
+          paymentId,
+          openOrderId,
+          openPaymentId,
+          refundId,
+          sentRefundId,
+          notificationId,
+        ],
+      },
+      log: () => readFileSync(`${DIRECTORY}/${port}.log`, 'utf8'),
+      async close(keepLog) {
+        await program.end('SIGTERM');
+        await channel?.close();
+        await db.end();
+        if (!keepLog) rmSync(`${DIRECTORY}/${port}.log`, { force: true });
+      },
+    };
+  } catch (error) {
+    await program.end('SIGKILL');
+    await channel?.close();
+    await db.end();
+    throw error;
+  }
+}
+
+/** The simulator, and a certificate of ours beside its own, under which the proof can sign anything. */
+async function startChannel(
+  port: number,
+  key: ChannelKey,
+  seed: number,
+): Promise<{ env: Record<string, string>; never: [string, string][]; close: () => Promise<void> }> {
+  const folder = resolve(await emptyFolder(`hostile-${port}`));
+  const notifyBase = `http://127.0.0.1:${port}`;
+  const simulator = await startSimulator({
+    mode: 'certificate',
+    outDir: folder,
+    notifyBase,
+    seed,
+    refundDelayMs: null,
+  });
+  const { WECHAT_PAY_PLATFORM_CERT_PATH: path = '', ...env } = simulator.environment(folder, notifyBase);
+  const { apiV3Key, appSecret, merchantPrivateKeyPem } = simulator.credentials;
+  return {
+    env: { ...env, WECHAT_PAY_PLATFORM_CERT: `${key.certificatePem}\n${readFileSync(path, 'utf8')}` },
+    never: [
+      ['WECHAT_PAY_API_V3_KEY', apiV3Key],
+      ['WECHAT_APP_SECRET', appSecret],
+      ['WECHAT_PAY_PRIVATE_KEY', merchantPrivateKeyPem.split('\n')[3] ?? ''],
+      ['a session key', 'session_key'],
+    ],
+    async close() {
+      await simulator.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function sign(claims: object, secret: string): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const text = `${part({ alg: 'HS256' })}.${part(claims)}`;
+  return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
+}

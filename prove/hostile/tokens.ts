@@ -1,0 +1,191 @@
+import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import type { Route } from './document.js';
+import { type Input, requestBytes, statusIn } from './input.js';
+
+/** What the service checks tokens with, as somebody who issues them knows it. */
+export interface TokenKeys {
+  secret: string;
+  /** PEM of the public key and its private half: RS256. */
+  publicPem: string;
+  privateKey: KeyObject;
+  audience: string;
+}
+
+type Claims = Record<string, unknown>;
+
+const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+const hmac = (text: string, key: string | Buffer, hash = 'sha256'): string =>
+  createHmac(hash, key).update(text).digest('base64url');
+const rsa = (text: string, key: KeyObject, hash = 'sha256'): string =>
+  sign(hash, Buffer.from(text), key).toString('base64url');
+
+function token(header: object, claims: unknown, signature: (text: string) => string): string {
+  const text = `${part(header)}.${part(claims)}`;
+  return `${text}.${signature(text)}`;
+}
+
+/** Good tokens of every kind that is taken: the proof that the forged ones fail for what is wrong with them. */
+export function goodTokens(keys: TokenKeys, claims: Claims): string[] {
+  return [
+    token({ alg: 'HS256' }, claims, (text) => hmac(text, keys.secret)),
+    token({ alg: 'HS256', kid: 'any' }, { ...claims, aud: ['x', keys.audience] }, (text) => hmac(text, keys.secret)),
+    token({ alg: 'RS256' }, claims, (text) => rsa(text, keys.privateKey)),
+  ];
+}
+
+/** Forged tokens by what is forged about them. `claims` are good ones. */
+export function* forgedTokens(keys: TokenKeys, claims: Claims): Generator<[kind: string, token: string]> {
+  yield* otherAlgorithms(keys, claims);
+  yield* headerTricks(keys, claims);
+  yield* wrongClaims(keys, claims);
+  yield* brokenTokens(goodTokens(keys, claims)[0] ?? '', claims);
+}
+
+function* otherAlgorithms(keys: TokenKeys, claims: Claims): Generator<[string, string]> {
+  for (const alg of ['none', 'None', 'NONE', 'nOnE', '', null, 0, ['HS256'], ['none'], 'hs256', 'HS256 ', undefined]) {
+    yield ['token: alg none', token({ alg }, claims, () => '')];
+    yield ['token: alg none', token({ alg }, claims, (text) => hmac(text, keys.secret))];
+  }
+  const der = createPublicKey(keys.publicPem).export({ type: 'spki', format: 'der' });
+  const { n = '' } = createPublicKey(keys.publicPem).export({ format: 'jwk' });
+  const pem = keys.publicPem;
+  for (const secret of [
+    pem,
+    pem.trim(),
+    pem.replaceAll('\n', '\\n'),
+    pem.replaceAll('\n', '\r\n'),
+    der,
+    n,
+    '',
+    'secret',
+    'null',
+  ]) {
+    yield ['token: public key as a secret', token({ alg: 'HS256' }, claims, (text) => hmac(text, secret))];
+    yield ['token: public key as a secret', token({ alg: 'RS256' }, claims, (text) => hmac(text, secret))];
+  }
+  for (const alg of ['HS384', 'HS512', 'RS256', 'ES256', 'PS256', 'EdDSA', 'A256KW', 'dir'])
+    yield [
+      'token: other algorithm',
+      token({ alg }, claims, (text) => hmac(text, keys.secret, alg === 'HS512' ? 'sha512' : 'sha256')),
+    ];
+  for (const alg of ['RS384', 'RS512', 'PS256', 'ES256', 'HS256'])
+    yield [
+      'token: other algorithm',
+      token({ alg }, claims, (text) => rsa(text, keys.privateKey, alg === 'RS512' ? 'sha512' : 'sha256')),
+    ];
+}
+
+function* headerTricks(keys: TokenKeys, claims: Claims): Generator<[string, string]> {
+  const own = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const jwk = own.publicKey.export({ format: 'jwk' });
+  const tricks: Claims[] = [
+    { jwk },
+    { jku: 'http://evil.test/keys' },
+    { x5u: 'http://evil.test/cert' },
+    { x5c: ['MIIB'] },
+    { kid: '../../../../dev/null' },
+    { kid: "x' UNION SELECT 'secret" },
+    { kid: '\0' },
+    { kid: ['x'] },
+    { crit: ['exp'] },
+    { crit: ['b64'], b64: false },
+    { crit: [] },
+    { zip: 'DEF', crit: ['zip'] },
+  ];
+  for (const trick of tricks) {
+    yield ['token: header trick', token({ alg: 'RS256', ...trick }, claims, (text) => rsa(text, own.privateKey))];
+    yield ['token: header trick', token({ alg: 'HS256', ...trick }, claims, (text) => hmac(text, ''))];
+    if ('crit' in trick)
+      yield ['token: header trick', token({ alg: 'HS256', ...trick }, claims, (text) => hmac(text, keys.secret))];
+  }
+  const doubled = `${Buffer.from('{"alg":"HS256","alg":"none"}').toString('base64url')}.${part(claims)}`;
+  yield ['token: header trick', `${doubled}.`];
+  yield ['token: header trick', `${doubled}.${hmac(doubled, keys.secret)}`];
+}
+
+function* wrongClaims(keys: TokenKeys, claims: Claims): Generator<[string, string]> {
+  const now = Number(claims.iat);
+  const wrong: [kind: string, change: Claims][] = [
+    ...[now - 1, now - 1e6, 0, -1, -0, `${now + 600}`, null, [now + 600], {}, true].map((exp): [string, Claims] => [
+      'expired',
+      { exp },
+    ]),
+    ...[now + 600, 1e15, `${now - 600}`, [0], {}, false].map((nbf): [string, Claims] => ['not valid yet', { nbf }]),
+    ...['other', '', ['other'], [], [[keys.audience]], {}, 0, `${keys.audience} `, null].map(
+      (aud): [string, Claims] => ['other audience', { aud }],
+    ),
+    ...[
+      'root',
+      '',
+      'OPERATOR',
+      'operator ',
+      ['operator'],
+      [['user']],
+      {},
+      0,
+      true,
+      'user,operator',
+      '__proto__',
+      'constructor',
+    ].map((role): [string, Claims] => ['odd role', { role }]),
+    ...[undefined, null, '', 0, ['usr_x'], {}, 'a b', 'a\nb', 'a\0b', '茶', "' OR 1=1--", 'x'.repeat(65), '../x'].map(
+      (sub): [string, Claims] => ['odd subject', { sub }],
+    ),
+  ];
+  for (const [kind, change] of wrong)
+    yield [`token: ${kind}`, token({ alg: 'HS256' }, { ...claims, ...change }, (text) => hmac(text, keys.secret))];
+  for (const payload of ['text', [], [claims], null, 1, true])
+    yield ['token: odd payload', token({ alg: 'HS256' }, payload, (text) => hmac(text, keys.secret))];
+  yield ['token: other secret', token({ alg: 'HS256' }, claims, (text) => hmac(text, `${keys.secret}x`))];
+}
+
+/** A good token cut off, with one letter changed at every place, and with its claims changed. */
+function* brokenTokens(good: string, claims: Claims): Generator<[string, string]> {
+  const [head = '', body = '', signature = ''] = good.split('.');
+  for (let at = 1; at < good.length; at += 1) yield ['token: cut off', good.slice(0, at)];
+  for (let at = 0; at < good.length; at += 1) {
+    if (good[at] === '.') continue;
+    const changed = `${good.slice(0, at)}${good[at] === 'A' ? 'B' : 'A'}${good.slice(at + 1)}`;
+    // The last letter of a signature holds two bits that mean nothing.
+    if (
+      !Buffer.from(changed.split('.')[2] ?? '', 'base64url').equals(Buffer.from(signature, 'base64url')) ||
+      at < good.lastIndexOf('.')
+    )
+      yield ['token: letter changed', changed];
+  }
+  for (const change of [
+    { role: 'operator' },
+    { role: 'service' },
+    { sub: 'usr_other' },
+    { exp: 32503680000 },
+    { admin: true },
+  ])
+    yield ['token: claims changed', `${head}.${part({ ...claims, ...change })}.${signature}`];
+  yield ['token: odd form', `${head}.${body}`];
+  yield ['token: odd form', `${head}.${body}.${signature}.`];
+  yield ['token: odd form', `${head}.${body}.${signature}.${signature}.${signature}`];
+  yield ['token: odd form', `.${body}.${signature}`];
+  yield ['token: odd form', `${head}..${signature}`];
+  yield ['token: odd form', '..'];
+  yield ['token: odd form', `${good}, Bearer ${good}`];
+  yield ['token: huge', `${head}.${'A'.repeat(8000)}.${signature}`];
+  yield ['token: huge', `${'A'.repeat(9000)}`];
+}
+
+/** Forged tokens, each at two of the doors in turn; each must be refused as no token at all. */
+export function* forgeries(doors: readonly Route[], forged: Iterable<[string, string]>): Generator<Input> {
+  let turn = 0;
+  for (const [kind, value] of forged)
+    for (const { name, method, path } of [doors[turn % doors.length], doors[(turn += 3) % doors.length]].filter(
+      (one) => !!one,
+    )) {
+      const headers = [['Authorization', `Bearer ${value}`] as const];
+      yield {
+        kind,
+        route: name,
+        role: 'none',
+        bytes: requestBytes({ method, target: path, headers }),
+        must: statusIn(401),
+      };
+    }
+}

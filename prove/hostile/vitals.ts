@@ -1,0 +1,37 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type pg from 'pg';
+
+/** What a service holds that it could hold ever more of. */
+export interface Vitals {
+  inputs: number;
+  residentMb: number;
+  heapMb: number;
+  handles: number;
+  connections: number;
+}
+
+/** Reads it from outside; null where there is no /proc. */
+export async function vitals(pid: number, url: string, db: pg.Pool, inputs: number): Promise<Vitals | null> {
+  if (process.platform !== 'linux') return null;
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  const heap = Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(metrics)?.[1] ?? 0);
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const { rows } = await db.query<{ count: string }>(
+    `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+       AND application_name <> $1`,
+    [PROOF],
+  );
+  return {
+    inputs,
+    residentMb: Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024),
+    heapMb: Math.round(heap / 1024 ** 2),
+    handles: readdirSync(`/proc/${pid}/fd`).length,
+    connections: Number(rows[0]?.count),
+  };
+}
+
+/** The proof's own connections, by `application_name`: they are not the service's. */
+export const PROOF = 'hostile';
+
+export const inWords = ({ inputs, residentMb, heapMb, handles, connections }: Vitals): string =>
+  `after ${inputs} inputs: ${residentMb} MB resident, ${heapMb} MB heap, ${handles} handles, ${connections} connections`;
