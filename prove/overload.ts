@@ -177,7 +177,7 @@ async function holdOpen(
 ): Promise<void> {
   const alone = await mix({ weights: LOOKS });
   sayMix(report, 'customers who only look', alone);
-  const bound = Math.max(500, alone.own.p99 * 3);
+  const bound = Math.max(3000, alone.own.p99 * 5);
   const parts: [string, Omit<HoldOrder, 'kind' | 'port'>, number][] = [
     [
       `${slow} headers, a byte a second`,
