@@ -6,6 +6,8 @@ import type { Input, Role } from './input.js';
 import { Judge } from './judge.js';
 import { Line } from './line.js';
 import { checksums } from './rows.js';
+import { shuffled } from './shuffled.js';
+import { SPARE, spareId } from './spare.js';
 import { prefixOf, tryStrangersIds } from './strangers.js';
 import type { Target } from './target.js';
 import { forgedTokens, forgeries, goodTokens } from './tokens.js';
@@ -43,7 +45,7 @@ export async function attack(target: Target, inputs: number, chance: Chance): Pr
   const doors = await doorsOf(routes, first);
   const bounded = [
     callbacks(target, chance),
-    forgeries(doors, forgedTokens(target.tokenKeys, target.claims('operator'))),
+    forgeries(doors, shuffled(forgedTokens(target.tokenKeys, target.claims('operator')), chance)),
   ];
   const stream = mixed(bounded, fuzz(routes, playgroundOf(target), chance), inputs, chance);
   const warm = Math.floor(inputs * WARM_SHARE);
@@ -66,6 +68,9 @@ export async function attack(target: Target, inputs: number, chance: Chance): Pr
   for (const { name } of routes) if (!judge.byRoute.has(name)) judge.find(`${name} got no input`);
   return { judge, routes, strangersIds, vitals: seen };
 }
+
+/** How often something that nobody has played with yet is taken: what is settled is refused at once. */
+const SPARE_SHARE = 0.7;
 
 /** All of what is bounded, mixed evenly into what is without end, so many altogether. */
 function* mixed(
@@ -132,25 +137,33 @@ function playgroundOf({ token, victim, player }: Target): Playground {
   return {
     token,
     fields(role, chance) {
-      const { userId, openOrderId, orderId, paymentId } = rowsFor(role, chance);
+      const rows = rowsFor(role, chance);
+      const own = rows === player && chance.next() < SPARE_SHARE;
+      const number = chance.between(0, SPARE);
       logins += 1;
       return {
         code: `hostile_${logins}`,
         product_id: 'prd_01JD0000000000000000000TEA',
         quantity: 1,
-        user_id: userId,
+        user_id: rows.userId,
         description: 'Hostile tea',
         amount: 1,
         metadata: { cart: 'c-17' },
-        order_id: chance.pick([openOrderId, orderId]),
-        payment_id: paymentId,
+        order_id: own ? spareId('ord', 'new', number) : chance.pick([rows.openOrderId, rows.orderId]),
+        payment_id: own ? spareId('pay', 'paid', number) : rows.paymentId,
         reason: 'because',
         to: 'merchant_card',
       };
     },
     id(role, path, chance) {
+      const rows = rowsFor(role, chance);
       const { orderId, openOrderId, paymentId, openPaymentId, refundId, sentRefundId, notificationId, discrepancyId } =
-        rowsFor(role, chance);
+        rows;
+      const number = chance.between(0, SPARE);
+      if (rows === player && chance.next() < SPARE_SHARE) {
+        if (path.startsWith('/api/refunds/')) return spareId('ref', 'paid', number);
+        if (path.startsWith('/api/payments/')) return spareId('pay', 'open', number);
+      }
       const ids = {
         ord: [orderId, openOrderId],
         pay: [paymentId, openPaymentId],

@@ -10,6 +10,7 @@ import type { Role } from './input.js';
 import type { Secrets } from './judge.js';
 import { type ChannelKey, makeChannelKey } from './notice.js';
 import { type Account, addCustomer, addProduct, addUser, type Rows } from './rows.js';
+import { addSpare } from './spare.js';
 import type { TokenKeys } from './tokens.js';
 import { PROOF } from './vitals.js';
 
@@ -81,6 +82,7 @@ export async function startTarget(name: ProviderName, databaseUrl: string, seed:
     await addProduct(db);
     const victim = await addCustomer(db, account, 'VCTM7MARK');
     const player = await addCustomer(db, account, 'PLYR7MARK');
+    await addSpare(db, account, player.userId);
     const subjects: Record<Exclude<Role, 'none'>, string> = {
       user: player.userId,
       stranger: await addUser(db, account, 'oStranger7'),

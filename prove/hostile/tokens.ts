@@ -154,7 +154,7 @@ function* brokenTokens(good: string, claims: Claims): Generator<[string, string]
       yield ['token: letter changed', changed];
   }
   for (const change of [
-    { role: 'operator' },
+    { role: 'user' },
     { role: 'service' },
     { sub: 'usr_other' },
     { exp: 32503680000 },

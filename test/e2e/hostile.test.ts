@@ -23,5 +23,5 @@ describe.each(['wechat', 'mock'] as const)('the built service under hostile inpu
       await target.close(false);
       await database.drop();
     }
-  }, 180_000);
+  }, 300_000);
 });
