@@ -29,12 +29,17 @@ const LONG_LIFE = '45 seconds';
 const CUSTOMERS = 50;
 const TRIES = 60;
 
+/** Where rows are written and read. */
+export interface Rows {
+  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>;
+}
+
 /** The mini-programs of many customers, speaking to whichever process is alive. */
 export class SoakShop {
   private readonly tokens: string[] = [];
 
   constructor(
-    private readonly db: pg.Pool,
+    private readonly db: Rows,
     private readonly simulator: Program,
     private readonly alive: () => Program,
     private readonly env: Record<string, string>,
