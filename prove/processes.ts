@@ -8,7 +8,7 @@ import { parseEnv } from 'node:util';
 import { freePort } from '../bench/service.js';
 import { DIRECTORY } from './place.js';
 
-const READY_WITHIN = 60_000;
+const READY_WITHIN = 120_000;
 
 /** Whatever is left when a proof ends goes with it. */
 const children = new Set<ChildProcess>();
@@ -57,8 +57,10 @@ export class Program {
     const child = this.launch();
     const until = performance.now() + READY_WITHIN;
     while (child.signalCode === null && !(await answers(`${this.url}${this.ready}`))) {
-      if (child.exitCode !== null || performance.now() > until)
+      if (child.exitCode !== null || performance.now() > until) {
+        child.kill('SIGKILL');
         throw new Error(`${this.script} did not start: see ${DIRECTORY}/${this.port}.log`);
+      }
       await sleep(50);
     }
     this.child = child;

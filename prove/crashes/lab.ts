@@ -72,7 +72,7 @@ export class CrashLab {
       LOG_LEVEL: 'error',
       LOGINS_PER_MINUTE: '100000',
       CHANNEL_QUERIES_PER_SECOND: '10000',
-      WECHAT_PAY_TIMEOUT_MS: '3000',
+      WECHAT_PAY_TIMEOUT_MS: '10000',
     };
     const helpersPort = await freePort();
     const own = { ...env, PORT: String(helpersPort), JOBS_ENABLED: 'false' };
@@ -99,7 +99,10 @@ export class CrashLab {
 
   /** Starts the service; it dies at the point. Its timers run only where it is they that come to it. */
   async doom(point: CrashPoint, { jobs = false } = {}): Promise<Doomed> {
+    // One that a way left alive, since something else went wrong on it.
+    await this.service?.end('SIGKILL');
     const program = this.program('dist/src/main.js', [], { PAYDESK_CRASH_AT: point, JOBS_ENABLED: String(jobs) });
+    this.service = program;
     await program.start();
     return {
       api: (token) => this.front(token),

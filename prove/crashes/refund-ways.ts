@@ -69,6 +69,16 @@ export const REFUND_WAYS: readonly Way[] = [
     },
   },
   {
+    name: 'refund-carry-alone',
+    about: 'an operator carries a refund out, and nobody comes back',
+    through: ['refund.intent.after_commit', ...call('refund.send'), ...commit('refund.outcome')],
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      await dieOverCarrying(lab, point, id);
+      return { ends: endsOf(bought, id) };
+    },
+  },
+  {
     name: 'refund-held',
     about: 'an operator carries a refund out for which there is not enough money, and again when there is',
     through: commit('refund.outcome'),
