@@ -16,7 +16,7 @@ export function killAndCompare(cases: readonly Case[]): void {
   beforeAll(async () => {
     database = await createTestDatabase();
     lab = await CrashLab.open(database.url);
-  }, 60_000);
+  }, 150_000);
   afterAll(async () => {
     await lab.close();
     await database.drop();
@@ -27,7 +27,7 @@ export function killAndCompare(cases: readonly Case[]): void {
     async (_point, _about, one) => {
       outcomes.push(await die(lab, one));
     },
-    60_000,
+    150_000,
   );
 
   it('is started again, and the books agree to the fen', async () => {
@@ -35,5 +35,5 @@ export function killAndCompare(cases: readonly Case[]): void {
     expect(books.wrong).toEqual([]);
     expect(outcomes).toHaveLength(cases.length);
     expect(books.taken).toBe(books.delivered + books.refunded + books.inCases);
-  }, 240_000);
+  }, 400_000);
 }
