@@ -8,6 +8,7 @@ import { emptyFolder, openPlace, type Place } from '../place.js';
 import { Balancer, Program, startSimulatorProgram } from '../processes.js';
 import { NotShown, type Proof, Report, stopwatch } from '../proof.js';
 import { Chance } from '../random.js';
+import { chinaDay, compareBill } from '../soak.js';
 import { type Fate, type Rows, SoakShop } from '../soak-shop.js';
 import { compareBooks } from './books.js';
 
@@ -63,6 +64,7 @@ export const crashStorm: Proof = {
       const alive = (): Program => chance.pick(living().length > 0 ? living() : programs);
       const shop = new SoakShop(patient(place.db), simulator, alive, shopEnv, chance);
       await shop.open();
+      const firstDay = chinaDay();
       const weather = new Weather(place, programs, chance, kills);
       await Promise.all([live(shop, payments, chance, weather), weather.rage()]);
       report.say('payments begun', payments);
@@ -70,6 +72,10 @@ export const crashStorm: Proof = {
       await rest(place.db, report);
       await tell(simulator, 'POST', '/_sim/clock', { advance_seconds: 36 * 3600 });
       await tell(simulator, 'POST', '/_sim/settled', {});
+      // Money of a closed payment whose notice was lost for good is found by the bill alone.
+      await Promise.all(programs.map((program) => program.end('SIGTERM')));
+      for (const day of new Set([firstDay, chinaDay()])) report.say(`the bill of ${day}`, compareBill(day, shopEnv));
+      await Promise.all(programs.map((program) => program.start()));
       await rest(place.db, report);
       const books = await compareBooks(place.db, await tell<Ledger>(simulator, 'GET', '/_sim/ledger'));
       report.say('taken, by the ledger of the simulator, in fen', books.taken);
