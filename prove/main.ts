@@ -1,13 +1,15 @@
 import { parseArgs } from 'node:util';
 import { billMillion } from './bill-million.js';
 import { billWeek } from './bill-week.js';
+import { crashes } from './crashes/crashes.js';
+import { crashStorm } from './crashes/storm.js';
 import { NotShown, type Proof } from './proof.js';
 import { overload } from './overload.js';
 import { hostile } from './hostile.js';
 import { queryPlans } from './query-plans.js';
 import { soak } from './soak.js';
 
-const PROOFS: readonly Proof[] = [soak, billWeek, billMillion, queryPlans, hostile, overload];
+const PROOFS: readonly Proof[] = [crashes, crashStorm, hostile, overload, soak, billWeek, billMillion, queryPlans];
 
 const USAGE = `Usage: npm run prove -- NAME [options]
 

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseEnv } from 'node:util';
 import { freePort } from '../bench/service.js';
 import { DIRECTORY } from './place.js';
 
-const READY_WITHIN = 60_000;
+const READY_WITHIN = 120_000;
 
 /** Whatever is left when a proof ends goes with it. */
 const children = new Set<ChildProcess>();
@@ -39,18 +40,33 @@ export class Program {
     return this.child !== null;
   }
 
-  async start(): Promise<void> {
+  /** Fulfilled when the process that was launched last has ended: its signal, or its exit code. */
+  ended: Promise<string> = Promise.resolve('not started');
+
+  /** Starts it and does not wait. In a folder without a `.env`: it knows what it is told here. */
+  launch(): ChildProcess {
     const log = openSync(`${DIRECTORY}/${this.port}.log`, 'a');
-    const child = spawn(process.execPath, [this.script, ...this.args], {
+    const child = spawn(process.execPath, [resolve(this.script), ...this.args], {
+      cwd: DIRECTORY,
       env: this.env,
       stdio: ['ignore', log, log],
     });
+    closeSync(log);
     children.add(child);
+    this.ended = new Promise((done) => child.once('exit', (code, signal) => done(signal ?? String(code))));
     child.once('exit', () => children.delete(child));
+    return child;
+  }
+
+  /** Starts it and waits until it answers, or has killed itself. */
+  async start(): Promise<void> {
+    const child = this.launch();
     const until = performance.now() + READY_WITHIN;
-    while (!(await answers(`${this.url}${this.ready}`))) {
-      if (child.exitCode !== null || performance.now() > until)
+    while (child.signalCode === null && !(await answers(`${this.url}${this.ready}`))) {
+      if (child.exitCode !== null || performance.now() > until) {
+        child.kill('SIGKILL');
         throw new Error(`${this.script} did not start: see ${DIRECTORY}/${this.port}.log`);
+      }
       await sleep(50);
     }
     this.child = child;
@@ -60,7 +76,7 @@ export class Program {
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const { child } = this;
     this.child = null;
-    if (!child || child.exitCode !== null) return;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
     child.kill(signal);
     await gone;
@@ -75,7 +91,7 @@ export async function startSimulatorProgram(
 ): Promise<{ program: Program; env: Record<string, string> }> {
   const port = await freePort();
   const { seed, refundDelaySeconds } = options;
-  const args = [`--port=${port}`, `--out=${folder}`, `--notify-base=http://127.0.0.1:${notifyPort}`];
+  const args = [`--port=${port}`, `--out=${resolve(folder)}`, `--notify-base=http://127.0.0.1:${notifyPort}`];
   args.push(`--seed=${seed}`, `--refund-delay=${refundDelaySeconds}`);
   const program = new Program('dist/simulator/main.js', args, {}, port, '/_sim/clock');
   await program.start();

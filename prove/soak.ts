@@ -176,12 +176,12 @@ async function rest({ db }: Place, report: Report, label: string): Promise<void>
 }
 
 /** China's day now. */
-function chinaDay(): string {
+export function chinaDay(): string {
   return new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
 }
 
 /** What an operator does a day later. Answers what it found; cases that remain are not a failure of the command. */
-function compareBill(day: string, env: Record<string, string>): string {
+export function compareBill(day: string, env: Record<string, string>): string {
   const args = ['dist/src/cli.js', 'reconcile_bill', '--date', day, '--json'];
   const { stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8', maxBuffer: 64 * 1024 ** 2 });
   if (!stdout.startsWith('{')) throw new Error(`reconcile_bill: ${stderr}`);

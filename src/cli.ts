@@ -5,6 +5,7 @@ import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
 import { IssueTokenCommand } from './auth/auth.commands.js';
 import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.js';
+import { armCrashPoint } from './common/crash-points.js';
 import { readSettings } from './config/settings.js';
 import { MigrateCommand } from './migrate.command.js';
 import { migrate } from './migrate.js';
@@ -34,6 +35,7 @@ const openDatabase: OpenDatabase = async (work) => {
 const openApp: OpenApp = (work) =>
   openDatabase(async (databaseUrl) => {
     const settings = { ...readSettings(checkWechat), jobsEnabled: false };
+    armCrashPoint(settings.crashAt);
     await migrate(databaseUrl);
     const module = AppModule.with({ settings: { ...settings, logLevel: 'warn', logToStderr: true }, databaseUrl });
     const app = await NestFactory.createApplicationContext(module, { logger: ['error', 'warn'], abortOnError: false });

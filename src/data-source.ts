@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Client } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { Core1763900000000 } from '../migrations/1763900000000-core.js';
 import { Refunds1763903600000 } from '../migrations/1763903600000-refunds.js';
@@ -22,6 +23,12 @@ const LIMITS = { statement_timeout: 4000, lock_timeout: 3000, idle_in_transactio
  */
 const PLANNING = '-c enable_seqscan=off';
 
+/**
+ * A server that dies may say so in the same breath in which it lets a connection in, before whoever asked for that
+ * connection listens to it: unheard, it would end the process. What is asked over the connection fails all the same.
+ */
+const onConnect = (client: Client): void => void client.on('error', () => undefined);
+
 /** Options of the one PostgreSQL connection pool. The schema is made by the migrations alone. */
 export function dataSourceOptions(url: string, poolSize = 10): DataSourceOptions {
   return {
@@ -34,11 +41,11 @@ export function dataSourceOptions(url: string, poolSize = 10): DataSourceOptions
     applicationName: 'paydesk',
     // `pg` options: how long a request waits for a free connection before it is told to come again; and statements that
     // are issued together travel together, in their order, instead of one round trip each.
-    extra: { ...LIMITS, connectionTimeoutMillis: 3000, max: poolSize, pipeline: true, options: PLANNING },
+    extra: { ...LIMITS, connectionTimeoutMillis: 3000, max: poolSize, pipeline: true, options: PLANNING, onConnect },
   };
 }
 
 /** A data source that is not connected yet, for migrations: they may take their time. */
 export function createDataSource(url: string): DataSource {
-  return new DataSource({ ...dataSourceOptions(url, 4), extra: { max: 4, connectionTimeoutMillis: 3000 } });
+  return new DataSource({ ...dataSourceOptions(url, 4), extra: { max: 4, connectionTimeoutMillis: 3000, onConnect } });
 }

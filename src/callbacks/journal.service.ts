@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { DataSource, EntityManager } from 'typeorm';
 import { Clock } from '../common/clock.js';
 import { newId } from '../common/ids.js';
+import { committed } from '../database/committed.js';
 import { prepared } from '../database/sql.js';
 import { Instruments } from '../metrics/instruments.js';
 
@@ -89,7 +90,7 @@ export class CallbackJournal {
 
   /** A callback that proved nothing, or that we failed on: a row of its own. */
   async addAlone(entry: JournalEntry): Promise<void> {
-    await this.db.transaction((tx) => this.add(tx, [entry]));
+    await committed(this.db, 'callback.refused', (tx) => this.add(tx, [entry]));
     this.sinceTrim += 1;
     if (this.sinceTrim >= TRIM_EVERY) await this.trim();
   }

@@ -1,44 +1,75 @@
-/**
- * Every step of the system between a request and its settlement at which a process may die. Tests kill a real process at
- * each of them and look at what is left after a restart.
- */
-export const CRASH_POINTS = [
-  // An owner starts a payment.
-  'payment.start.before_intent',
-  'payment.start.before_call',
-  'payment.start.after_call',
-  'payment.start.after_commit',
-  // An owner cancels a payment, or asks the channel about it.
-  'payment.cancel.before_call',
-  'payment.cancel.after_call',
-  'payment.settle.before_commit',
-  'payment.settle.after_commit',
-  // A timer or a command asks about payments.
-  'payment.check.after_claim',
-  'payment.check.after_call',
-  'payment.check.before_commit',
-  'payment.check.after_commit',
-  // The channel calls back about a payment or a refund.
-  'callback.before_commit',
-  'callback.after_commit',
-  // Somebody asks for money back.
-  'refund.request.before_commit',
-  'refund.request.after_commit',
-  // It is carried out: at an operator's word, or by a timer or a command.
-  'refund.check.after_claim',
-  'refund.intent.before_commit',
-  'refund.send.before_call',
-  'refund.send.after_call',
-  'refund.query.before_call',
-  'refund.query.after_call',
-  'refund.outcome.before_commit',
-  'refund.outcome.after_commit',
-  // An abnormal one is sent elsewhere.
-  'refund.abnormal.before_call',
-  'refund.abnormal.after_call',
+/** Calls to the channel, each by the place that makes it: see {@link channelCall}. */
+const CALLS = [
+  // An owner starts a payment; what follows when the channel says that it is there already, or refuses it for good.
+  'payment.start',
+  'payment.start_query',
+  'payment.start_close',
+  // An owner cancels a payment, or asks about it; a difference found in a bill is asked about.
+  'payment.cancel',
+  'payment.sync',
+  'payment.recheck',
+  // A timer or a command asks about payments, and closes those whose time is over.
+  'payment.check_query',
+  'payment.check_close',
+  // Money goes back.
+  'refund.send',
+  'refund.query',
+  'refund.abnormal',
+  // A day is compared with the channel's own bill.
+  'bill.trade',
+  'bill.funds',
 ] as const;
 
-export type CrashPoint = (typeof CRASH_POINTS)[number];
+/** Transactions that move something. */
+const COMMITS = [
+  'payment.create',
+  'payment.close_unsent',
+  'payment.settle',
+  'payment.check',
+  'order.expire',
+  // The channel calls back about a payment or a refund; a callback that proves nothing is only recorded.
+  'callback',
+  'callback.refused',
+  'refund.request',
+  'refund.reject',
+  'refund.intent',
+  'refund.outcome',
+  'refund.abnormal',
+  'case.open',
+  'case.resolve',
+] as const;
+
+/** Steps beside these: what single statements commit, and the two transactions that many starts share. */
+const STEPS = [
+  'payment.start.before_intent',
+  'payment.start.after_commit',
+  'payment.check.after_claim',
+  'payment.check.after_call',
+  'payment.check.after_schedule',
+  'refund.check.after_claim',
+  'order.create.after_commit',
+  'bill.run.after_begin',
+  'bill.run.after_matches',
+  'bill.run.after_finish',
+] as const;
+
+export type ChannelCallStep = (typeof CALLS)[number];
+export type CommitStep = (typeof COMMITS)[number];
+export type CrashPoint =
+  | `${ChannelCallStep}.${'before' | 'after'}_call`
+  | `${CommitStep}.${'before' | 'after'}_commit`
+  | (typeof STEPS)[number];
+
+/**
+ * Every step of the system between a request and its settlement at which a process may die: before and after each call
+ * to the channel, before and after each commit. `npm run prove -- crashes` kills a real process at each of them and looks
+ * at what is left after a restart.
+ */
+export const CRASH_POINTS: readonly CrashPoint[] = [
+  ...CALLS.flatMap((step) => [`${step}.before_call`, `${step}.after_call`] as const),
+  ...COMMITS.flatMap((step) => [`${step}.before_commit`, `${step}.after_commit`] as const),
+  ...STEPS,
+];
 
 let armed: CrashPoint | null = null;
 
@@ -50,4 +81,12 @@ export function armCrashPoint(point: CrashPoint | null): void {
 /** Marks a step. Does nothing unless it is the one that was armed. */
 export function crashPoint(point: CrashPoint): void {
   if (armed === point) process.kill(process.pid, 'SIGKILL');
+}
+
+/** Calls the channel between the two points of a step. */
+export async function channelCall<T>(step: ChannelCallStep, call: () => Promise<T>): Promise<T> {
+  crashPoint(`${step}.before_call`);
+  const answer = await call();
+  crashPoint(`${step}.after_call`);
+  return answer;
 }

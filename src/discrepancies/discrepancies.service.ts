@@ -4,6 +4,7 @@ import { DataSource, EntityManager } from 'typeorm';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { isId, newId } from '../common/ids.js';
+import { committed } from '../database/committed.js';
 import { prepared } from '../database/sql.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 
@@ -107,7 +108,7 @@ export class DiscrepanciesService {
   /** @throws DomainError `not_found`, `discrepancy_resolved` */
   async resolve(id: string, note: string, operatorId: string): Promise<void> {
     if (!isId('dis', id)) throw new DomainError('not_found');
-    await this.db.transaction(async (tx) => {
+    await committed(this.db, 'case.resolve', async (tx) => {
       const [row] = await tx.query<{ status: string }[]>('SELECT status FROM discrepancies WHERE id = $1 FOR UPDATE', [
         id,
       ]);

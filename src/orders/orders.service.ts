@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import { after, Clock, SECOND } from '../common/clock.js';
+import { crashPoint } from '../common/crash-points.js';
 import { DomainError, invalidField } from '../common/errors.js';
 import { CURRENCY, isAmountFen } from '../common/money.js';
 import { Settings } from '../config/settings.js';
@@ -75,6 +76,7 @@ export class OrdersService {
         after(now, this.settings.paymentTtlSeconds * SECOND),
       ],
     );
+    crashPoint('order.create.after_commit');
     return this.get(order.id);
   }
 

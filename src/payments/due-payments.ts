@@ -3,9 +3,10 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
-import { crashPoint } from '../common/crash-points.js';
+import { channelCall, crashPoint } from '../common/crash-points.js';
 import { CallBudget } from '../common/call-budget.js';
 import { inParallel } from '../common/parallel.js';
+import { committed } from '../database/committed.js';
 import {
   type ChannelOrder,
   type ChannelPayment,
@@ -156,12 +157,7 @@ export class DuePayments {
   private async apply(settling: Settling[]): Promise<Payment[]> {
     if (settling.length === 0) return [];
     try {
-      const settled = await this.db.transaction(async (tx) => {
-        const applied = await this.settlement.apply(tx, settling);
-        crashPoint('payment.check.before_commit');
-        return applied;
-      });
-      crashPoint('payment.check.after_commit');
+      const settled = await committed(this.db, 'payment.check', (tx) => this.settlement.apply(tx, settling));
       return settled.flatMap((one) => one.payment ?? []);
     } catch (error) {
       if (settling.length > 1) return (await Promise.all(settling.map((one) => this.apply([one])))).flat();
@@ -181,10 +177,10 @@ export class DuePayments {
       // Never sent: the channel has nothing to say of it (the mock has, by its stage directions).
       if (!order.placed && this.provider.name !== 'mock') return expired ? neverSent(payment) : stillOpen(payment);
       await this.budget.take();
-      const seen = await this.provider.queryPayment(order);
+      const seen = await channelCall('payment.check_query', () => this.provider.queryPayment(order));
       if (!expired || (seen.state !== 'open' && seen.state !== 'not_found')) return seen;
       await this.budget.take();
-      return await this.provider.closePayment(order);
+      return await channelCall('payment.check_close', () => this.provider.closePayment(order));
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       this.log.warn({ payment_id: payment.id, code: error.code, outcome: error.outcome }, 'the channel gave no answer');
@@ -211,6 +207,7 @@ export class DuePayments {
          SELECT id FROM payments WHERE id = ANY ($1) AND status IN ('init', 'processing') FOR UPDATE SKIP LOCKED))`,
       [payments.map((payment) => payment.id), times],
     );
+    crashPoint('payment.check.after_schedule');
   }
 }
 

@@ -3,9 +3,10 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, SECOND } from '../common/clock.js';
-import { crashPoint } from '../common/crash-points.js';
+import { channelCall } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
 import { Settings } from '../config/settings.js';
+import { committed } from '../database/committed.js';
 import { Order } from '../orders/order.entity.js';
 import { OrdersService } from '../orders/orders.service.js';
 import {
@@ -52,7 +53,7 @@ export class PaymentsService {
    * @throws DomainError `order_not_payable`, `order_expired`
    */
   async create(orderId: string, id: string, cause: Cause): Promise<{ payment: Payment; created: boolean }> {
-    return this.db.transaction(async (tx) => {
+    return committed(this.db, 'payment.create', async (tx) => {
       const order = await this.orders.lock(tx, orderId);
       // A repeat of a request whose answer got lost: what it made, whatever became of it since.
       const made = await tx.findOneBy(Payment, { id });
@@ -126,7 +127,7 @@ export class PaymentsService {
 
   /** A payment that was never sent is closed here alone: the channel does not know it. */
   private closeUnsent(id: string, cause: Cause): Promise<Payment | null> {
-    return this.db.transaction(async (tx) => {
+    return committed(this.db, 'payment.close_unsent', async (tx) => {
       const payment = await this.lock(tx, id);
       if (payment.status !== 'init') return null;
       const [settled] = await this.settlement.apply(tx, [{ seen: neverSent(payment), cause, closedAs: 'closed' }]);
@@ -136,9 +137,7 @@ export class PaymentsService {
 
   /** Closes at the channel, and takes over what the payment then is. @throws ProviderError */
   async close(order: ChannelOrder, cause: Cause): Promise<Payment> {
-    crashPoint('payment.cancel.before_call');
-    const seen = await this.provider.closePayment(order);
-    crashPoint('payment.cancel.after_call');
+    const seen = await channelCall('payment.cancel', () => this.provider.closePayment(order));
     return this.settle(seen, cause, 'closed');
   }
 
@@ -147,7 +146,8 @@ export class PaymentsService {
     const payment = await this.get(id);
     if (payment.status === 'succeeded') return payment;
     try {
-      return await this.settle(await this.provider.queryPayment(await this.channelOrders.of(payment)), cause);
+      const order = await this.channelOrders.of(payment);
+      return await this.settle(await channelCall('payment.sync', () => this.provider.queryPayment(order)), cause);
     } catch (error) {
       if (error instanceof ProviderError) throw channelError(error);
       throw error;
@@ -158,7 +158,8 @@ export class PaymentsService {
   async recheck(id: string, cause: Cause): Promise<{ status: string; channel: string }> {
     const payment = await this.get(id);
     try {
-      const seen = await this.provider.queryPayment(await this.channelOrders.of(payment));
+      const order = await this.channelOrders.of(payment);
+      const seen = await channelCall('payment.recheck', () => this.provider.queryPayment(order));
       const { status } = await this.settle(seen, cause);
       return { status, channel: seen.state };
     } catch (error) {
@@ -192,14 +193,11 @@ export class PaymentsService {
 
   /** One fact through the one door, in a transaction of its own. */
   async settle(seen: ChannelPayment, cause: Cause, closedAs?: 'closed'): Promise<Payment> {
-    const payment = await this.db.transaction(async (tx) => {
+    return committed(this.db, 'payment.settle', async (tx) => {
       const [settled] = await this.settlement.apply(tx, [{ seen, cause, closedAs }]);
       if (!settled?.payment) throw new DomainError('not_found');
-      crashPoint('payment.settle.before_commit');
       return settled.payment;
     });
-    crashPoint('payment.settle.after_commit');
-    return payment;
   }
 
   /** Locks the order, then reads the payment: what is read under the lock is what it is. */

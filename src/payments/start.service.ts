@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE } from '../common/clock.js';
-import { crashPoint } from '../common/crash-points.js';
+import { channelCall, crashPoint } from '../common/crash-points.js';
 import {
   type ChannelOrder,
   PaymentProvider,
@@ -48,9 +48,7 @@ export class PaymentStarter {
 
     let prepay: Prepay;
     try {
-      crashPoint('payment.start.before_call');
-      prepay = await this.provider.prepay(order);
-      crashPoint('payment.start.after_call');
+      prepay = await channelCall('payment.start', () => this.provider.prepay(order));
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       return this.afterFailedPrepay(order, error, cause);
@@ -74,14 +72,17 @@ export class PaymentStarter {
   private async afterFailedPrepay(order: ChannelOrder, error: ProviderError, cause: Cause): Promise<never> {
     if (error.outcome === 'unknown') throw channelError(error);
     if (ASK_INSTEAD.has(error.code)) {
-      const seen = await this.provider.queryPayment(order).catch(asChannelError);
+      const seen = await channelCall('payment.start_query', () => this.provider.queryPayment(order)).catch(
+        asChannelError,
+      );
       const settled = await this.payments.settle(seen, cause);
       if (!settled.isOpen) throw notOpen(settled);
       throw channelError(error);
     }
     // A sure refusal of this call. An earlier one, whose answer never came, may have got through: closed before the
     // payment is called failed. If that cannot be confirmed either, the payment stays open and can be started again.
-    const seen = await this.provider.closePayment(order).catch((closeError: unknown) => {
+    const closing = channelCall('payment.start_close', () => this.provider.closePayment(order));
+    const seen = await closing.catch((closeError: unknown) => {
       if (closeError instanceof ProviderError) throw channelError(error);
       throw closeError;
     });

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, HOUR, MINUTE } from '../common/clock.js';
+import { channelCall, crashPoint } from '../common/crash-points.js';
 import { PaymentProvider, ProviderError } from '../provider/payment-provider.js';
 import {
   compareBill,
@@ -101,9 +102,11 @@ export class BillService {
   async run(options: BillOptions): Promise<BillReport> {
     if (options.dryRun) return this.compare(null, options);
     const run = await this.runs.begin(options.day, options.file ? 'file' : 'manual');
+    crashPoint('bill.run.after_begin');
     try {
       const report = await this.compare(run, options);
       await this.runs.finish(run, report);
+      crashPoint('bill.run.after_finish');
       return report;
     } catch (error) {
       await this.runs.fail(run, codeOf(error), null);
@@ -144,6 +147,7 @@ export class BillService {
       const late = await this.runs.isDone(daysBefore(day.day, -1));
       const report = await this.settleDifferences(staging, { day, covers, early, late }, run, options);
       if (run) await rememberMatches(staging.runner, day);
+      crashPoint('bill.run.after_matches');
       return { ...report, lines, covers, ...(await sumsOf(staging.runner, day)) };
     } finally {
       await staging.close();
@@ -168,12 +172,12 @@ export class BillService {
       }
       return loaded;
     }
-    const trade = await this.provider.bill(day.day, 'trade');
+    const trade = await channelCall('bill.trade', () => this.provider.bill(day.day, 'trade'));
     // No bill at all: nothing happened that day.
     const loaded = trade
       ? await staging.loadTrade(trade.csv, onLines)
       : { lines: 0, covers: { payments: true, refunds: true } };
-    const funds = await this.provider.bill(day.day, 'fund_flow');
+    const funds = await channelCall('bill.funds', () => this.provider.bill(day.day, 'fund_flow'));
     if (funds) await staging.loadFund(funds.csv);
     return loaded;
   }

@@ -3,8 +3,8 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE } from '../common/clock.js';
-import { crashPoint } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
+import { committed } from '../database/committed.js';
 import { PaymentHistory } from '../payments/history.service.js';
 import type { Payment } from '../payments/payment.entity.js';
 import {
@@ -92,7 +92,7 @@ export class RefundCarrier {
 
   /** Decides under the lock what is to be done, and commits the intent before anything is called. */
   private intend(id: string, cause: Cause, mode: Mode): Promise<Step> {
-    return this.db.transaction(async (tx) => {
+    return committed(this.db, 'refund.intent', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
@@ -114,7 +114,6 @@ export class RefundCarrier {
       }
       batch.touch(refund);
       await this.settlement.write(tx, batch);
-      crashPoint('refund.intent.before_commit');
       return step;
     });
   }
@@ -183,22 +182,18 @@ export class RefundCarrier {
   }
 
   private async settle(seen: ChannelRefund, cause: Cause): Promise<Refund> {
-    const refund = await this.db.transaction(async (tx) => {
+    return committed(this.db, 'refund.outcome', async (tx) => {
       const [settled] = await this.settlement.apply(tx, [{ seen, cause }]);
       if (!settled?.refund) throw new DomainError('not_found');
-      const current = await this.reschedule(tx, settled.refund, null);
-      crashPoint('refund.outcome.before_commit');
-      return current;
+      return this.reschedule(tx, settled.refund, null);
     });
-    crashPoint('refund.outcome.after_commit');
-    return refund;
   }
 
   private async afterFailure(order: ChannelRefundOrder, error: ProviderError, cause: Cause): Promise<Refund> {
     const { outRefundNo: id } = order;
     const { code, outcome } = error;
     this.log.warn({ request_id: cause.requestId, refund_id: id, code, outcome }, 'the refund was not confirmed');
-    const refund = await this.db.transaction(async (tx) => {
+    return committed(this.db, 'refund.outcome', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
@@ -211,12 +206,8 @@ export class RefundCarrier {
       else if (error.outcome === 'rejected')
         batch.release(locked, 'rejected', { code: error.code, message: null }, cause, this.clock.now());
       await this.settlement.write(tx, batch);
-      const current = await this.reschedule(tx, locked.refund, held ? error.code : null);
-      crashPoint('refund.outcome.before_commit');
-      return current;
+      return this.reschedule(tx, locked.refund, held ? error.code : null);
     });
-    crashPoint('refund.outcome.after_commit');
-    return refund;
   }
 
   /** Gives a refund that is still under way back, and says when it is asked about again. */
@@ -238,7 +229,7 @@ export class RefundCarrier {
    * @throws DomainError `refund_not_open`, `channel_rejected`, `channel_unavailable`
    */
   async retryAbnormal(id: string, target: AbnormalRefundTarget, cause: Cause): Promise<Refund> {
-    const order = await this.db.transaction(async (tx) => {
+    const order = await committed(this.db, 'refund.abnormal', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');

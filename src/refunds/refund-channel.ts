@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { crashPoint } from '../common/crash-points.js';
+import { channelCall } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
 import type { Payment } from '../payments/payment.entity.js';
 import {
@@ -32,9 +32,7 @@ export class RefundChannel {
   async send(order: ChannelRefundOrder): Promise<ChannelRefund> {
     await this.budget.takeToSend();
     try {
-      crashPoint('refund.send.before_call');
-      const seen = await this.provider.refund(order);
-      crashPoint('refund.send.after_call');
+      const seen = await channelCall('refund.send', () => this.provider.refund(order));
       this.budget.noteSuccess();
       return seen;
     } catch (error) {
@@ -47,10 +45,7 @@ export class RefundChannel {
   async ask(order: ChannelRefundOrder): Promise<ChannelRefund> {
     await this.budget.take();
     try {
-      crashPoint('refund.query.before_call');
-      const seen = await this.provider.queryRefund(order);
-      crashPoint('refund.query.after_call');
-      return seen;
+      return await channelCall('refund.query', () => this.provider.queryRefund(order));
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       throw new ProviderError('unknown', error.code, error.message, error.httpStatus);
@@ -59,9 +54,6 @@ export class RefundChannel {
 
   async sendElsewhere(order: ChannelRefundOrder, target: AbnormalRefundTarget): Promise<ChannelRefund> {
     await this.budget.take();
-    crashPoint('refund.abnormal.before_call');
-    const seen = await this.provider.retryAbnormalRefund(order, target);
-    crashPoint('refund.abnormal.after_call');
-    return seen;
+    return channelCall('refund.abnormal', () => this.provider.retryAbnormalRefund(order, target));
   }
 }

@@ -3,9 +3,9 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, EntityManager } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
-import { crashPoint } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
 import { derivedId } from '../common/ids.js';
+import { committed } from '../database/committed.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 import { OrdersService } from '../orders/orders.service.js';
@@ -70,7 +70,7 @@ export class RefundsService implements OnModuleInit {
    * @throws DomainError `payment_not_refundable`, `refund_exceeds_payment`, `refund_too_old`, `refund_too_many`
    */
   async request(request: RefundRequest, cause: Cause): Promise<Refund> {
-    const asked = await this.db.transaction(async (tx) => {
+    return committed(this.db, 'refund.request', async (tx) => {
       const orders = await this.orders.lockByPayments(tx, [request.paymentId]);
       const [payment] = await this.payments.read(tx, [request.paymentId], []);
       const order = payment && orders.get(payment.orderId);
@@ -90,11 +90,8 @@ export class RefundsService implements OnModuleInit {
         { type: 'refund.requested', userId: order.userId, subjectId: refund.id, data },
         { type: 'refund.requested', userId: null, subjectId: `${refund.id}:operators`, data },
       ]);
-      crashPoint('refund.request.before_commit');
       return refund;
     });
-    crashPoint('refund.request.after_commit');
-    return asked;
   }
 
   private async assertRefundable(tx: EntityManager, payment: Payment): Promise<void> {
@@ -172,7 +169,7 @@ export class RefundsService implements OnModuleInit {
 
   /** An operator says no. @throws DomainError `refund_not_open` once it is carried out */
   async reject(id: string, reason: string, cause: Cause): Promise<Refund> {
-    return this.db.transaction(async (tx) => {
+    return committed(this.db, 'refund.reject', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');

@@ -122,6 +122,22 @@ describe('the daily comparison', () => {
     expect(await billCases(shop, day)).toEqual(cases);
   });
 
+  it("says of a person's run whose process died that it was broken off", async () => {
+    // As it was when the process died: begun, and nobody prolongs it.
+    await shop.db.query(
+      `INSERT INTO reconciliation_runs (id, day, kind, status, attempts, created_at, next_attempt_at, lease_until)
+       VALUES ('run_01JD8Q5Z6T8RZ1M0V4N9X2K7CB', '2026-11-22', 'manual', 'running', 1, $1, $1, $2)`,
+      [shop.clock.now(), new Date(shop.clock.now().getTime() + 10 * MINUTE)],
+    );
+    const state = async (): Promise<object[]> =>
+      shop.db.query(`SELECT status, error_code FROM reconciliation_runs WHERE kind = 'manual'`);
+    await runDaily(other);
+    expect(await state()).toEqual([{ status: 'running', error_code: null }]);
+    await shop.advance(10 * MINUTE);
+    await runDaily(other);
+    expect(await state()).toEqual([{ status: 'failed', error_code: 'interrupted' }]);
+  });
+
   it('waits when the channel is down, longer each time, and others are not held up', async () => {
     await paid(shop);
     const first = today(shop);

@@ -1,7 +1,8 @@
+import { TokensService } from '../../src/auth/tokens.service.js';
 import { buy } from '../support/flows.js';
-import { CrashLab } from '../support/crash-lab.js';
 import { askFor, carryOut, casesOfRefund, paid, stateOf } from '../support/refunds.js';
 import { type Ended, runBuilt, ServiceProcess } from '../support/service-process.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 
 const CARD = '6222021234987650123';
 const NAME = '司马测试';
@@ -10,39 +11,40 @@ const NAME = '司马测试';
 jest.setTimeout(120_000);
 
 describe("operators' commands for refunds", () => {
-  let lab: CrashLab;
+  let shop: Simulated;
   let env: Record<string, string>;
 
   beforeAll(async () => {
-    lab = await CrashLab.open();
-    env = { ...lab.shop.env, NODE_ENV: 'test', LOG_LEVEL: 'trace', DATABASE_URL: lab.shop.databaseUrl };
+    // A process has no other time than that on the wall. Refunds wait until they are told to move.
+    shop = await startSimulated({ simulator: { signatureClock: 'real', refundDelayMs: null } });
+    env = { ...shop.env, NODE_ENV: 'test', LOG_LEVEL: 'trace', DATABASE_URL: shop.databaseUrl };
   });
-  afterAll(() => lab.close());
+  afterAll(() => shop.close());
 
   const cli = (words: string, input = ''): Promise<Ended> =>
     runBuilt('cli.js', words.split(' '), env, undefined, input);
 
   /** Sent, but nobody knows whether it arrived. */
   async function unknown(): Promise<string> {
-    const id = await askFor(await paid(lab.shop), 700);
-    await lab.shop.sim.faults({ rules: [{ at: 'refund', do: 'disconnect', match: id }] });
-    await carryOut(lab.shop, id);
-    await lab.shop.sim.faults({ rules: [] });
-    expect(await stateOf(lab.shop, id)).toBe('processing');
+    const id = await askFor(await paid(shop), 700);
+    await shop.sim.faults({ rules: [{ at: 'refund', do: 'disconnect', match: id }] });
+    await carryOut(shop, id);
+    await shop.sim.faults({ rules: [] });
+    expect(await stateOf(shop, id)).toBe('processing');
     return id;
   }
 
   async function abnormal(): Promise<string> {
-    const id = await askFor(await paid(lab.shop), 700);
-    await carryOut(lab.shop, id);
-    lab.shop.sim.settleRefund(id, 'ABNORMAL');
-    await lab.shop.sim.settled();
+    const id = await askFor(await paid(shop), 700);
+    await carryOut(shop, id);
+    shop.sim.settleRefund(id, 'ABNORMAL');
+    await shop.sim.settled();
     return id;
   }
 
   it('sync_refunds shows what it would ask about, asks about some, then about all', async () => {
     const ids = [await unknown(), await unknown()];
-    const sentNow = (): number => lab.shop.sim.ledger().refunds.filter((one) => ids.includes(one.out_refund_no)).length;
+    const sentNow = (): number => shop.sim.ledger().refunds.filter((one) => ids.includes(one.out_refund_no)).length;
     const dry = await cli('sync_refunds --dry-run --json');
     expect([dry.code, dry.stderr]).toEqual([0, '']);
     expect(JSON.parse(dry.stdout)).toMatchObject({
@@ -58,11 +60,11 @@ describe("operators' commands for refunds", () => {
     await Promise.all([cli('sync_refunds'), cli('sync_refunds')]);
     expect(sentNow()).toBe(2);
     for (const id of ids) {
-      lab.shop.sim.settleRefund(id, 'SUCCESS');
-      expect(await casesOfRefund(lab.shop, id)).toEqual([]);
+      shop.sim.settleRefund(id, 'SUCCESS');
+      expect(await casesOfRefund(shop, id)).toEqual([]);
     }
-    await lab.shop.sim.settled();
-    for (const id of ids) expect(await stateOf(lab.shop, id)).toBe('succeeded');
+    await shop.sim.settled();
+    for (const id of ids) expect(await stateOf(shop, id)).toBe('succeeded');
   });
 
   it('what was typed wrong is wrong usage', async () => {
@@ -88,14 +90,15 @@ describe("operators' commands for refunds", () => {
     expect(ended.stdout + ended.stderr).not.toMatch(new RegExp(`${CARD}|${NAME}`));
     const again = await cli(`retry_abnormal_refund ${id} --to merchant_card`);
     expect(again.code).toBe(1);
-    lab.shop.sim.settleRefund(id, 'SUCCESS');
-    await lab.shop.sim.settled();
-    expect(await stateOf(lab.shop, id)).toBe('succeeded');
+    shop.sim.settleRefund(id, 'SUCCESS');
+    await shop.sim.settled();
+    expect(await stateOf(shop, id)).toBe('succeeded');
   });
 
   it('neither a log line at its finest nor a table holds card data, even when the call fails', async () => {
     const service = await ServiceProcess.start({ ...env, JOBS_ENABLED: 'false' });
-    const token = await lab.operatorToken();
+    const operator = { id: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB', role: 'operator' } as const;
+    const { token } = await shop.app.get(TokensService).issue(operator);
     const body = { to: 'user_card', bank_type: 'ICBC_DEBIT', bank_account: CARD, real_name: NAME };
     for (const rule of [
       { at: 'abnormal_refund', do: 'error', status: 400, code: 'PARAM_ERROR', message: `bank_account ${CARD}` },
@@ -103,7 +106,7 @@ describe("operators' commands for refunds", () => {
       { at: 'abnormal_refund', do: 'flip_body' },
     ] as const) {
       const id = await abnormal();
-      await lab.shop.sim.faults({ rules: [rule] });
+      await shop.sim.faults({ rules: [rule] });
       const response = await fetch(`${service.url}/api/refunds/${id}/retry-abnormal/`, {
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
@@ -111,27 +114,27 @@ describe("operators' commands for refunds", () => {
       });
       expect([502, 503]).toContain(response.status);
       expect(await response.text()).not.toMatch(new RegExp(`${CARD}|${NAME}`));
-      await lab.shop.sim.faults({ rules: [] });
-      lab.shop.sim.settleRefund(id, 'SUCCESS');
-      await lab.shop.sim.settled();
+      await shop.sim.faults({ rules: [] });
+      shop.sim.settleRefund(id, 'SUCCESS');
+      await shop.sim.settled();
     }
     await service.end();
     expect(service.output).toContain('retry-abnormal');
     expect(service.output).not.toMatch(new RegExp(`${CARD}|${NAME}`));
-    const tables = await lab.shop.db.query<{ name: string }[]>(
+    const tables = await shop.db.query<{ name: string }[]>(
       `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'`,
     );
     for (const { name } of tables) {
-      const rows = await lab.shop.db.query<{ row: string }[]>(`SELECT t::text AS row FROM "${name}" t`);
+      const rows = await shop.db.query<{ row: string }[]>(`SELECT t::text AS row FROM "${name}" t`);
       expect(rows.map(({ row }) => row).join('\n')).not.toMatch(new RegExp(`${CARD}|${NAME}`));
     }
   });
 
   it('leave alone what was only asked for', async () => {
-    const bought = await buy(lab.shop);
+    const bought = await buy(shop);
     expect((await bought.customer.api.post('/refunds/', { payment_id: bought.paymentId })).status).toBe(409);
-    const id = await askFor(await paid(lab.shop), 100);
+    const id = await askFor(await paid(shop), 100);
     await cli('sync_refunds');
-    expect(await stateOf(lab.shop, id)).toBe('requested');
+    expect(await stateOf(shop, id)).toBe('requested');
   });
 });

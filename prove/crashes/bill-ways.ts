@@ -1,0 +1,67 @@
+import type { CrashPoint } from '../../src/common/crash-points.js';
+import { must } from './api.js';
+import type { CrashLab } from './lab.js';
+import { call, commit, type Outcome, PAID, type Way } from './way.js';
+
+const PART = 300;
+const DAY_AND_A_HALF = 36 * 3600;
+
+/** A day is compared with the channel's bill while the process dies. They move the channel's clock: in a lab of their own. */
+export const BILL_WAYS: readonly Way[] = [
+  {
+    name: 'bill',
+    about: 'an operator compares a day of whose payment nobody had heard, and again',
+    through: [
+      'bill.run.after_begin',
+      ...call('bill.trade'),
+      ...call('bill.funds'),
+      ...call('payment.recheck'),
+      ...commit('payment.settle'),
+      'bill.run.after_matches',
+      'bill.run.after_finish',
+    ],
+    async walk(lab, point) {
+      const { paymentId } = await lab.started();
+      lab.sim.pay(paymentId);
+      return compared(lab, point, { [paymentId]: PAID });
+    },
+  },
+  {
+    name: 'bill-refund',
+    about: 'an operator compares a day of whose refund nobody had heard that it was paid, and again',
+    through: [...call('refund.query'), ...commit('refund.outcome')],
+    async walk(lab, point) {
+      const { token, paymentId } = await lab.paid();
+      const body = { payment_id: paymentId, amount: PART };
+      const { id } = await must(lab.helper(token).post<{ id: string }>('/refunds/', body), 201);
+      await must(lab.helper(lab.as('operator')).post(`/refunds/${id}/succeed/`), 200);
+      lab.sim.settleRefund(id, 'SUCCESS');
+      return compared(lab, point, { [paymentId]: ['succeeded/partially_refunded'], [id]: ['succeeded'] });
+    },
+  },
+  {
+    name: 'bill-case',
+    about: 'an operator compares a day whose bill has a payment that we never saw, and again',
+    through: commit('case.open'),
+    async walk(lab, point) {
+      const { paymentId } = await lab.paid();
+      return compared(lab, point, { [paymentId]: PAID }, 1);
+    },
+  },
+];
+
+/** The command dies; it is given again when the service runs. */
+async function compared(lab: CrashLab, point: CrashPoint, ends: Outcome['ends'], extra = 0): Promise<Outcome> {
+  const day = lab.sim.now().slice(0, 10);
+  await lab.sim.advance(DAY_AND_A_HALF);
+  if (extra > 0) lab.sim.billDifferences(day, { count: { extra } });
+  const words = ['reconcile_bill', '--date', day];
+  await lab.doomCommand(point, ...words);
+  return {
+    ends,
+    async again() {
+      const how = await lab.command(words);
+      if (how !== '0' && how !== '1') throw new Error(`${words.join(' ')} ended by ${how}`);
+    },
+  };
+}

@@ -1,0 +1,204 @@
+import type { CrashPoint } from '../../src/common/crash-points.js';
+import type { FaultRule } from '../../simulator/index.js';
+import { must } from './api.js';
+import type { Bought, CrashLab } from './lab.js';
+import { closedHere, refundOfLate } from './payment-ways.js';
+import { call, commit, LATE, type Outcome, PAID, type Way } from './way.js';
+
+/** Fen that go back of a payment; the rest is delivered. */
+const PART = 300;
+const PARTLY = ['succeeded/partially_refunded'];
+const SENT = [...commit('refund.intent'), ...call('refund.send'), ...commit('refund.outcome')] as const;
+const ASKED = [
+  'refund.check.after_claim',
+  ...commit('refund.intent'),
+  ...call('refund.query'),
+  ...commit('refund.outcome'),
+] as const;
+/** Nobody knows whether the call arrived: it did not, and it did. */
+const NEVER_SENT: FaultRule = { at: 'refund', do: 'disconnect' };
+const SENT_UNHEARD: FaultRule = { ...NEVER_SENT, when: 'after' };
+
+/** Money goes back while the service dies. */
+export const REFUND_WAYS: readonly Way[] = [
+  {
+    name: 'refund-ask',
+    about: 'a payer asks for money back, and again under the same key',
+    through: commit('refund.request'),
+    async walk(lab, point) {
+      const bought = await lab.paid();
+      const body = { payment_id: bought.paymentId, amount: PART };
+      const doomed = await lab.doom(point);
+      await doomed.dies(doomed.api(bought.token).post('/refunds/', body, bought.orderId));
+      const outcome: Outcome = {
+        ends: {},
+        async again() {
+          const asked = lab.front(bought.token).post<{ id: string }>('/refunds/', body, bought.orderId);
+          const { id } = await must(asked, 201);
+          const list = lab.front(bought.token).get<{ items: unknown[] }>(`/refunds/?payment_id=${bought.paymentId}`);
+          const { items } = await must(list, 200);
+          if (items.length !== 1) throw new Error(`${items.length} refunds instead of one`);
+          outcome.ends = endsOf(bought, id);
+          await carryOut(lab, id);
+        },
+      };
+      return outcome;
+    },
+  },
+  {
+    name: 'refund-reject',
+    about: 'an operator says no to a refund',
+    through: commit('refund.reject'),
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      const no = { reason: 'not in this shop' };
+      const doomed = await lab.doom(point);
+      await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/reject/`, no));
+      const again = (): Promise<unknown> => must(lab.front(lab.as('operator')).post(`/refunds/${id}/reject/`, no), 200);
+      return { ends: { [bought.paymentId]: PAID, [id]: ['rejected'] }, again: async () => void (await again()) };
+    },
+  },
+  {
+    name: 'refund-carry',
+    about: 'an operator carries a refund out, and again',
+    through: SENT,
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      await dieOverCarrying(lab, point, id);
+      return { ends: endsOf(bought, id), again: () => carryOut(lab, id) };
+    },
+  },
+  {
+    name: 'refund-carry-alone',
+    about: 'an operator carries a refund out, and nobody comes back',
+    through: ['refund.intent.after_commit', ...call('refund.send'), ...commit('refund.outcome')],
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      await dieOverCarrying(lab, point, id);
+      return { ends: endsOf(bought, id) };
+    },
+  },
+  {
+    name: 'refund-held',
+    about: 'an operator carries a refund out for which there is not enough money, and again when there is',
+    through: commit('refund.outcome'),
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      const rule: FaultRule = { at: 'refund', do: 'error', status: 403, code: 'NOT_ENOUGH' };
+      await lab.withFault(rule, () => dieOverCarrying(lab, point, id));
+      return { ends: endsOf(bought, id), again: () => carryOut(lab, id) };
+    },
+  },
+  {
+    name: 'refund-check',
+    about: 'a timer asks about a refund that was sent, or so it may be',
+    through: ASKED,
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
+      await lab.wait(10);
+      await (await lab.doom(point, { jobs: true })).dies();
+      return { ends: endsOf(bought, id) };
+    },
+  },
+  {
+    name: 'refund-command',
+    about: 'an operator lets all refunds be asked about',
+    through: ASKED,
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
+      await lab.wait(10);
+      await lab.doomCommand(point, 'sync_refunds');
+      return { ends: endsOf(bought, id) };
+    },
+  },
+  {
+    name: 'refund-send-again',
+    about: 'a timer sends a refund that the channel never got, under the same number',
+    through: [...commit('refund.intent'), ...call('refund.send'), ...commit('refund.outcome')],
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      await lab.withFault(NEVER_SENT, () => carryOutByHelper(lab, id));
+      await lab.wait(10);
+      await (await lab.doom(point, { jobs: true })).dies();
+      return { ends: endsOf(bought, id) };
+    },
+  },
+  {
+    name: 'refund-notice',
+    about: 'the channel announces that a refund was paid',
+    through: commit('callback'),
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      await carryOutByHelper(lab, id);
+      const doomed = await lab.doom(point);
+      await lab.withFaults([], async () => {
+        lab.sim.settleRefund(id, 'SUCCESS');
+        await doomed.dies();
+      });
+      return { ends: endsOf(bought, id) };
+    },
+  },
+  {
+    name: 'refund-late',
+    about: 'a timer sends the refund of late money',
+    through: ['refund.check.after_claim', ...SENT],
+    async walk(lab, point) {
+      const bought = await closedHere(lab);
+      lab.sim.pay(bought.paymentId);
+      await must(lab.helper(bought.token).post(`/payments/${bought.paymentId}/sync/`), 200);
+      await lab.wait(10);
+      await (await lab.doom(point, { jobs: true })).dies();
+      return { ends: { [bought.paymentId]: LATE, [refundOfLate(bought)]: ['succeeded'] } };
+    },
+  },
+  {
+    name: 'refund-elsewhere',
+    about: 'an operator sends the money of an abnormal refund elsewhere, and again',
+    through: [...commit('refund.abnormal'), ...call('refund.abnormal'), ...commit('refund.outcome')],
+    async walk(lab, point) {
+      const { bought, id } = await askedFor(lab);
+      await carryOutByHelper(lab, id);
+      await lab.withFaults([], async () => {
+        lab.sim.settleRefund(id, 'ABNORMAL');
+        await lab.sim.settled();
+      });
+      await must(lab.helper(bought.token).get(`/refunds/${id}/`), 200);
+      await lab.wait(60);
+      await lab.command(['sync_refunds']);
+      const target = { to: 'merchant_card' };
+      const doomed = await lab.doom(point);
+      await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/retry-abnormal/`, target));
+      const again = async (): Promise<void> => {
+        // 503: where the first call got through, the channel says that it is under way. 409: it has arrived.
+        await must(lab.front(lab.as('operator')).post(`/refunds/${id}/retry-abnormal/`, target), 200, 409, 503);
+      };
+      return { ends: endsOf(bought, id), again };
+    },
+  },
+];
+
+function endsOf({ paymentId }: Bought, refundId: string): Outcome['ends'] {
+  return { [paymentId]: PARTLY, [refundId]: ['succeeded'] };
+}
+
+/** A paid payment of which a part was asked back. */
+async function askedFor(lab: CrashLab): Promise<{ bought: Bought; id: string }> {
+  const bought = await lab.paid();
+  const body = { payment_id: bought.paymentId, amount: PART };
+  return { bought, id: (await must(lab.helper(bought.token).post<{ id: string }>('/refunds/', body), 201)).id };
+}
+
+async function carryOut(lab: CrashLab, id: string): Promise<void> {
+  await must(lab.front(lab.as('operator')).post(`/refunds/${id}/succeed/`), 200);
+}
+
+async function carryOutByHelper(lab: CrashLab, id: string): Promise<void> {
+  await must(lab.helper(lab.as('operator')).post(`/refunds/${id}/succeed/`), 200);
+}
+
+async function dieOverCarrying(lab: CrashLab, point: CrashPoint, id: string): Promise<void> {
+  const doomed = await lab.doom(point);
+  await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/succeed/`));
+}
