@@ -106,7 +106,7 @@ interface NamelessFile {
 
 /** Opened, then unlinked: it is gone with the process, whatever ends it, and nobody else can open it. */
 async function namelessFile(): Promise<NamelessFile> {
-  const folder = await mkdtemp(join(tmpdir(), 'paydesk-bill-'));
+  const folder = await mkdtemp(join(tmpdir(), `paydesk-bill-${process.pid}-`));
   const path = join(folder, 'bill');
   const opened = (flags: string): Promise<number> => promisify(open)(path, flags, 0o600);
   try {

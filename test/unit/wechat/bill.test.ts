@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { ManualClock } from '../../../src/common/clock.js';
@@ -13,22 +12,10 @@ import { NOW, Received, StandIn, answer, settingsOf, standIn } from './support.j
 const CSV = Buffer.from('\ufeff交易时间,商户订单号\r\n`2026-11-22 10:00:00,`pay_1\r\n总交易单数\r\n`1.0\r\n');
 const sha1 = (bytes: Buffer): string => createHash('sha1').update(bytes).digest('hex');
 
-/** A folder for temporary files that nobody else writes to. */
-const { TMPDIR } = process.env;
-const folder = mkdtempSync(join(tmpdir(), 'paydesk-bill-test-'));
-beforeAll(() => {
-  process.env.TMPDIR = folder;
-});
-afterAll(() => {
-  if (TMPDIR === undefined) delete process.env.TMPDIR;
-  else process.env.TMPDIR = TMPDIR;
-  rmSync(folder, { recursive: true });
-});
-
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((one) => one.close()));
-  expect(readdirSync(folder)).toEqual([]);
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`paydesk-bill-${process.pid}-`))).toEqual([]);
 });
 
 async function providerOf(
