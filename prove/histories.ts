@@ -16,8 +16,10 @@ export const histories: Proof = {
     try {
       const life = new Life(world);
       const elapsed = stopwatch();
-      const found = await search(life, { runs, seed, path, seconds });
       const report = new Report();
+      const soFar = (): void => report.say('so far', `${life.tally.histories} histories, ${elapsed()} s`);
+      const progress = setInterval(soFar, 60_000);
+      const found = await search(life, { runs, seed, path, seconds }).finally(() => clearInterval(progress));
       sayTally(life, report);
       report.say('seconds', elapsed());
       if (found) throw new NotShown(found);

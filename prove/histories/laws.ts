@@ -129,6 +129,9 @@ const releasedOnce: Law = (books, model) => [
       wrong.push(`the late money of ${payment.id} is not going back`);
     }
     const isCase = books.cases.some((one) => one.type === 'late_payment' && one.payment_id === payment.id);
+    // Given up, by the channel's word: then it is a person's.
+    const givenUp = model.policy === 'refund' && payment.reserved < payment.amount && !isCase;
+    if (givenUp) wrong.push(`the late money of ${payment.id} is not going back any more, and nobody's case`);
     if (model.policy === 'hold' && !isCase) wrong.push(`the late money of ${payment.id} is nobody's case`);
     return wrong;
   }),

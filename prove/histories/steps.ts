@@ -80,13 +80,17 @@ const ask = fc.record({
   part,
   who: fc.constantFrom<'payer' | 'shop'>('payer', 'shop'),
 });
-const carry = amid(fc.record({ do: fc.constant('carry' as const), of, any, by }), 'refund', 'refund_notice');
+const carry = amid(fc.record({ do: fc.constant('carry' as const), of, any, by }), 'refund');
 const ofRefund = amid(
   fc.record({ do: fc.constantFrom('reject' as const, 'sync_refund' as const, 'retry_abnormal' as const), of, any, by }),
   'refund_query',
   'abnormal_refund',
 );
-const wait = fc.record({ do: fc.constant('wait' as const), seconds: fc.constantFrom(...SECONDS) });
+const wait = amid(
+  fc.record({ do: fc.constant('wait' as const), seconds: fc.constantFrom(...SECONDS) }),
+  'payment_notice',
+  'refund_notice',
+);
 const work = amid(
   fc.record({ do: fc.constantFrom('tick' as const, 'tick' as const, 'reconcile' as const), by }),
   'query',
@@ -155,7 +159,7 @@ const step: fc.Arbitrary<Step> = fc.oneof<fc.WeightedArbitrary<Step>[]>(
     }),
   },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('fault' as const), rule }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('lie' as const), of }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('lie' as const), of }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('deaf' as const), of }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('account' as const), empty: fc.boolean() }) },
   {

@@ -24,11 +24,13 @@ describe('random histories', () => {
     await rm(keys, { recursive: true, force: true });
   });
 
-  it.each([
-    ['of a fixed seed', 20_261_123],
-    ['of a seed that nobody chose', randomInt(1_000_000_000)],
-  ])('%s keep every law, and every fen is in one place', async (_, seed) => {
-    // The seed stands in the text of a failure, with the command that plays it again.
-    expect(await search(new Life(world), { runs: 20, seed, seconds: 10, shortenSeconds: 0 })).toBeNull();
-  });
+  // The other seed is nobody's choice: it stands in the name, and with its command in the text of a failure.
+  it.each([20_261_123, randomInt(1_000_000_000)])(
+    'of seed %i keep every law, and every fen is in one place',
+    async (seed) => {
+      const life = new Life(world);
+      expect(await search(life, { runs: 20, seed, seconds: 10, shortenSeconds: 0 })).toBeNull();
+      expect(life.tally.histories).toBeGreaterThan(0);
+    },
+  );
 });
