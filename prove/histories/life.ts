@@ -13,6 +13,14 @@ import type { World } from './world.js';
 /** Something did not hold. */
 export class Broken extends Error {
   override readonly name = 'Broken';
+
+  constructor(
+    message: string,
+    /** Steps that were taken; those that follow have no part in it. */
+    readonly steps: number,
+  ) {
+    super(message);
+  }
 }
 
 /** Plays histories in one world, one after another, and holds what is seen against the model. */
@@ -33,7 +41,7 @@ export class Life {
     let books = await readBooks(world.db, world.sim);
     for (const [index, step] of history.steps.entries()) {
       const { after, wrong } = await this.step(step, books, model);
-      if (wrong.length > 0) throw new Broken(`step ${index + 1}, ${step.do}:\n  ${wrong.join('\n  ')}`);
+      if (wrong.length > 0) throw new Broken(`step ${index + 1}, ${step.do}:\n  ${wrong.join('\n  ')}`, index + 1);
       books = after;
     }
     const rest = await comeToRest(world, troubles, model, history.bills);
@@ -45,7 +53,7 @@ export class Life {
       ...brokenAnswers(books, rest.books, world.knownSerials),
       ...brokenAtRest(rest.books, model),
     ];
-    if (wrong.length > 0) throw new Broken(`at rest:\n  ${wrong.join('\n  ')}`);
+    if (wrong.length > 0) throw new Broken(`at rest:\n  ${wrong.join('\n  ')}`, history.steps.length);
     this.tally.rest(rest.books);
   }
 

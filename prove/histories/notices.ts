@@ -31,7 +31,8 @@ export function brokenAnswers(before: Books, after: Books, known: ReadonlySet<st
     }
     if (send.status === 200)
       return isWritten(notice, send, after) ? [] : [`${about} was acknowledged and is not written`];
-    if (send.status === 400 && send.faults.some((fault) => LIES.has(fault))) {
+    const read = !send.faults.some((fault) => SHUT.has(fault));
+    if (send.status === 400 && read && send.faults.some((fault) => LIES.has(fault))) {
       const number = notice.out_refund_no ?? notice.out_trade_no;
       const isCase = after.cases.some((one) => one.type === 'mismatch' && one.case_key.includes(String(number)));
       return isCase ? [] : [`${about} lied, and is nobody's case`];

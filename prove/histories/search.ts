@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { stopwatch } from '../proof.js';
-import type { Life } from './life.js';
+import { Broken, type Life } from './life.js';
 import { type History, histories, inWords } from './steps.js';
 
 /** After how it begins. */
@@ -47,8 +47,10 @@ export async function search(
   const { counterexample, counterexamplePath, numRuns, numShrinks, errorInstance } = details;
   return [
     `history ${numRuns} of seed ${seed} does not hold; made shorter ${numShrinks} times, it is`,
-    inWords(counterexample[0]),
+    inWords(errorInstance instanceof Broken ? cut(counterexample[0], errorInstance.steps) : counterexample[0]),
     errorInstance instanceof Error ? (errorInstance.stack ?? errorInstance.message) : String(errorInstance),
     `This one again: npm run prove -- histories --seed ${seed} --path ${counterexamplePath}`,
   ].join('\n');
 }
+
+const cut = (history: History, steps: number): History => ({ ...history, steps: history.steps.slice(0, steps) });
