@@ -191,9 +191,16 @@ const DEAF: Step[] = [...BOUGHT, { do: 'deaf', of: 0 }, { do: 'cancel', of: 0, a
 const LATE: Step[] = [...DEAF, { do: 'pay', of: 0, any: false, coupon: false }];
 /** The channel tells a wrong amount of it. */
 const LIED: Step[] = [...BOUGHT, { do: 'lie', of: 0 }, { do: 'pay', of: 0, any: false, coupon: false }];
+const TRYING: Step = { do: 'start', of: 0, any: false, by: 0 };
+/** Placed without anybody hearing of it, then refused for sure. */
+const REFUSED: Step[] = [
+  ...BOUGHT.slice(0, 2),
+  { ...TRYING, trouble: { at: 'order', do: 'error', status: 429, when: 'after', times: 3 } },
+  { ...TRYING, trouble: { at: 'order', do: 'error', status: 400, code: 'PARAM_ERROR', times: 1 } },
+];
 
 /** How a history may begin: chance alone would seldom come as far as the money on its way back. */
-const OPENINGS: Step[][] = [[], BOUGHT, BOUGHT, PAID, PAID, KNOWN, KNOWN, ASKED, SENT, SENT, DEAF, LATE, LIED];
+const OPENINGS: Step[][] = [[], BOUGHT, BOUGHT, PAID, PAID, KNOWN, KNOWN, ASKED, SENT, SENT, DEAF, LATE, LIED, REFUSED];
 
 const costing = (amount: number, one: Step): Step => (one.do === 'order' ? { ...one, fen: amount } : one);
 
