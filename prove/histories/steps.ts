@@ -186,6 +186,9 @@ const PAID: Step[] = [...BOUGHT, { do: 'pay', of: 0, any: false, coupon: false }
 const KNOWN: Step[] = [...PAID, { do: 'wait', seconds: 5 }];
 const ASKED: Step[] = [...KNOWN, { do: 'ask', of: 0, any: false, by: 1, part: 3, who: 'payer' }];
 const SENT: Step[] = [...ASKED, { do: 'carry', of: 0, any: false, by: 0 }];
+/** The payer's account cannot take it. */
+const SPOILT: Step[] = [...SENT, { do: 'refund_ends', of: 0, as: 'ABNORMAL' }, { do: 'wait', seconds: 5 }];
+const ELSEWHERE: Step[] = [...SPOILT, { do: 'retry_abnormal', of: 0, any: false, by: 1 }];
 /** Ended here, and the channel knows nothing of it. */
 const DEAF: Step[] = [...BOUGHT, { do: 'deaf', of: 0 }, { do: 'cancel', of: 0, any: false, by: 1 }];
 const LATE: Step[] = [...DEAF, { do: 'pay', of: 0, any: false, coupon: false }];
@@ -200,7 +203,24 @@ const REFUSED: Step[] = [
 ];
 
 /** How a history may begin: chance alone would seldom come as far as the money on its way back. */
-const OPENINGS: Step[][] = [[], BOUGHT, BOUGHT, PAID, PAID, KNOWN, KNOWN, ASKED, SENT, SENT, DEAF, LATE, LIED, REFUSED];
+const OPENINGS: Step[][] = [
+  [],
+  BOUGHT,
+  BOUGHT,
+  PAID,
+  PAID,
+  KNOWN,
+  KNOWN,
+  ASKED,
+  SENT,
+  SENT,
+  DEAF,
+  LATE,
+  LIED,
+  REFUSED,
+  SPOILT,
+  ELSEWHERE,
+];
 
 const costing = (amount: number, one: Step): Step => (one.do === 'order' ? { ...one, fen: amount } : one);
 
