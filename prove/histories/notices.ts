@@ -46,8 +46,9 @@ function expectedAnswer(notice: NoticeView, { faults, serial }: Send, known: Rea
   if (faults.includes('drop')) return 0;
   if (faults.some((fault) => UNPROVED.has(fault))) return 401;
   if (!known.has(serial)) return null;
-  if (faults.some((fault) => SHUT.has(fault))) return 400;
+  // Of an event that nobody has heard of nothing is opened.
   if (faults.includes('unknown_event')) return 200;
+  if (faults.some((fault) => SHUT.has(fault))) return 400;
   if (faults.some((fault) => LIES.has(fault))) {
     // A refund's notice has no appid, and no currency: what is added to it says nothing.
     return notice.event_type.startsWith('TRANSACTION') ? 400 : null;
