@@ -3,39 +3,60 @@ import { billMillion } from './bill-million.js';
 import { billWeek } from './bill-week.js';
 import { crashes } from './crashes/crashes.js';
 import { crashStorm } from './crashes/storm.js';
-import { NotShown, type Proof } from './proof.js';
-import { overload } from './overload.js';
+import { histories } from './histories.js';
 import { hostile } from './hostile.js';
+import { overload } from './overload.js';
+import { NotShown, type Proof } from './proof.js';
 import { queryPlans } from './query-plans.js';
 import { soak } from './soak.js';
 
-const PROOFS: readonly Proof[] = [crashes, crashStorm, hostile, overload, soak, billWeek, billMillion, queryPlans];
+const PROOFS: readonly Proof[] = [
+  histories,
+  crashes,
+  crashStorm,
+  hostile,
+  overload,
+  soak,
+  billWeek,
+  billMillion,
+  queryPlans,
+];
 
 const USAGE = `Usage: npm run prove -- NAME [options]
 
 Shows on a PostgreSQL of its own what is claimed of Paydesk. Exit code 0: it is so, 1: it is not, 2: wrong usage.
 
-${PROOFS.map(({ name, about, options }) => {
+${PROOFS.map(({ name, about, options, texts = [] }) => {
   const flags = Object.entries(options).map(([flag, value]) => `--${flag} N (${value})`);
+  flags.push(...texts.map((flag) => `--${flag} TEXT`));
   return `  ${name.padEnd(14)} ${about}\n${' '.repeat(17)}${flags.join(', ')}`;
 }).join('\n')}
 `;
 
 class UsageError extends Error {}
 
-function readArguments(args: string[]): { proof: Proof; options: Record<string, number> } | 'help' {
+interface Chosen {
+  proof: Proof;
+  options: Record<string, number>;
+  texts: Record<string, string>;
+}
+
+function readArguments(args: string[]): Chosen | 'help' {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help') return 'help';
   const proof = PROOFS.find((one) => one.name === name);
   if (!proof) throw new UsageError(`there is no proof "${name}"`);
   const { values } = parseArgs({
     args: rest,
-    options: Object.fromEntries(Object.keys(proof.options).map((flag) => [flag, { type: 'string' as const }])),
+    options: Object.fromEntries(
+      [...Object.keys(proof.options), ...(proof.texts ?? [])].map((flag) => [flag, { type: 'string' as const }]),
+    ),
   });
   const options = Object.fromEntries(
     Object.entries(proof.options).map(([flag, value]) => [flag, whole(flag, values[flag] ?? `${value}`)]),
   );
-  return { proof, options };
+  const texts = Object.fromEntries((proof.texts ?? []).map((flag) => [flag, values[flag] ?? '']));
+  return { proof, options, texts };
 }
 
 function whole(flag: string, text: string): number {
@@ -54,10 +75,10 @@ if (chosen === 'help') {
   process.stdout.write(USAGE);
   process.exit(0);
 }
-const { proof, options } = chosen;
+const { proof, options, texts } = chosen;
 process.stdout.write(`${proof.name}: ${proof.about}\n`);
 try {
-  await proof.run(options);
+  await proof.run(options, texts);
   process.stdout.write(`${proof.name}: shown\n`);
 } catch (error) {
   const text = error instanceof NotShown ? `NOT shown: ${error.message}` : ((error as Error).stack ?? String(error));

@@ -4,8 +4,10 @@ export interface Proof {
   about: string;
   /** Options that it takes, each a whole number, with their defaults. */
   options: Record<string, number>;
+  /** Further options, each any text; empty when it is left out. */
+  texts?: string[];
   /** Prints what it found. @throws NotShown */
-  run(options: Record<string, number>): Promise<void>;
+  run(options: Record<string, number>, texts: Record<string, string>): Promise<void>;
 }
 
 /** What was to be shown is not so. */

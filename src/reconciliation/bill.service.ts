@@ -83,14 +83,16 @@ export class BillService {
 
   private async planDays(): Promise<void> {
     const now = this.clock.now();
-    const [first] = await this.db.query<{ paid_at: Date | null }[]>(
-      `SELECT min(paid_at) AS paid_at FROM payments WHERE status = 'succeeded'`,
+    // Not the first that is known to be paid: a day of which nothing was heard is the very one to look at. The oldest id
+    // is the oldest payment, and the index has it at hand.
+    const [first] = await this.db.query<{ created_at: Date }[]>(
+      `SELECT created_at FROM payments WHERE provider = 'wechat' ORDER BY id LIMIT 1`,
     );
-    if (!first?.paid_at) return;
+    if (!first) return;
     const newest = daysBefore(dayOf(now), hourOf(now) >= READY_AT_HOUR ? 1 : 2);
     for (let back = CATCH_UP_DAYS - 1; back >= 0; back -= 1) {
       const day = daysBefore(newest, back);
-      if (day >= dayOf(first.paid_at)) await this.runs.plan(day);
+      if (day >= dayOf(first.created_at)) await this.runs.plan(day);
     }
   }
 

@@ -12,6 +12,9 @@ export function notEnoughCase(refundId: string): string {
   return `refund_held:${refundId}`;
 }
 
+/** The code of a refund that an operator refused. */
+export const REJECTED_BY_OPERATOR = 'rejected_by_operator';
+
 /** Rows that a refund stands on, locked by their order. */
 export interface LockedRefund {
   refund: Refund;
@@ -92,6 +95,9 @@ export class RefundBatch {
     this.dirtyPayments.add(payment);
     this.notify(`refund.${as}`, locked);
     this.resolvedCases.push({ caseKey: notEnoughCase(refund.id), note: `the refund was ${as}` });
+    // A person's no is a decision. After the channel's nobody would look for late money any more: its refund has but one
+    // number, and that one is used up.
+    if (payment.late && failure.code !== REJECTED_BY_OPERATOR) this.openLateMoney(locked, failure.code);
   }
 
   /** The payer's account does not take it: it stays reserved, and operators say where it shall go. */
@@ -155,6 +161,19 @@ export class RefundBatch {
     const forOwner = to === 'owner';
     const subjectId = forOwner ? id : `${id}:operators`;
     this.notifications.push({ type, userId: forOwner ? order.userId : null, subjectId, data });
+  }
+
+  private openLateMoney({ refund, payment, order }: LockedRefund, code: string): void {
+    this.discrepancies.push({
+      type: 'late_payment',
+      caseKey: `late_payment:${payment.id}`,
+      paymentId: payment.id,
+      outTradeNo: payment.id,
+      refundId: refund.id,
+      outRefundNo: refund.id,
+      detail: { order_id: order.id, order_status: order.status, amount: refund.amountFen, refund_failure: code },
+      again: true,
+    });
   }
 
   private noteOnOrder(order: Order, payment: Payment, refund: Refund, cause: Cause): void {

@@ -13,6 +13,7 @@ import { PaymentHistory } from '../payments/history.service.js';
 import { LateMoney, type LatePayment } from '../payments/late-money.js';
 import type { Payment } from '../payments/payment.entity.js';
 import { PaymentRows } from '../payments/payments.repository.js';
+import { REJECTED_BY_OPERATOR } from './batch.js';
 import { Refund } from './refund.entity.js';
 import { isTooOld } from './schedule.js';
 import { RefundSettlement } from './settlement.service.js';
@@ -176,7 +177,7 @@ export class RefundsService implements OnModuleInit {
       const { refund } = locked;
       if (refund.status === 'rejected') return refund;
       if (refund.status !== 'requested') throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
-      batch.release(locked, 'rejected', { code: 'rejected_by_operator', message: reason }, cause, this.clock.now());
+      batch.release(locked, 'rejected', { code: REJECTED_BY_OPERATOR, message: reason }, cause, this.clock.now());
       await this.settlement.write(tx, batch);
       return refund;
     });

@@ -3,6 +3,7 @@ import { DAY, HOUR, MINUTE } from '../../src/common/clock.js';
 import { BillService } from '../../src/reconciliation/bill.service.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { billCases, compare, LONG_LIFE, paid, refunded, runDaily, today, untilChina } from '../support/bills.js';
+import { buyAndStart, statesOf } from '../support/flows.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
 interface RunRow {
@@ -74,6 +75,17 @@ describe('the daily comparison', () => {
     await untilChina(shop, 10);
     const [report] = await runDaily(shop);
     expect(report).toMatchObject({ day: empty, lines: 0, differences: {}, payments: { here: { count: 0, fen: 0 } } });
+  });
+
+  it('finds the money of a day of which nothing was heard', async () => {
+    await shop.sim.faults({ rules: [{ at: 'payment_notice', do: 'lose' }] });
+    const bought = await buyAndStart(shop);
+    await shop.pay(bought.paymentId);
+    const day = today(shop);
+    expect(await statesOf(bought)).toBe('processing/pending');
+    await untilChina(shop, 10);
+    expect(await runDaily(shop)).toMatchObject([{ day, lines: 1, healed: 1, differences: {} }]);
+    expect(await statesOf(bought)).toBe('succeeded/paid');
   });
 
   it('misses everything when a day with payments has no bill', async () => {

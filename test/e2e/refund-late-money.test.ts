@@ -91,6 +91,24 @@ describe('money that comes too late', () => {
     expect(await casesOf(paydesk, bought.paymentId)).toEqual([]);
   });
 
+  it('is a case for a person once the channel has given its refund up', async () => {
+    const bought = await buyAndStart(paydesk, { metadata: { mock_outcome: 'pending', mock_refund_outcome: 'closed' } });
+    await bought.customer.api.post(`${bought.path}cancel/`);
+    await arrives(bought);
+    expect(await casesOf(paydesk, bought.paymentId)).toEqual([]);
+    await tick(paydesk);
+    await tick(paydesk);
+    expect((await refundOf(paydesk, refundIdOf(bought))).status).toBe('closed');
+    expect(await casesOf(paydesk, bought.paymentId)).toEqual(['late_payment']);
+
+    // A payer's wish that an operator refuses opens no other one.
+    const operator = await paydesk.as('operator');
+    const asked = await bought.customer.api.post('/refunds/', { payment_id: bought.paymentId });
+    expect(asked.status).toBe(201);
+    await operator.post(`/refunds/${String(asked.body.id)}/reject/`, { reason: 'paid in cash' });
+    expect(await casesOf(paydesk, bought.paymentId)).toEqual(['late_payment']);
+  });
+
   it('is not promised a second time to a payer who asks for it', async () => {
     const bought = await expired();
     await arrives(bought);
