@@ -1,0 +1,42 @@
+/**
+ * What is mutated, and the tests that have to notice: quick ones that say much of that part. Left out are tests that
+ * start processes, wait for the network to time out, or read the source tree. Left out of the sources are wiring and
+ * what prints for people: nothing in it moves money or proves anything.
+ */
+export const PARTS = {
+  // Signatures, encryption, what is read from the channel, and amounts: no database.
+  channel: {
+    mutate: ['src/common/money.ts', 'src/provider/wechat/**/*.ts', '!src/provider/wechat/doctor*.ts'],
+    testFiles: ['test/unit/common/**/*.test.ts', 'test/unit/wechat/**/*.test.ts'],
+  },
+  // The money rules as plain code: no database either.
+  rules: {
+    mutate: [
+      'src/payments/{batch,decide,payment.entity,payment.view,refusals}.ts',
+      'src/refunds/{batch,decide,refund.body,refund.entity,refund.view,refund-budget,schedule}.ts',
+    ],
+    testFiles: ['test/unit/payments/**/*.test.ts', 'test/unit/refunds/**/*.test.ts'],
+  },
+  // What locks, calls and writes, on PostgreSQL.
+  payments: {
+    mutate: ['src/payments/**/*.ts', '!src/payments/{batch,decide,payment.*,refusals,*.commands,*.module}.ts'],
+    testFiles: [
+      'test/unit/payments/**/*.test.ts',
+      'test/e2e/{due-payments,idempotency,late-money,late-money-channel,mock-outcomes,payment,payments}.test.ts',
+    ],
+  },
+  refunds: {
+    mutate: [
+      'src/refunds/**/*.ts',
+      '!src/refunds/{batch,decide,refund.*,refund-budget,schedule,*.commands,*.module}.ts',
+    ],
+    testFiles: [
+      'test/unit/refunds/**/*.test.ts',
+      'test/e2e/refund-{late-money,mock-outcomes,notices,requests,simulated}.test.ts',
+    ],
+  },
+  callbacks: {
+    mutate: ['src/callbacks/**/*.ts', '!src/callbacks/*{.command,.module}.ts'],
+    testFiles: ['test/e2e/{callbacks,wechat-callback,wechat-callback-bad}.test.ts'],
+  },
+};
