@@ -1,3 +1,6 @@
+const { mkdtempSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
 const vm = require('node:vm');
 const { ModuleMocker } = require('jest-mock');
 
@@ -8,6 +11,9 @@ vm.compileFunction = (source, parameters, options) =>
   options?.parsingContext === OWN_CONTEXT
     ? compileFunction(source, parameters, { ...options, parsingContext: undefined })
     : compileFunction(source, parameters, options);
+
+// What a mutant leaves behind must not be taken for the doing of another one, in the process beside this one.
+process.env.TMPDIR = mkdtempSync(join(tmpdir(), 'paydesk-mutants-'));
 
 /**
  * Runs test files in the context of the process instead of one of their own, so that they can share the packages that

@@ -52,6 +52,7 @@ export const TIDY_RULES: TidyRule[] = [
       'test/support/database.ts': TEST_SERVER,
       'test/support/global-setup.mjs': TEST_SERVER,
       'test/mutation/global-setup.mjs': TEST_SERVER,
+      'test/mutation/environment.cjs': 'gives each process of the mutation tests a temporary folder of its own',
     },
   },
   {

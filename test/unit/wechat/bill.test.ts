@@ -13,9 +13,14 @@ const CSV = Buffer.from('\ufeff交易时间,商户订单号\r\n`2026-11-22 10:00
 const sha1 = (bytes: Buffer): string => createHash('sha1').update(bytes).digest('hex');
 
 const open: { close(): Promise<void> }[] = [];
+const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('paydesk-bill-'));
+let before: string[] = [];
+beforeEach(() => {
+  before = folders();
+});
 afterEach(async () => {
   await Promise.all(open.splice(0).map((one) => one.close()));
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('paydesk-bill-'))).toEqual([]);
+  expect(folders().filter((name) => !before.includes(name))).toEqual([]);
 });
 
 async function providerOf(
