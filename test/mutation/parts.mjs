@@ -32,25 +32,26 @@ export const PARTS = {
     testFiles: ['test/unit/payments/**/*.test.ts', 'test/unit/refunds/**/*.test.ts'],
   },
   // What locks, calls and writes, on PostgreSQL.
+  settlement: {
+    mutate: ['src/{payments,refunds}/settlement.service.ts', 'src/payments/late-money.ts'],
+    testFiles: ['test/service/{payment,refund}-settlement.test.ts', 'test/e2e/{late-money,refund-late-money}.test.ts'],
+  },
   payments: {
-    mutate: ['src/payments/**/*.ts', '!src/payments/{batch,decide,payment.*,refusals,*.commands,*.module}.ts'],
-    testFiles: [
-      'test/unit/payments/**/*.test.ts',
-      'test/e2e/{due-payments,idempotency,late-money,late-money-channel,mock-outcomes,payment,payments}.test.ts',
+    mutate: [
+      'src/payments/**/*.ts',
+      '!src/payments/{batch,decide,late-money,payment.*,refusals,settlement.service,*.commands,*.module}.ts',
     ],
+    testFiles: ['test/e2e/{due-payments,idempotency,late-money-channel,mock-outcomes,payment,payments}.test.ts'],
   },
   refunds: {
     mutate: [
       'src/refunds/**/*.ts',
-      '!src/refunds/{batch,decide,refund.*,refund-budget,schedule,*.commands,*.module}.ts',
+      '!src/refunds/{batch,decide,refund.*,refund-budget,schedule,settlement.service,*.commands,*.module}.ts',
     ],
-    testFiles: [
-      'test/unit/refunds/**/*.test.ts',
-      'test/e2e/refund-{late-money,mock-outcomes,notices,requests,simulated}.test.ts',
-    ],
+    testFiles: ['test/e2e/refund-{late-money,mock-outcomes,notices,requests,simulated}.test.ts'],
   },
   callbacks: {
     mutate: ['src/callbacks/**/*.ts', '!src/callbacks/*{.command,.module}.ts'],
-    testFiles: ['test/e2e/{callbacks,wechat-callback,wechat-callback-bad}.test.ts'],
+    testFiles: ['test/e2e/{callbacks,wechat-callback-bad}.test.ts'],
   },
 };

@@ -20,7 +20,7 @@ describe('the gate before the channel', () => {
   it('lets so many run, so many wait in the order they came, and turns the next away', async () => {
     const begun: string[] = [];
     const work = works(new ConcurrencyGate(2, 2, 10_000), begun);
-    const [a, b, c, d, e] = ['a', 'b', 'c', 'd', 'e'].map(work) as ReturnType<typeof work>[];
+    const [a, b, c, d, e] = ['a', 'b', 'c', 'd', 'e'].map(work);
     await expect(e?.result).rejects.toThrow(GateFull);
     await settled();
     expect(begun).toEqual(['a', 'b']);
