@@ -12,7 +12,7 @@ export const PARTS = {
     ],
     testFiles: [
       'test/unit/common/money.test.ts',
-      'test/unit/wechat/{call-error,callback,crypto-vectors,json,requests}.test.ts',
+      'test/unit/wechat/{call-error,callback,crypto-vectors,facts,json,requests}.test.ts',
     ],
   },
   // Calls to the channel, keys and settings, against a server of the tests.

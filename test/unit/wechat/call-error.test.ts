@@ -81,6 +81,8 @@ describe('an answer that is not a success', () => {
   it('is not read when it is larger than any error text', () => {
     const large = envelope('PARAM_ERROR', 'x'.repeat(10_001));
     expect(sorted(refused(400, large))).toBe('unknown http_400');
+    const padded = Buffer.concat([envelope('PARAM_ERROR'), Buffer.alloc(64 * 1024, ' ')]);
+    expect(sorted(refused(400, padded))).toBe('unknown http_400');
   });
 });
 

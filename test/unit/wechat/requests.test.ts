@@ -14,6 +14,14 @@ describe('text for WeChat Pay', () => {
 });
 
 describe('the body of an order', () => {
+  it('says how much is to be paid, and by whom', () => {
+    expect(prepayBody(settingsOf(), ORDER, 'oUpF8')).toMatchObject({
+      out_trade_no: ORDER.outTradeNo,
+      amount: { total: 1990, currency: 'CNY' },
+      payer: { openid: 'oUpF8' },
+    });
+  });
+
   it('describes it by its number when nothing of the description is left', () => {
     expect(prepayBody(settingsOf(), { ...ORDER, description: '🍵' }, 'o').description).toBe(ORDER.outTradeNo);
     const long = prepayBody(settingsOf(), { ...ORDER, description: '茶'.repeat(200) }, 'o').description;
@@ -22,6 +30,10 @@ describe('the body of an order', () => {
 });
 
 describe('the body of a refund', () => {
+  it('says how much of how much', () => {
+    expect(refundBody(settingsOf(), REFUND).amount).toEqual({ refund: 500, total: 1990, currency: 'CNY' });
+  });
+
   it('names the transaction, or our number where none is known, never both', () => {
     const known = refundBody(settingsOf(), REFUND);
     expect(known).toMatchObject({ transaction_id: REFUND.transactionId });
