@@ -9,7 +9,7 @@ export default {
   coverageAnalysis: 'perTest',
   concurrency: 2,
   timeoutMS: 10_000,
-  timeoutFactor: 2,
+  timeoutFactor: 1.5,
   dryRunTimeoutMinutes: 15,
   incremental: true,
   reporters: ['progress-append-only', 'clear-text', 'json', 'html'],
