@@ -52,6 +52,9 @@ export const PARTS = {
   },
   callbacks: {
     mutate: ['src/callbacks/**/*.ts', '!src/callbacks/*{.command,.module}.ts'],
-    testFiles: ['test/service/callbacks.test.ts', 'test/e2e/{callbacks,wechat-callback-bad}.test.ts'],
+    testFiles: [
+      'test/service/{callbacks,callback-journal}.test.ts',
+      'test/e2e/{callbacks,wechat-callback-bad}.test.ts',
+    ],
   },
 };
