@@ -51,6 +51,8 @@ export const TIDY_RULES: TidyRule[] = [
       'test/browser/browser.ts': 'asked for on the command line: pictures are taken anew',
       'test/support/database.ts': TEST_SERVER,
       'test/support/global-setup.mjs': TEST_SERVER,
+      'test/mutation/global-setup.mjs': TEST_SERVER,
+      'test/mutation/environment.cjs': 'gives each process of the mutation tests a temporary folder of its own',
     },
   },
   {

@@ -52,8 +52,13 @@ describe('money', () => {
     );
   });
 
+  it('has no sign when it is nothing', () => {
+    expect([fenToYuan(0), fenToYuan(-1), fenToYuan(1234)]).toEqual(['0.00', '-0.01', '12.34']);
+  });
+
   it('can be charged from one fen to the limit, in whole fen only', () => {
     fc.assert(fc.property(fc.integer({ min: 1, max: MAX_AMOUNT_FEN }), isAmountFen));
+    expect([1, MAX_AMOUNT_FEN].every(isAmountFen)).toBe(true);
     fc.assert(fc.property(fc.double({ noInteger: true }), (value) => !isAmountFen(value)));
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.boolean(), fc.bigInt(), fc.object()), (value) => !isAmountFen(value)),

@@ -179,6 +179,9 @@ describe('hostile callbacks prove nothing', () => {
     ['a timestamp sent twice', () => withHeader('wechatpay-timestamp', '1, 1'), 'missing_header'],
     ['a serial sent twice', () => withHeader('wechatpay-serial', 'PUB_KEY_ID_1, PUB_KEY_ID_1'), 'missing_header'],
     ['a nonce with a line break', () => withHeader('wechatpay-nonce', 'a\nb'), 'missing_header'],
+    ['a signature with a blank before it', () => withHeader('wechatpay-signature', ' YQ=='), 'missing_header'],
+    ['a signature with a blank behind it', () => withHeader('wechatpay-signature', 'YQ== '), 'missing_header'],
+    ['a signature without end', () => withHeader('wechatpay-signature', 'A'.repeat(4097)), 'missing_header'],
     [
       'Chinese ciphers',
       () => withHeader('wechatpay-signature-type', 'WECHATPAY2-SM2-WITH-SM3'),
@@ -219,6 +222,9 @@ describe('hostile callbacks prove nothing', () => {
   };
   const paid = (change: Record<string, unknown>): RawCallback =>
     callbackOf(notice('TRANSACTION.SUCCESS', { ...PAID, ...change }));
+
+  const refunded = (change: Record<string, unknown>): RawCallback =>
+    callbackOf(notice('REFUND.SUCCESS', { ...REFUNDED, ...change }, 'refund'));
 
   const unreadable: [string, () => RawCallback, string][] = [
     ['not JSON', () => callbackOf('SUCCESS'), 'not_json'],
@@ -269,6 +275,16 @@ describe('hostile callbacks prove nothing', () => {
     ['no currency', () => paid({ amount: { total: 1990 } }), 'wrong_field'],
     ['no time of success', () => paid({ success_time: '' }), 'wrong_field'],
     ['a time that is none', () => paid({ success_time: '2026-13-45T99:00:00+08:00' }), 'wrong_field'],
+    ['no total', () => paid({ amount: { currency: 'CNY' } }), 'wrong_field'],
+    ['no refund number', () => refunded({ out_refund_no: '' }), 'wrong_field'],
+    ['no number of the channel for a refund', () => refunded({ refund_id: '' }), 'wrong_field'],
+    ['no order number of a refund', () => refunded({ out_trade_no: '' }), 'wrong_field'],
+    ['no merchant of a refund', () => refunded({ mchid: '' }), 'wrong_field'],
+    ['no amount of a refund', () => refunded({ amount: { total: 1990 } }), 'wrong_field'],
+    ['no total of a refund', () => refunded({ amount: { refund: 500 } }), 'wrong_field'],
+    ['no amounts of a refund at all', () => refunded({ amount: undefined }), 'wrong_field'],
+    ['no time of a refund that succeeded', () => refunded({ success_time: '' }), 'wrong_field'],
+    ['a state of a refund that nobody knows', () => refunded({ refund_status: 'toString' }), 'wrong_field'],
     [
       'a refund whose state is called status',
       () =>

@@ -135,6 +135,7 @@ describe('signatures of WeChat Pay', () => {
     expect(readBase64('YQ==')?.toString()).toBe('a');
     expect(readBase64('YR==')).toBeNull(); // bits left over that mean nothing
     expect(readBase64('YQ')).toBeNull();
+    expect(readBase64('')).toBeNull();
   });
 });
 

@@ -1,4 +1,12 @@
-import { KeyObject, createCipheriv, createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import {
+  KeyObject,
+  createCipheriv,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { IncomingMessage, Server, ServerResponse, createServer } from 'node:http';
 import { AddressInfo } from 'node:net';
@@ -32,11 +40,14 @@ export interface Pair {
 }
 
 export function makePair(bits = 2048): Pair {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: bits });
+  return pairOf(generateKeyPairSync('rsa', { modulusLength: bits }).privateKey);
+}
+
+function pairOf(privateKey: KeyObject): Pair {
   return {
     privateKey,
     privatePem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    publicPem: createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString(),
   };
 }
 
@@ -62,10 +73,10 @@ export const API_V3_KEY = 'PaydeskTestApiV3KeyOf32Bytes0000';
 export const PUBLIC_KEY_ID = 'PUB_KEY_ID_0115635139512024101100397200000006';
 export const NOW = new Date('2026-11-23T04:00:00Z');
 
-/** Made once per test file: an RSA key takes a tenth of a second. */
-export const merchantPair = makePair();
-export const platformPair = makePair();
-export const otherPair = makePair();
+/** Published samples: to make an RSA key takes a tenth of a second, in every test file. */
+export const merchantPair = pairOf(vectorPrivateKey('go-B-merchant-private.pem'));
+export const platformPair = pairOf(vectorPrivateKey('go-D-wechatpay-private.pem'));
+export const otherPair = pairOf(vectorPrivateKey('java-wechatpay-private.pem'));
 
 export function settingsOf(changes: Partial<WechatSettings> = {}): WechatSettings {
   return {

@@ -1,0 +1,60 @@
+/**
+ * What is mutated, and the tests that have to notice: quick ones that say much of that part. Left out are tests that
+ * start processes, wait for the network to time out, or read the source tree. Left out of the sources are wiring and
+ * what prints for people: nothing in it moves money or proves anything.
+ */
+export const PARTS = {
+  // What proves and opens what the channel says, what is read out of it, and amounts. No database, no network.
+  proof: {
+    mutate: [
+      'src/common/money.ts',
+      'src/provider/wechat/{call-error,callback,facts,json,proof,requests,sealing,signing}.ts',
+    ],
+    testFiles: [
+      'test/unit/common/money.test.ts',
+      'test/unit/wechat/{call-error,callback,crypto-vectors,facts,json,requests}.test.ts',
+    ],
+  },
+  // Calls to the channel, keys and settings, against a server of the tests.
+  channel: {
+    mutate: [
+      'src/provider/wechat/**/*.ts',
+      '!src/provider/wechat/{call-error,callback,doctor*,facts,json,proof,requests,sealing,signing}.ts',
+    ],
+    testFiles: ['test/unit/wechat/**/*.test.ts'],
+  },
+  // The money rules as plain code: no database either.
+  rules: {
+    mutate: [
+      'src/payments/{batch,decide,payment.entity,payment.view,refusals}.ts',
+      'src/refunds/{batch,decide,refund.body,refund.entity,refund.view,refund-budget,schedule}.ts',
+    ],
+    testFiles: ['test/unit/payments/**/*.test.ts', 'test/unit/refunds/**/*.test.ts'],
+  },
+  // What locks, calls and writes, on PostgreSQL.
+  settlement: {
+    mutate: ['src/{payments,refunds}/settlement.service.ts', 'src/payments/late-money.ts'],
+    testFiles: ['test/service/{payment,refund}-settlement.test.ts', 'test/e2e/{late-money,refund-late-money}.test.ts'],
+  },
+  payments: {
+    mutate: [
+      'src/payments/**/*.ts',
+      '!src/payments/{batch,decide,late-money,payment.*,refusals,settlement.service,*.commands,*.module}.ts',
+    ],
+    testFiles: ['test/e2e/{due-payments,idempotency,late-money-channel,mock-outcomes,payment,payments}.test.ts'],
+  },
+  refunds: {
+    mutate: [
+      'src/refunds/**/*.ts',
+      '!src/refunds/{batch,decide,refund.*,refund-budget,schedule,settlement.service,*.commands,*.module}.ts',
+    ],
+    testFiles: ['test/e2e/refund-{late-money,mock-outcomes,notices,requests,simulated}.test.ts'],
+  },
+  callbacks: {
+    mutate: ['src/callbacks/**/*.ts', '!src/callbacks/*{.command,.module}.ts'],
+    testFiles: [
+      'test/service/{callbacks,callback-journal}.test.ts',
+      'test/e2e/{callbacks,wechat-callback-bad}.test.ts',
+    ],
+  },
+};
