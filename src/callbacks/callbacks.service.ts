@@ -46,7 +46,7 @@ type Outcome = { outcome: Settled['outcome'] | RefundSettled['outcome']; field?:
 /** Applies a batch and lets `last` issue what travels with its last statements. */
 type Apply = (tx: EntityManager, last: (outcomes: Outcome[]) => Promise<unknown>) => Promise<Outcome[]>;
 
-const LANE = { maxBatch: 200, maxWaiting: 2000 };
+const LANE = { maxBatch: 200, maxWaiting: 2000, atOnce: 2 };
 
 const OK: CallbackAnswer = { status: 200, message: '成功' };
 const OUR_FAILURE: CallbackAnswer = { status: 500, message: 'internal_error' };

@@ -40,6 +40,29 @@ describe('a lane', () => {
     expect(sizes).toEqual([1, 10, 10, 5]);
   });
 
+  it('does two at once when many wait, if it may', async () => {
+    const gates = [gate(), gate(), gate()];
+    const batches: number[][] = [];
+    const lane = new Lane<number, number>(
+      async (batch) => {
+        await gates[batches.push(batch) - 1]?.opened;
+        return batch;
+      },
+      { ...LIMITS, atOnce: 2 },
+    );
+    const answers = Array.from({ length: 12 }, (_, item) => lane.submit(item));
+    // The first alone, the second when eight wait, and never a third beside them.
+    expect(batches).toEqual([[0], [1, 2, 3, 4, 5, 6, 7, 8]]);
+    gates[1]?.open();
+    await expect(answers[8]).resolves.toBe(8);
+    // Three are too few for a second one: they wait for the first.
+    expect(batches).toHaveLength(2);
+    gates[0]?.open();
+    gates[2]?.open();
+    expect(await Promise.all(answers)).toEqual(Array.from({ length: 12 }, (_, item) => item));
+    expect(batches[2]).toEqual([9, 10, 11]);
+  });
+
   it('tries the members of a failed batch one by one, so that a bad one hurts nobody else', async () => {
     const { opened, open } = gate();
     const lane = new Lane<number, number>(async (batch) => {
