@@ -6,6 +6,15 @@ import { DomainError } from '../common/errors.js';
 import { Settings } from '../config/settings.js';
 import { type Caller, type Role, ROLES } from './public.js';
 
+const PROVED_KEPT = 10_000;
+
+/** Whose token it is, and from when until when it holds, in seconds since 1970. */
+interface Proved {
+  caller: Caller;
+  from: number;
+  until: number;
+}
+
 /**
  * Bearer tokens: HS256 under `JWT_SECRET`, RS256 or ES256 under `JWT_PUBLIC_KEY` where another system issues them. Each
  * key is tried with its own algorithms only, so that a public key can never pass for a secret.
@@ -14,6 +23,8 @@ import { type Caller, type Role, ROLES } from './public.js';
 export class TokensService {
   private readonly secret: Promise<webcrypto.CryptoKey> | null;
   private readonly publicKey: KeyObject | null;
+  /** Tokens proved before: a page sends the same one again and again, and each proof waits for the thread pool. */
+  private readonly proved = new Map<string, Proved>();
 
   constructor(
     private readonly settings: Settings,
@@ -44,6 +55,18 @@ export class TokensService {
 
   /** @throws DomainError `unauthenticated` */
   async verify(token: string): Promise<Caller> {
+    const now = this.clock.now().getTime() / 1000;
+    const known = this.proved.get(token);
+    if (known && now >= known.from && now < known.until) return known.caller;
+    const proved = await this.prove(token);
+    // The oldest goes: those who come often are proved again, which costs what it did before.
+    const [oldest] = this.proved.keys();
+    if (oldest !== undefined && this.proved.size >= PROVED_KEPT) this.proved.delete(oldest);
+    this.proved.set(token, proved);
+    return proved.caller;
+  }
+
+  private async prove(token: string): Promise<Proved> {
     try {
       const { alg } = decodeProtectedHeader(token);
       const symmetric = alg === 'HS256';
@@ -61,7 +84,8 @@ export class TokensService {
       if (typeof payload.sub !== 'string' || !/^[\w.:@|-]{1,64}$/.test(payload.sub) || !ROLES.includes(role as Role)) {
         throw new DomainError('unauthenticated');
       }
-      return { id: payload.sub, role: role as Role };
+      const caller = { id: payload.sub, role: role as Role };
+      return { caller, from: payload.nbf ?? 0, until: payload.exp ?? Infinity };
     } catch (error) {
       if (error instanceof DomainError) throw error;
       throw new DomainError(
