@@ -14,11 +14,21 @@ export const PAYMENT_COLUMNS = `p.id, p.order_id AS "orderId", p.provider, p.mch
 /** The hot statements on `payments`, as lists. Sole writer of the table together with {@link PaymentsService}. */
 @Injectable()
 export class PaymentRows {
-  /** The payments of these ids, and whichever payment already carries one of these transaction ids. */
-  async read(tx: EntityManager, ids: string[], transactionIds: string[]): Promise<Payment[]> {
+  async read(tx: EntityManager, ids: string[]): Promise<Payment[]> {
+    const text = `SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.id = ANY ($1::text[])`;
+    const rows = await prepared<Payment>(tx, 'payments_read', text, [ids]);
+    return rows.map((row) => Object.assign(new Payment(), row));
+  }
+
+  /**
+   * The payments of these ids, and whichever payment already carries one of these transaction ids. Of no transaction ids
+   * PostgreSQL would make a scan of all open payments: an empty list implies the condition of any partial index.
+   */
+  async readWithOwners(tx: EntityManager, ids: string[], transactionIds: string[]): Promise<Payment[]> {
+    if (transactionIds.length === 0) return this.read(tx, ids);
     const rows = await prepared<Payment>(
       tx,
-      'payments_read',
+      'payments_read_with_owners',
       `SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.id = ANY ($1::text[])
        UNION ALL
        SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.transaction_id = ANY ($2::text[]) AND p.transaction_id IS NOT NULL`,

@@ -203,7 +203,7 @@ export class PaymentsService {
   /** Locks the order, then reads the payment: what is read under the lock is what it is. */
   async lock(tx: EntityManager, id: string): Promise<Payment> {
     // Issued together, they run in this order: what is read is read under the lock.
-    const [, [payment]] = await Promise.all([this.orders.lockByPayments(tx, [id]), this.rows.read(tx, [id], [])]);
+    const [, [payment]] = await Promise.all([this.orders.lockByPayments(tx, [id]), this.rows.read(tx, [id])]);
     if (!payment) throw new DomainError('not_found');
     return payment;
   }

@@ -63,7 +63,7 @@ export class PaymentSettlement {
     // Issued together, they run in this order: what is read is read under the lock.
     const [orders, payments] = await Promise.all([
       this.orders.lockByPayments(tx, ids),
-      this.rows.read(tx, ids, transactionIds),
+      this.rows.readWithOwners(tx, ids, transactionIds),
     ]);
     const batch = new Batch(orders, payments);
     const settled = list.map((settling) => this.settle(settling, batch));

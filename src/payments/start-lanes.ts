@@ -134,7 +134,7 @@ export class StartLanes {
     const [, , payments] = await Promise.all([
       setLocal(tx, 'lock_timeout', patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane),
       this.orders.lockByPayments(tx, ids),
-      this.rows.read(tx, ids, []),
+      this.rows.read(tx, ids),
     ]);
     return new Map(payments.map((payment) => [payment.id, payment]));
   }

@@ -73,7 +73,7 @@ export class RefundsService implements OnModuleInit {
   async request(request: RefundRequest, cause: Cause): Promise<Refund> {
     return committed(this.db, 'refund.request', async (tx) => {
       const orders = await this.orders.lockByPayments(tx, [request.paymentId]);
-      const [payment] = await this.payments.read(tx, [request.paymentId], []);
+      const [payment] = await this.payments.read(tx, [request.paymentId]);
       const order = payment && orders.get(payment.orderId);
       if (!payment || !order) throw new DomainError('not_found');
       const known = await tx.findOneBy(Refund, { id: request.id });
