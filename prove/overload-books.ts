@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Ledger, NoticeView } from '../simulator/index.js';
 import type { MixReport } from './overload-load.js';
-import type { Program } from './processes.js';
+import { type Program, tell } from './processes.js';
 import type { Report } from './proof.js';
 import { balance } from './soak-books.js';
 
@@ -22,7 +22,7 @@ export function customer(who: number): string {
 
 /** What was paid in the storm is settled, each fen of it, whether its notice got through at once or was sent again. */
 export async function settle(db: pg.Pool, simulator: Program, paid: string[], report: Report): Promise<void> {
-  const { notices } = await ask<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices');
+  const { notices } = await tell<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices');
   const first = new Map<string, number>();
   for (const notice of notices.filter(({ out_trade_no: id }) => id !== null && paid.includes(id))) {
     const status = String(notice.sends[0]?.status ?? 'none');
@@ -33,8 +33,8 @@ export async function settle(db: pg.Pool, simulator: Program, paid: string[], re
   // The others came later than the five seconds that WeChat Pay waits, and are sent again.
   report.check('taken at the first send', first.get('200') ?? 0, (first.get('200') ?? 0) >= paid.length * 0.75);
   // An hour of WeChat Pay's clock: what was not taken is sent again.
-  await ask(simulator, 'POST', '/_sim/clock', { advance_seconds: 3600 });
-  await ask(simulator, 'POST', '/_sim/settled', {});
+  await tell(simulator, 'POST', '/_sim/clock', { advance_seconds: 3600 });
+  await tell(simulator, 'POST', '/_sim/settled', {});
   const until = performance.now() + SETTLED_WITHIN;
   let settled = 0;
   do {
@@ -48,8 +48,8 @@ export async function settle(db: pg.Pool, simulator: Program, paid: string[], re
   report.expect('payments paid in the storm that are settled', settled, paid.length);
   await balance(
     db,
-    await ask<Ledger>(simulator, 'GET', '/_sim/ledger'),
-    await ask<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices'),
+    await tell<Ledger>(simulator, 'GET', '/_sim/ledger'),
+    await tell<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices'),
     report,
   );
 }
@@ -77,13 +77,4 @@ export async function checkRows(db: pg.Pool, loads: MixReport[], customers: numb
     payments,
     sum((load) => load.made.payments),
   );
-}
-
-async function ask<T>(simulator: Program, method: string, path: string, body?: object): Promise<T> {
-  const response = await fetch(`${simulator.url}${path}`, {
-    method,
-    ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-  });
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
-  return (await response.json()) as T;
 }

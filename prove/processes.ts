@@ -100,6 +100,16 @@ export async function startSimulatorProgram(
   return { program, env: parseEnv(readFileSync(`${folder}/.env`, 'utf8')) as Record<string, string> };
 }
 
+/** Asks the simulator, or tells it to do something. @throws Error when it will not */
+export async function tell<T>(simulator: Program, method: string, path: string, body?: object): Promise<T> {
+  const response = await fetch(`${simulator.url}${path}`, {
+    method,
+    ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
 /** What stands before several processes: hands each connection to one that is alive. */
 export class Balancer {
   private readonly server: Server;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../bench/service.js';
 import { emptyFolder, openPlace, type Place } from './place.js';
-import { Balancer, Program, startSimulatorProgram } from './processes.js';
+import { Balancer, Program, startSimulatorProgram, tell } from './processes.js';
 import { type Proof, Report, stopwatch } from './proof.js';
 import { Chance } from './random.js';
 import { balance } from './soak-books.js';
@@ -187,13 +187,4 @@ export function compareBill(day: string, env: Record<string, string>): string {
   if (!stdout.startsWith('{')) throw new Error(`reconcile_bill: ${stderr}`);
   const { lines, healed, differences } = JSON.parse(stdout) as Record<string, unknown>;
   return JSON.stringify({ lines, healed, differences });
-}
-
-async function tell<T>(simulator: Program, method: string, path: string, body?: object): Promise<T> {
-  const response = await fetch(`${simulator.url}${path}`, {
-    method,
-    ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-  });
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
-  return (await response.json()) as T;
 }

@@ -5,11 +5,11 @@ import type pg from 'pg';
 import { freePort } from '../../bench/service.js';
 import type { Ledger } from '../../simulator/index.js';
 import { emptyFolder, openPlace, type Place } from '../place.js';
-import { Balancer, Program, startSimulatorProgram } from '../processes.js';
-import { NotShown, type Proof, Report, stopwatch } from '../proof.js';
+import { Balancer, Program, startSimulatorProgram, tell } from '../processes.js';
+import { type Proof, Report, stopwatch } from '../proof.js';
 import { Chance } from '../random.js';
 import { chinaDay, compareBill } from '../soak.js';
-import { type Fate, type Rows, SoakShop } from '../soak-shop.js';
+import { type Fate, NOT_CLOSED, type Rows, SoakShop } from '../soak-shop.js';
 import { compareBooks } from './books.js';
 
 const PROCESSES = 2;
@@ -23,7 +23,7 @@ const FAULTS = {
   rules: [
     { at: 'payment_notice', do: 'lose', probability: 1 / 3 },
     { at: 'payment_notice', do: 'double', probability: 1 / 3 },
-    { at: 'close', do: 'error', status: 404, code: 'ORDER_NOT_EXIST', match: 'NXTCXSED' },
+    { at: 'close', do: 'error', status: 404, code: 'ORDER_NOT_EXIST', match: NOT_CLOSED },
     { at: 'order', do: 'error', status: 500, code: 'SYSTEM_ERROR', probability: 0.05, when: 'after' },
     { at: 'refund', do: 'error', status: 500, code: 'SYSTEM_ERROR', probability: 0.1, when: 'after' },
   ],
@@ -213,13 +213,4 @@ async function rest(db: pg.Pool, report: Report): Promise<void> {
     if (left > 0 && performance.now() < until) continue;
     return report.check('at rest after', left === 0 ? `${seconds()} s` : `${left} are under way`, left === 0);
   }
-}
-
-async function tell<T>(simulator: Program, method: string, path: string, body?: object): Promise<T> {
-  const response = await fetch(`${simulator.url}${path}`, {
-    method,
-    ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-  });
-  if (!response.ok) throw new NotShown(`${path} answered ${response.status}: ${await response.text()}`);
-  return (await response.json()) as T;
 }

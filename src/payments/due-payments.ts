@@ -15,7 +15,7 @@ import {
 } from '../provider/payment-provider.js';
 import { ChannelOrders, neverSent, stillOpen } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
-import { PAYMENT_COLUMNS } from './payments.repository.js';
+import { asPayments, PAYMENT_COLUMNS } from './payments.repository.js';
 import { PaymentSettlement, type Settling } from './settlement.service.js';
 
 /**
@@ -132,7 +132,7 @@ export class DuePayments {
        RETURNING ${PAYMENT_COLUMNS}`,
       [now, last, limit, this.provider.name, after(now, LEASE)],
     );
-    return claimed.map((row) => Object.assign(new Payment(), row));
+    return asPayments(claimed);
   }
 
   private async check(payments: Payment[], cause: Cause, report: DueReport): Promise<void> {

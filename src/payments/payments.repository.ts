@@ -11,13 +11,18 @@ export const PAYMENT_COLUMNS = `p.id, p.order_id AS "orderId", p.provider, p.mch
   p.settled_at AS "settledAt", p.next_check_at AS "nextCheckAt", p.checks, p.checked_at AS "checkedAt",
   p.lease_until AS "leaseUntil"`;
 
+/** Rows of {@link PAYMENT_COLUMNS} with what a payment can do. */
+export function asPayments(rows: Payment[]): Payment[] {
+  return rows.map((row) => Object.assign(new Payment(), row));
+}
+
 /** The hot statements on `payments`, as lists. Sole writer of the table together with {@link PaymentsService}. */
 @Injectable()
 export class PaymentRows {
   async read(tx: EntityManager, ids: string[]): Promise<Payment[]> {
     const text = `SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.id = ANY ($1::text[])`;
     const rows = await prepared<Payment>(tx, 'payments_read', text, [ids]);
-    return rows.map((row) => Object.assign(new Payment(), row));
+    return asPayments(rows);
   }
 
   /**
@@ -34,7 +39,7 @@ export class PaymentRows {
        SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.transaction_id = ANY ($2::text[]) AND p.transaction_id IS NOT NULL`,
       [ids, transactionIds],
     );
-    return rows.map((row) => Object.assign(new Payment(), row));
+    return asPayments(rows);
   }
 
   /** The payments that these refunds give back. */
@@ -46,7 +51,7 @@ export class PaymentRows {
        WHERE p.id = ANY (ARRAY(SELECT r.payment_id FROM refunds r WHERE r.id = ANY ($1::text[])))`,
       [refundIds],
     );
-    return rows.map((row) => Object.assign(new Payment(), row));
+    return asPayments(rows);
   }
 
   /** Writes what a settlement or a refund changes of payments whose orders the caller has locked. */
