@@ -34,7 +34,7 @@ function allowed(folder, seen = new Set()) {
 const folders = Object.keys(MAY_IMPORT);
 const oneOf = (names) => `(${[...names].join('|')})`;
 const ENTRY_POINTS =
-  '^(src/(main|cli|simulated)|simulator/main|simulator/bench|simulator/bench-child|bench/main|prove/main)\\.ts$';
+  '^(src/(main|cli|simulated)|simulator/(main|bench|bench-child)|bench/main|prove/(main|hostile/collects))\\.ts$';
 
 const layers = folders.map((folder) => ({
   name: `layer-${folder}`,

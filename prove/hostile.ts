@@ -6,7 +6,7 @@ import { type ProviderName, startTarget } from './hostile/target.js';
 import { inWords, type Vitals } from './hostile/vitals.js';
 
 /** How much more a service may hold at the end than when it had met a tenth of it all. */
-const MORE_MB = { resident: 96, heap: 48 };
+const MORE_MB = { resident: 48, heap: 8 };
 const MORE_HANDLES = 4;
 const POOL = 10;
 

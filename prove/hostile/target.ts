@@ -12,7 +12,7 @@ import { type ChannelKey, makeChannelKey } from './notice.js';
 import { type Account, addCustomer, addProduct, addUser, type Rows } from './rows.js';
 import { addSpare } from './spare.js';
 import type { TokenKeys } from './tokens.js';
-import { PROOF } from './vitals.js';
+import { NODE_OPTIONS, PROOF } from './vitals.js';
 
 export type ProviderName = 'mock' | 'wechat';
 
@@ -68,6 +68,7 @@ export async function startTarget(name: ProviderName, databaseUrl: string, seed:
     CHANNEL_QUERIES_PER_SECOND: '10000',
     WECHAT_PAY_CALLBACK_ALLOWED_IPS: '0.0.0.0/0,::/0',
     LOG_LEVEL: 'debug',
+    NODE_OPTIONS,
   };
   const program = new Program('dist/src/main.js', [], env, port, '/health/ready');
   const db = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: PROOF });

@@ -1,5 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import type pg from 'pg';
+
+/** What a service must be started with for its vitals to be read: it collects its garbage when told. */
+export const NODE_OPTIONS = `--import ${pathToFileURL(resolve('dist/prove/hostile/collects.js')).href}`;
+/** Twice, with a moment in between: what waits to be finalised goes with the second. */
+const COLLECTIONS = 2;
+const SETTLE_MS = 500;
 
 /** What a service holds that it could hold ever more of. */
 export interface Vitals {
@@ -10,9 +19,13 @@ export interface Vitals {
   connections: number;
 }
 
-/** Reads it from outside; null where there is no /proc. */
+/** Reads it from outside, garbage collected first; null where there is no /proc. */
 export async function vitals(pid: number, url: string, db: pg.Pool, inputs: number): Promise<Vitals | null> {
   if (process.platform !== 'linux') return null;
+  for (let left = COLLECTIONS; left > 0; left -= 1) {
+    process.kill(pid, 'SIGUSR2');
+    await sleep(SETTLE_MS);
+  }
   const metrics = await (await fetch(`${url}/metrics`)).text();
   const heap = Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(metrics)?.[1] ?? 0);
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
