@@ -1,20 +1,17 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { freePort } from '../../bench/service.js';
 import type { Ledger } from '../../simulator/index.js';
-import { emptyFolder, openPlace, type Place } from '../place.js';
-import { Balancer, Program, startSimulatorProgram, tell } from '../processes.js';
+import { Fleet, untilAtRest } from '../fleet.js';
+import type { Place } from '../place.js';
+import { type Program, tell } from '../processes.js';
 import { type Proof, Report, stopwatch } from '../proof.js';
 import { Chance } from '../random.js';
-import { chinaDay, compareBill } from '../soak.js';
 import { type Fate, NOT_CLOSED, type Rows, SoakShop } from '../soak-shop.js';
 import { compareBooks } from './books.js';
 
 const PROCESSES = 2;
 const LANES = 12;
-const REST_WITHIN = 240_000;
 /** The embedding starts its server again only so often in a minute: a server that falls for ever is given up. */
 const SERVER_KILLS = 3;
 
@@ -29,54 +26,32 @@ const FAULTS = {
   ],
 };
 
+const UNDER_WAY = `SELECT (SELECT count(*) FROM payments WHERE status IN ('init', 'processing'))::int
+            + (SELECT count(*) FROM refunds WHERE status IN ('requested', 'processing'))::int
+            + (SELECT count(*) FROM orders WHERE status = 'pending' AND expires_at <= now())::int AS left`;
+
 export const crashStorm: Proof = {
   name: 'crash-storm',
   about: 'services, PostgreSQL and single connections of it killed at random moments under load: the same equality',
   options: { payments: 400, kills: 12, seed: 1 },
   async run({ payments = 400, kills = 12, seed = 1 }) {
     const seconds = stopwatch();
-    const place = await openPlace('storm');
     const chance = new Chance(seed);
-    const programs: Program[] = [];
-    const living = (): Program[] => programs.filter((program) => program.alive);
-    const balancer = await Balancer.listen(() => chance.pick(living())?.port ?? null);
-    const folder = await emptyFolder('simulator');
-    const options = { seed, refundDelaySeconds: 1 };
-    const { program: simulator, env } = await startSimulatorProgram(folder, balancer.port, options);
-    const shopEnv: Record<string, string> = {
-      ...env,
-      NODE_ENV: 'test',
-      DATABASE_URL: place.databaseUrl,
-      JWT_SECRET: randomBytes(32).toString('hex'),
-      PAYMENT_TTL_SECONDS: '45',
-      CHANNEL_QUERIES_PER_SECOND: '300',
-      LOG_LEVEL: 'error',
-    };
+    const options = { processes: PROCESSES, seed, refundDelaySeconds: 1, faults: FAULTS };
+    const fleet = await Fleet.open('storm', options, chance);
+    const { place, programs, simulator, alive, env } = fleet;
     try {
-      await tell(simulator, 'PUT', '/_sim/faults', FAULTS);
-      for (let index = 0; index < PROCESSES; index += 1) {
-        const port = await freePort();
-        programs.push(new Program('dist/src/main.js', [], { ...shopEnv, PORT: String(port) }, port, '/health/ready'));
-      }
-      await programs[0]?.start();
-      await Promise.all(programs.slice(1).map((program) => program.start()));
       const report = new Report();
-      const alive = (): Program => chance.pick(living().length > 0 ? living() : programs);
-      const shop = new SoakShop(patient(place.db), simulator, alive, shopEnv, chance);
+      const db = patient(place.db);
+      const shop = new SoakShop(db, simulator, alive, env, chance);
       await shop.open();
-      const firstDay = chinaDay();
       const weather = new Weather(place, programs, chance, kills);
       await Promise.all([live(shop, payments, chance, weather), weather.rage()]);
       report.say('payments begun', payments);
       weather.tell(report);
-      await rest(place.db, report);
-      await tell(simulator, 'POST', '/_sim/clock', { advance_seconds: 36 * 3600 });
-      await tell(simulator, 'POST', '/_sim/settled', {});
-      // Money of a closed payment whose notice was lost for good is found by the bill alone.
-      await Promise.all(programs.map((program) => program.end('SIGTERM')));
-      for (const day of new Set([firstDay, chinaDay()])) report.say(`the bill of ${day}`, compareBill(day, shopEnv));
-      await Promise.all(programs.map((program) => program.start()));
-      await rest(place.db, report);
+      await untilAtRest(db, UNDER_WAY, report, 'at rest after');
+      await fleet.compareBills(report);
+      await untilAtRest(db, UNDER_WAY, report, 'at rest again after');
       const books = await compareBooks(place.db, await tell<Ledger>(simulator, 'GET', '/_sim/ledger'));
       report.say('taken, by the ledger of the simulator, in fen', books.taken);
       report.say('delivered / refunded / in open cases', `${books.delivered} / ${books.refunded} / ${books.inCases}`);
@@ -85,10 +60,7 @@ export const crashStorm: Proof = {
       report.say('seconds', seconds());
       report.end();
     } finally {
-      await Promise.all(programs.map((program) => program.end('SIGTERM')));
-      await simulator.end('SIGTERM');
-      await balancer.close();
-      await place.close();
+      await fleet.close();
     }
   },
 };
@@ -197,20 +169,4 @@ function patient(db: pg.Pool): Rows {
       }
     },
   };
-}
-
-async function rest(db: pg.Pool, report: Report): Promise<void> {
-  const seconds = stopwatch();
-  const until = performance.now() + REST_WITHIN;
-  for (;;) {
-    await sleep(1000);
-    const { rows } = await patient(db).query<{ left: number }>(
-      `SELECT (SELECT count(*) FROM payments WHERE status IN ('init', 'processing'))::int
-            + (SELECT count(*) FROM refunds WHERE status IN ('requested', 'processing'))::int
-            + (SELECT count(*) FROM orders WHERE status = 'pending' AND expires_at <= now())::int AS left`,
-    );
-    const left = rows[0]?.left ?? 0;
-    if (left > 0 && performance.now() < until) continue;
-    return report.check('at rest after', left === 0 ? `${seconds()} s` : `${left} are under way`, left === 0);
-  }
 }
