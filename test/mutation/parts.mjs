@@ -41,7 +41,10 @@ export const PARTS = {
       'src/payments/**/*.ts',
       '!src/payments/{batch,decide,late-money,payment.*,refusals,settlement.service,*.commands,*.module}.ts',
     ],
-    testFiles: ['test/e2e/{due-payments,idempotency,late-money-channel,mock-outcomes,payment,payments}.test.ts'],
+    testFiles: [
+      'test/service/{due-payment,payment}-calls.test.ts',
+      'test/e2e/{due-payments,idempotency,late-money-channel,mock-outcomes,payment,payments}.test.ts',
+    ],
   },
   refunds: {
     mutate: [

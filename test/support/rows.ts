@@ -112,6 +112,12 @@ export function paidWord(changes: Partial<ChannelPayment> = {}): ChannelPayment 
   };
 }
 
+/** The channel says of a payment that no money came. */
+export function unpaidWord(outTradeNo: string, state: 'open' | 'closed' | 'failed'): ChannelPayment {
+  const nothing = { transactionId: null, amountFen: null, currency: null, paidAt: null, account: null };
+  return { outTradeNo, state, ...nothing };
+}
+
 /** The channel says that {@link refundRow} reached the payer. */
 export function refundWord(changes: Partial<ChannelRefund> = {}): ChannelRefund {
   return {
