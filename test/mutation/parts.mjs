@@ -51,7 +51,10 @@ export const PARTS = {
       'src/refunds/**/*.ts',
       '!src/refunds/{batch,decide,refund.*,refund-budget,schedule,settlement.service,*.commands,*.module}.ts',
     ],
-    testFiles: ['test/e2e/refund-{late-money,mock-outcomes,notices,requests,simulated}.test.ts'],
+    testFiles: [
+      'test/service/{due-refund,refund}-calls.test.ts',
+      'test/e2e/refund-{late-money,mock-outcomes,notices,requests,simulated}.test.ts',
+    ],
   },
   callbacks: {
     mutate: ['src/callbacks/**/*.ts', '!src/callbacks/*{.command,.module}.ts'],

@@ -1,0 +1,374 @@
+import { jest } from '@jest/globals';
+import { byTimer, type Cause } from '../../src/common/cause.js';
+import { DAY, MINUTE, SECOND } from '../../src/common/clock.js';
+import { PaymentHistory } from '../../src/payments/history.service.js';
+import { PaymentsService } from '../../src/payments/payments.service.js';
+import {
+  type ChannelRefund,
+  type ChannelRefundOrder,
+  PaymentProvider,
+  ProviderError,
+} from '../../src/provider/payment-provider.js';
+import { RefundCarrier } from '../../src/refunds/carry-out.service.js';
+import { RefundBudget } from '../../src/refunds/refund-budget.js';
+import type { Refund } from '../../src/refunds/refund.entity.js';
+import { RefundsService } from '../../src/refunds/refunds.service.js';
+import { startTestApp, type TestApp } from '../support/app.js';
+import type { Bought } from '../support/flows.js';
+import { announced, askFor, casesOfRefund, paid } from '../support/refunds.js';
+import { PAID_AT, refundWord } from '../support/rows.js';
+
+const OPERATOR: Cause = { kind: 'request', actor: 'usr_9', requestId: 'req_1' };
+const TIMER = byTimer('send_and_check_refunds');
+const NO_ANSWER = new ProviderError('unknown', 'timeout', 'no answer');
+const REFUSED = new ProviderError('rejected', 'PARAM_ERROR', 'refused', 400);
+const POOR = new ProviderError('rejected', 'NOT_ENOUGH', 'out of money', 403);
+/** A fault of our own program: never taken for an answer of the channel. */
+const BROKEN = new TypeError('broken');
+
+describe('a call about a refund', () => {
+  let paydesk: TestApp;
+  let provider: PaymentProvider;
+  let carrier: RefundCarrier;
+  let refunds: RefundsService;
+  let send: jest.SpiedFunction<PaymentProvider['refund']>;
+  let ask: jest.SpiedFunction<PaymentProvider['queryRefund']>;
+
+  beforeAll(async () => {
+    paydesk = await startTestApp({ env: { JWT_TTL_SECONDS: '2592000' } });
+    provider = paydesk.app.get(PaymentProvider);
+    carrier = paydesk.app.get(RefundCarrier);
+    refunds = paydesk.app.get(RefundsService);
+  });
+  afterAll(() => paydesk.close());
+  beforeEach(() => {
+    send = jest.spyOn(provider, 'refund');
+    ask = jest.spyOn(provider, 'queryRefund');
+    for (const call of [send, ask]) call.mockImplementation((order) => Promise.resolve(wordOf(order, 'processing')));
+  });
+  afterEach(() => jest.restoreAllMocks());
+
+  async function asked(amount = 500): Promise<{ id: string; bought: Bought }> {
+    const bought = await paid(paydesk);
+    return { id: await askFor(bought, amount), bought };
+  }
+  /** Sent, and nobody knows whether it got through. */
+  async function unconfirmed(): Promise<{ id: string; bought: Bought }> {
+    const made = await asked();
+    send.mockRejectedValueOnce(NO_ANSWER);
+    await carrier.carryOut(made.id, OPERATOR);
+    send.mockClear();
+    return made;
+  }
+  async function held(error = POOR): Promise<string> {
+    const { id } = await asked();
+    send.mockRejectedValueOnce(error);
+    await carrier.carryOut(id, OPERATOR);
+    send.mockClear();
+    return id;
+  }
+  async function abnormal(): Promise<string> {
+    const { id } = await asked();
+    send.mockImplementationOnce((order) => Promise.resolve(wordOf(order, 'abnormal')));
+    await carrier.carryOut(id, OPERATOR);
+    send.mockClear();
+    return id;
+  }
+  const wordOf = (order: ChannelRefundOrder, state: ChannelRefund['state']): ChannelRefund => {
+    const { outRefundNo, outTradeNo, amountFen, totalFen } = order;
+    const refundId = state === 'not_found' ? null : `R${outRefundNo}`;
+    const succeededAt = state === 'succeeded' ? PAID_AT : null;
+    const { mchid } = provider.account;
+    return refundWord({ outRefundNo, outTradeNo, amountFen, totalFen, state, refundId, succeededAt, mchid });
+  };
+  const answer = (call: typeof ask, state: ChannelRefund['state']) =>
+    call.mockImplementationOnce((order) => Promise.resolve(wordOf(order, state)));
+  const promised = async ({ paymentId }: Bought): Promise<number> =>
+    (await paydesk.app.get(PaymentsService).get(paymentId)).reservedFen;
+  const now = (): Date => paydesk.clock.now();
+  const later = (milliseconds: number): Date => new Date(now().getTime() + milliseconds);
+  const set = (id: string, what: string, ...values: unknown[]): Promise<unknown> =>
+    paydesk.db.query(`UPDATE refunds SET ${what} WHERE id = $1`, [id, ...values]);
+  const calls = (): [sent: number, asked: number] => [send.mock.calls.length, ask.mock.calls.length];
+
+  describe('that sends it', () => {
+    it('is made once at a word, and leaves behind who gave it and when', async () => {
+      const { id, bought } = await asked();
+      await carrier.carryOut(id, OPERATOR);
+      await carrier.carryOut(id, OPERATOR);
+      expect(calls()).toEqual([1, 0]);
+      expect(send.mock.calls[0]?.[0]).toMatchObject({ outTradeNo: bought.paymentId, amountFen: 500, totalFen: 1800 });
+      expect(await refunds.get(id)).toMatchObject({
+        ...{ status: 'processing', approvedBy: 'usr_9', refundId: `R${id}`, failureCode: null },
+        ...{ sentAt: now(), lastSentAt: now(), leaseUntil: null, nextCheckAt: later(MINUTE) },
+      });
+      expect(await announced(paydesk, id)).toEqual(['refund.requested to owner', 'refund.requested to operators']);
+      const rows = await paydesk.db.query<{ data: object }[]>(
+        'SELECT data FROM users_notification WHERE subject_id = $1',
+        [id],
+      );
+      const { orderId: order_id, paymentId: payment_id } = bought;
+      expect(rows[0]?.data).toMatchObject({ refund_id: id, payment_id, order_id, amount: 500 });
+    });
+
+    it('and gets no answer promises the money still, and is not repeated at a word', async () => {
+      const { id, bought } = await unconfirmed();
+      await carrier.carryOut(id, OPERATOR);
+      expect(calls()).toEqual([0, 0]);
+      expect(await refunds.get(id)).toMatchObject({ status: 'processing', failureCode: null });
+      expect(await casesOfRefund(paydesk, id)).toEqual([]);
+      expect(await promised(bought)).toBe(500);
+    });
+
+    it('and is refused gives back what was promised', async () => {
+      const { id, bought } = await asked();
+      send.mockRejectedValueOnce(REFUSED);
+      expect(await carrier.carryOut(id, OPERATOR)).toMatchObject({ status: 'rejected', failureCode: 'PARAM_ERROR' });
+      expect(await promised(bought)).toBe(0);
+      expect(await casesOfRefund(paydesk, id)).toEqual([]);
+    });
+
+    it('and breaks in our own program is no answer', async () => {
+      const { id } = await asked();
+      send.mockRejectedValueOnce(BROKEN);
+      await expect(carrier.carryOut(id, OPERATOR)).rejects.toBe(BROKEN);
+      expect(await refunds.get(id)).toMatchObject({ status: 'processing', leaseUntil: later(MINUTE) });
+    });
+
+    it('and is refused after the channel has said otherwise changes nothing', async () => {
+      const { id } = await asked();
+      send.mockImplementationOnce(async () => {
+        answer(ask, 'succeeded');
+        await carrier.recheck(id, TIMER);
+        throw REFUSED;
+      });
+      expect(await carrier.carryOut(id, OPERATOR)).toMatchObject({ status: 'succeeded', failureCode: null });
+      expect((await refunds.get(id)).status).toBe('succeeded');
+    });
+
+    it('is not made at the word of somebody who only looks, nor by the timer', async () => {
+      const { id, bought } = await asked();
+      await bought.customer.api.post(`/refunds/${id}/sync/`);
+      await carrier.proceed(id, TIMER);
+      expect(calls()).toEqual([0, 0]);
+      expect((await refunds.get(id)).status).toBe('requested');
+    });
+
+    it("is not made about the other provider's payment", async () => {
+      const { id, bought } = await asked();
+      await paydesk.db.query(`UPDATE payments SET provider = 'wechat' WHERE id = $1`, [bought.paymentId]);
+      await expect(carrier.carryOut(id, OPERATOR)).rejects.toMatchObject({ code: 'other_provider' });
+      expect(calls()).toEqual([0, 0]);
+      expect((await refunds.get(id)).status).toBe('requested');
+    });
+
+    it('is made for the first time within a year of the payment, and again whenever it takes', async () => {
+      const [young, sent] = [await asked(), await unconfirmed()];
+      await paydesk.db.query(`UPDATE payments SET paid_at = $1 WHERE id = ANY ($2)`, [
+        later(-366 * DAY),
+        [young.bought.paymentId, sent.bought.paymentId],
+      ]);
+      const refused = await carrier.carryOut(young.id, OPERATOR);
+      expect(refused).toMatchObject({ status: 'rejected', failureCode: 'refund_too_old' });
+      expect(calls()).toEqual([0, 0]);
+      answer(ask, 'not_found');
+      expect(await carrier.proceed(sent.id, TIMER)).toMatchObject({ status: 'processing', failureCode: null });
+      expect(calls()).toEqual([1, 1]);
+    });
+  });
+
+  describe('that is refused for something that can be mended', () => {
+    it.each([
+      ...['NOT_ENOUGH', 'SIGN_ERROR', 'NO_AUTH', 'REQUEST_BLOCKED', 'APPID_MCHID_NOT_MATCH', 'MCH_NOT_EXISTS'],
+      ...['RESOURCE_NOT_EXISTS', 'http_404', 'http_405', 'REFUND_FEE_MISMATCH'],
+    ])('(%s) holds it with a case, until it is sent again at a word', async (code) => {
+      const id = await held(new ProviderError('rejected', code, 'refused', 403));
+      expect(await refunds.get(id)).toMatchObject({ status: 'processing', failureCode: code });
+      expect(await casesOfRefund(paydesk, id)).toEqual(['refund_held open']);
+      const [row] = await paydesk.db.query<{ detail: object }[]>(
+        'SELECT detail FROM discrepancies WHERE out_refund_no = $1',
+        [id],
+      );
+      expect(row?.detail).toMatchObject({ code, amount: 500 });
+      paydesk.clock.advance(SECOND);
+      await carrier.carryOut(id, OPERATOR);
+      expect(calls()).toEqual([1, 0]);
+      const refund = await refunds.get(id);
+      expect(refund).toMatchObject({ failureCode: null, sentAt: later(-SECOND), lastSentAt: now() });
+    });
+
+    it('is repeated by the timer, and not for somebody who only looks', async () => {
+      const id = await held();
+      await carrier.sync(id, OPERATOR);
+      expect(calls()).toEqual([0, 0]);
+      await carrier.proceed(id, TIMER);
+      expect(calls()).toEqual([1, 0]);
+    });
+
+    it('but with no sure end is not held', async () => {
+      const id = await held(new ProviderError('unknown', 'http_404', 'a page of somebody else'));
+      expect(await refunds.get(id)).toMatchObject({ status: 'processing', failureCode: null });
+      expect(await casesOfRefund(paydesk, id)).toEqual([]);
+    });
+  });
+
+  describe('that asks about it', () => {
+    const ways: [string, (id: string) => Promise<Refund>][] = [
+      ['the timer', (id) => carrier.proceed(id, TIMER)],
+      ['somebody who looks', (id) => carrier.sync(id, OPERATOR)],
+    ];
+
+    it.each(ways)('is made for %s when nobody knows what became of it', async (_who, look) => {
+      const { id } = await unconfirmed();
+      answer(ask, 'succeeded');
+      expect((await look(id)).status).toBe('succeeded');
+      expect(calls()).toEqual([0, 1]);
+    });
+
+    it.each(ways)('for %s sends it again under its number when the channel never got it', async (_who, look) => {
+      const { id } = await unconfirmed();
+      answer(ask, 'not_found');
+      expect(await look(id)).toMatchObject({ id, status: 'processing', refundId: `R${id}` });
+      expect(send.mock.calls.map(([{ outRefundNo }]) => outRefundNo)).toEqual([id]);
+    });
+
+    it('does not send again what the channel has, or had', async () => {
+      const { id } = await unconfirmed();
+      await carrier.proceed(id, TIMER);
+      answer(ask, 'not_found');
+      await carrier.proceed(id, TIMER);
+      expect(calls()).toEqual([0, 2]);
+      expect((await refunds.get(id)).status).toBe('processing');
+    });
+
+    it('and is refused tells nothing of it', async () => {
+      const { id } = await unconfirmed();
+      ask.mockRejectedValueOnce(REFUSED);
+      expect(await carrier.proceed(id, TIMER)).toMatchObject({ status: 'processing', failureCode: null });
+      ask.mockRejectedValueOnce(BROKEN);
+      await expect(carrier.proceed(id, TIMER)).rejects.toBe(BROKEN);
+    });
+
+    it('waits while another has it in hand, unless that is the timer itself', async () => {
+      const { id } = await unconfirmed();
+      await set(id, 'lease_until = $2', later(1));
+      await carrier.sync(id, OPERATOR);
+      expect(calls()).toEqual([0, 0]);
+      await carrier.proceed(id, TIMER);
+      expect(calls()).toEqual([0, 1]);
+      await set(id, 'lease_until = $2', now());
+      await carrier.sync(id, OPERATOR);
+      expect(calls()).toEqual([0, 2]);
+    });
+
+    it('is made about an abnormal one, which is asked about again half an hour later', async () => {
+      const id = await abnormal();
+      await set(id, 'lease_until = $2', later(MINUTE));
+      answer(ask, 'abnormal');
+      await carrier.proceed(id, TIMER);
+      expect(await refunds.get(id)).toMatchObject({ status: 'abnormal', leaseUntil: null });
+      expect((await refunds.get(id)).nextCheckAt).toEqual(later(30 * MINUTE));
+      answer(ask, 'not_found');
+      await carrier.carryOut(id, OPERATOR);
+      expect(calls()).toEqual([0, 2]);
+    });
+
+    it('answers one that was rejected as it is, and refuses to carry it out', async () => {
+      const { id } = await asked();
+      await refunds.reject(id, 'no', OPERATOR);
+      expect((await carrier.sync(id, OPERATOR)).status).toBe('rejected');
+      await expect(carrier.carryOut(id, OPERATOR)).rejects.toMatchObject({ code: 'refund_not_open' });
+      expect(calls()).toEqual([0, 0]);
+    });
+  });
+
+  describe('for a difference in a bill', () => {
+    it('is made whatever we think we know', async () => {
+      const { id } = await asked();
+      answer(send, 'succeeded');
+      await carrier.carryOut(id, OPERATOR);
+      expect(await carrier.recheck(id, OPERATOR)).toEqual({ status: 'succeeded', channel: 'processing' });
+    });
+
+    it.each([
+      ['gives no answer', NO_ANSWER, { code: 'channel_unavailable' }],
+      ['breaks in our own program', BROKEN, BROKEN],
+    ])('moves nothing where it %s', async (_what, error, refusal) => {
+      const { id } = await unconfirmed();
+      ask.mockRejectedValueOnce(error);
+      await expect(carrier.recheck(id, OPERATOR)).rejects.toMatchObject(refusal);
+      expect((await refunds.get(id)).status).toBe('processing');
+    });
+  });
+
+  describe('that sends the money of an abnormal one elsewhere', () => {
+    const target = { to: 'merchant_card' } as const;
+
+    it('leaves behind who sent it where', async () => {
+      const id = await abnormal();
+      const { paymentId } = await refunds.get(id);
+      const again = jest.spyOn(provider, 'retryAbnormalRefund');
+      again.mockImplementationOnce((order) => Promise.resolve(wordOf(order, 'succeeded')));
+      await carrier.retryAbnormal(id, target, OPERATOR);
+      const moves = (await paydesk.app.get(PaymentHistory).of(paymentId)).filter((row) => row.refund_id === id);
+      expect(moves).toContainEqual(
+        expect.objectContaining({ from_status: 'abnormal', to_status: 'abnormal', note: 'sent to merchant_card' }),
+      );
+      expect((await refunds.get(id)).status).toBe('succeeded');
+    });
+
+    it.each([
+      ['gets no answer', NO_ANSWER, { code: 'channel_unavailable' }],
+      ['is refused', REFUSED, { code: 'channel_rejected' }],
+      ['breaks in our own program', BROKEN, BROKEN],
+    ])('and %s leaves it abnormal', async (_what, error, refusal) => {
+      const id = await abnormal();
+      jest.spyOn(provider, 'retryAbnormalRefund').mockRejectedValueOnce(error);
+      await expect(carrier.retryAbnormal(id, target, OPERATOR)).rejects.toMatchObject(refusal);
+      expect((await refunds.get(id)).status).toBe('abnormal');
+    });
+  });
+
+  it('is refused for a refund that is not there', async () => {
+    const nobody = { code: 'not_found' };
+    await expect(refunds.get('ref_0')).rejects.toMatchObject(nobody);
+    await expect(refunds.reject('ref_0', 'no', OPERATOR)).rejects.toMatchObject(nobody);
+    for (const work of ['carryOut', 'proceed', 'sync', 'recheck'] as const)
+      await expect(carrier[work]('ref_0', OPERATOR)).rejects.toMatchObject(nobody);
+    await expect(carrier.retryAbnormal('ref_0', { to: 'merchant_card' }, OPERATOR)).rejects.toMatchObject(nobody);
+  });
+
+  describe.each([
+    ['mock', 'does not mind parts sent at once, nor failures'],
+    ['wechat', 'wants a pause between parts, oldest first, and after failures'],
+  ] as const)('to %s, which %s', (name, _manner) => {
+    it('is made when it may be', async () => {
+      jest.replaceProperty(provider, 'name', name);
+      const bought = await paid(paydesk);
+      const ids: string[] = [];
+      for (const amount of [100, 200, 300]) {
+        ids.push(await askFor(bought, amount));
+        // Numbers of one millisecond have no order.
+        paydesk.clock.advance(1);
+      }
+      for (const id of ids) await carrier.carryOut(id, OPERATOR);
+      const sent = (): number[] => send.mock.calls.map(([order]) => order.amountFen);
+      if (name === 'mock') return expect(sent()).toEqual([100, 200, 300]);
+      const due = async (): Promise<(Date | null)[]> =>
+        Promise.all(ids.map(async (id) => (await refunds.get(id)).nextCheckAt));
+      expect(sent()).toEqual([100]);
+      expect(await due()).toEqual([later(MINUTE), later(MINUTE), later(2 * MINUTE)]);
+      expect((await refunds.get(ids[1] ?? '')).leaseUntil).toBeNull();
+      paydesk.clock.advance(MINUTE);
+      for (const id of ids.slice(1)) await carrier.proceed(id, TIMER);
+      expect(sent()).toEqual([100, 200]);
+    });
+
+    it('counts what failed', async () => {
+      jest.replaceProperty(provider, 'name', name);
+      const noted = jest.spyOn(paydesk.app.get(RefundBudget), 'noteFailure').mockReturnValue();
+      await held();
+      expect(noted).toHaveBeenCalledTimes(name === 'mock' ? 0 : 1);
+    });
+  });
+});
