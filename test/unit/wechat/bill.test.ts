@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { ManualClock } from '../../../src/common/clock.js';
 import { ProviderError } from '../../../src/provider/payment-provider.js';
@@ -21,12 +22,13 @@ afterEach(async () => {
 async function providerOf(
   hash: string,
   download: (response: ServerResponse, count: number) => void,
+  changes: object = {},
 ): Promise<{ provider: WechatV3Provider; server: StandIn }> {
   let downloads = 0;
   const server = await standIn((request, response) => {
     if (request.url.startsWith('/v3/billdownload')) return download(response, (downloads += 1));
     const download_url = `${server.url}/v3/billdownload/file?token=a%2Bb`;
-    answer(response, 200, { hash_type: 'SHA1', hash_value: hash, download_url });
+    answer(response, 200, { hash_type: 'SHA1', hash_value: hash, download_url, ...changes });
   });
   const provider = new WechatV3Provider(settingsOf({ baseUrl: server.url }), new ManualClock(NOW), { retryPauseMs: 1 });
   open.push(provider, server);
@@ -45,6 +47,18 @@ async function text(stream: Readable | undefined): Promise<string> {
   for await (const part of stream ?? []) parts.push(part as Buffer);
   return Buffer.concat(parts).toString();
 }
+
+/** Files without a name that this process holds. */
+const openFiles = (): string[] =>
+  readdirSync('/proc/self/fd')
+    .map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    })
+    .filter((path) => path.endsWith('(deleted)'));
 
 const failureOf = (call: Promise<unknown>): Promise<ProviderError> =>
   call.then(
@@ -105,6 +119,41 @@ describe('a bill', () => {
     expect(await text((await provider.bill('2026-11-22', 'trade'))?.csv)).toBe(CSV.toString());
   });
 
+  it('is not fetched again for want of an answer: the caller asks later', async () => {
+    const { provider, server } = await providerOf(sha1(CSV), (response) => void response.writeHead(500).end());
+    expect(await failureOf(provider.bill('2026-11-22', 'trade'))).toMatchObject({ outcome: 'unknown' });
+    expect(urls(server)).toHaveLength(2);
+  });
+
+  it.each([
+    ['a hash of another kind', { hash_type: 'SHA256' }],
+    ['no address', { download_url: 'somewhere' }],
+    ['an address of another kind', { download_url: 'ftp://127.0.0.1/bill' }],
+    ['an address of a kind that begins alike', { download_url: 'httpsx://127.0.0.1/bill' }],
+    ['an address of a kind that ends alike', { download_url: 'xhttp://127.0.0.1/bill' }],
+  ])('is not fetched when it is announced with %s', async (_name, changes) => {
+    const { provider, server } = await providerOf(sha1(CSV), (response) => response.end(gzipSync(CSV)), changes);
+    expect(await failureOf(provider.bill('2026-11-22', 'trade'))).toMatchObject({
+      outcome: 'unknown',
+      code: 'unreadable_answer',
+    });
+    expect(urls(server)).toHaveLength(1);
+  });
+
+  (process.platform === 'linux' ? it : it.skip)('leaves no file open', async () => {
+    const files = (): number => openFiles().length;
+    const before = files();
+    for (const hash of [sha1(CSV), sha1(gzipSync(CSV)), sha1(Buffer.from('another'))]) {
+      const { provider } = await providerOf(hash, (response) => response.end(gzipSync(CSV)));
+      await provider.bill('2026-11-22', 'trade').then(
+        (bill) => text(bill?.csv),
+        () => undefined,
+      );
+    }
+    for (let tries = 0; files() > before && tries < 50; tries += 1) await setTimeout(10);
+    expect(files()).toBe(before);
+  });
+
   it('may be given up half-way', async () => {
     const large = Buffer.alloc(4 * 1024 * 1024, 'line\n');
     const { provider } = await providerOf(sha1(large), (response) => response.end(gzipSync(large)));
@@ -120,12 +169,15 @@ describe('a bill', () => {
     expect(await (await refusing(400, 'NO_STATEMENT_EXIST')).bill('2026-11-22', 'trade')).toBeNull();
   });
 
-  it('is not ready yet: asked for again later', async () => {
-    const failure = await failureOf((await refusing(400, 'STATEMENT_CREATING')).bill('2026-11-22', 'trade'));
-    expect(failure).toMatchObject({ outcome: 'unknown', code: 'STATEMENT_CREATING' });
+  it.each([
+    ['is not ready yet: asked for again later', 'STATEMENT_CREATING', 'unknown'],
+    ['is refused for good', 'PARAM_ERROR', 'rejected'],
+  ])('%s', async (_what, code, outcome) => {
+    const failure = await failureOf((await refusing(400, code)).bill('2026-11-22', 'trade'));
+    expect(failure).toMatchObject({ outcome, code });
   });
 
-  it('has a day', async () => {
-    await expect((await refusing(400, 'PARAM_ERROR')).bill('2026-1-2', 'trade')).rejects.toThrow(RangeError);
+  it.each(['2026-1-2', '2026-11-221', '12026-11-22', 'x2026-11-22', ''])('has a day, which %p is not', async (day) => {
+    await expect((await refusing(400, 'PARAM_ERROR')).bill(day, 'trade')).rejects.toThrow(RangeError);
   });
 });
