@@ -2,7 +2,7 @@ import { createCipheriv, createPrivateKey, sign } from 'node:crypto';
 import { Clock, HOUR, after } from '../src/common/clock.js';
 import { nonce } from '../src/common/ids.js';
 import type { JobInput } from './job.js';
-import { httpRequest } from './load.js';
+import { httpRequest } from './wire.js';
 
 const clock = new Clock();
 
@@ -30,7 +30,7 @@ export function signedNotices(input: JobInput, path: string, count: number, make
       'Wechatpay-Signature-Type': 'WECHATPAY2-SHA256-RSA2048',
       'Wechatpay-Serial': String(input.publicKeyId),
     };
-    return httpRequest(Number(input.port), path, headers, body);
+    return httpRequest('POST', path, headers, body);
   });
 }
 

@@ -2,7 +2,8 @@ import { createPrivateKey, createPublicKey, randomBytes, sign, verify, type KeyO
 import { SignJWT } from 'jose';
 import type { Bed, Bench } from './bench.js';
 import type { Job } from './job.js';
-import { httpRequest, inParallel, sendAll } from './load.js';
+import { inParallel, sendAll } from './load.js';
+import { httpRequest } from './wire.js';
 import { addOpen, countOpen, CUSTOMER, OPEN, rowId, sizeOf } from './rows.js';
 import { withCpu } from './service.js';
 
@@ -49,7 +50,7 @@ const requests: Job = ({ first, count, port, token, concurrency }) => {
   const headers = { Authorization: `Bearer ${token}` };
   const all = Array.from({ length: Number(count) }, (_, index) => {
     const id = rowId('pay', OPEN, Number(first) + index);
-    return httpRequest(Number(port), `/api/payments/${id}/start/`, headers, '');
+    return httpRequest('POST', `/api/payments/${id}/start/`, headers);
   });
   return Promise.resolve({ run: () => sendAll(Number(port), Number(concurrency), all) });
 };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../bench/statistics.js';
+import { httpRequest, Wire, type WireAnswer } from '../bench/wire.js';
 import { hold, type HoldOrder, type HoldReport } from './overload-hold.js';
-import { AskingWire, type WireAnswer, wireRequest } from './overload-wire.js';
 import { Chance } from './random.js';
 
 /** What the load process is asked for. */
@@ -89,10 +89,10 @@ class Mix {
   }
 
   /** One after the other; a connection that is lost is opened again. */
-  private async ask(first: AskingWire, until: number): Promise<void> {
+  private async ask(first: Wire, until: number): Promise<void> {
     let wire = first;
     while (performance.now() < until) {
-      if (wire.isLost) wire = await AskingWire.open(this.order.port).catch(() => first);
+      if (wire.isLost) wire = await Wire.open(this.order.port).catch(() => first);
       if (wire.isLost) await sleep(100);
       else await this.one(wire);
     }
@@ -100,7 +100,7 @@ class Mix {
   }
 
   /** So many a second, each on whichever connection is free. */
-  private async paced(wires: AskingWire[], rate: number, until: number): Promise<void> {
+  private async paced(wires: Wire[], rate: number, until: number): Promise<void> {
     const free = [...wires];
     const running = new Set<Promise<void>>();
     let due = 0;
@@ -125,7 +125,7 @@ class Mix {
     this.unsure += running.size;
   }
 
-  private async one(wire: AskingWire): Promise<void> {
+  private async one(wire: Wire): Promise<void> {
     const { kind, request, who } = this.next();
     const began = performance.now();
     this.begun += 1;
@@ -133,7 +133,7 @@ class Mix {
     this.note(kind, who, answer, performance.now() - began);
   }
 
-  private next(): { kind: Kind; request: string; who: number } {
+  private next(): { kind: Kind; request: Buffer; who: number } {
     const who = this.chance.between(0, this.order.tokens.length);
     const token = this.order.tokens[who] ?? '';
     const kind = this.chance.pick(this.bag);
@@ -142,31 +142,31 @@ class Mix {
     switch (kind) {
       case 'login': {
         const code = `load-${this.order.seed}-${this.begun}`;
-        return { kind, who, request: wireRequest('POST', '/api/auth/login/', null, { code }) };
+        return { kind, who, request: posted('/api/auth/login/', null, { code }) };
       }
       case 'products':
-        return { kind, who, request: wireRequest('GET', '/api/products/', null) };
+        return { kind, who, request: httpRequest('GET', '/api/products/') };
       case 'payment':
         if (!known) break;
         return {
           kind,
           who: known.who,
-          request: wireRequest('POST', '/api/payments/', theirs, { order_id: known.id }),
+          request: posted('/api/payments/', theirs, { order_id: known.id }),
         };
       case 'start':
         if (!known) break;
-        return { kind, who: known.who, request: wireRequest('POST', `/api/payments/${known.id}/start/`, theirs, {}) };
+        return { kind, who: known.who, request: posted(`/api/payments/${known.id}/start/`, theirs, {}) };
       case 'forged':
-        return { kind, who, request: wireRequest('POST', '/api/payments/callback/wechat/', null, { id: 'forged' }) };
+        return { kind, who, request: posted('/api/payments/callback/wechat/', null, { id: 'forged' }) };
       case 'orders':
-        return { kind, who, request: wireRequest('GET', '/api/orders/', token) };
+        return { kind, who, request: httpRequest('GET', '/api/orders/', bearer(token)) };
       case 'order':
         break;
     }
     return {
       kind: 'order',
       who,
-      request: wireRequest('POST', '/api/orders/', token, { product_id: TEA, quantity: 1 }),
+      request: posted('/api/orders/', token, { product_id: TEA, quantity: 1 }),
     };
   }
 
@@ -226,17 +226,24 @@ function isDocumented(kind: Kind, head: string, body: string): boolean {
   return type && code === 'service_unavailable';
 }
 
+const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });
+
+function posted(path: string, token: string | null, body: object): Buffer {
+  const headers = { 'Content-Type': 'application/json', ...(token !== null && bearer(token)) };
+  return httpRequest('POST', path, headers, JSON.stringify(body));
+}
+
 /**
  * Connections as a proxy or a client keeps them: opened before, a few at a time, and used once. (New ones are accepted
  * one in each turn of the server's event loop, and the kernel's queue of them is short.)
  */
-async function openAll(port: number, count: number): Promise<AskingWire[]> {
-  const hello = wireRequest('GET', '/health/live', null);
-  const wires: AskingWire[] = [];
+async function openAll(port: number, count: number): Promise<Wire[]> {
+  const hello = httpRequest('GET', '/health/live');
+  const wires: Wire[] = [];
   while (wires.length < count) {
     const some = await Promise.all(
       Array.from({ length: Math.min(100, count - wires.length) }, async () => {
-        const wire = await AskingWire.open(port);
+        const wire = await Wire.open(port);
         await wire.send(hello);
         return wire;
       }),

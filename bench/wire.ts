@@ -11,8 +11,11 @@ export interface WireAnswer {
 const LOST: WireAnswer = { status: 0, head: '', body: '' };
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-/** A kept-alive HTTP connection, one request at a time: a client library would cost more than the service it loads. */
-export class AskingWire {
+/**
+ * A kept-alive HTTP connection that sends finished bytes, one request at a time: a client library would cost the
+ * machine more than the service that is measured.
+ */
+export class Wire {
   private received: Buffer = Buffer.alloc(0);
   private answered: ((answer: WireAnswer) => void) | null = null;
   private lost = false;
@@ -28,17 +31,17 @@ export class AskingWire {
   }
 
   /** @throws Error when it is not let in */
-  static async open(port: number): Promise<AskingWire> {
+  static async open(port: number): Promise<Wire> {
     const socket = connect(port, '127.0.0.1');
     await once(socket, 'connect');
-    return new AskingWire(socket);
+    return new Wire(socket);
   }
 
   get isLost(): boolean {
     return this.lost;
   }
 
-  send(request: string): Promise<WireAnswer> {
+  send(request: Buffer): Promise<WireAnswer> {
     if (this.lost) return Promise.resolve(LOST);
     return new Promise((resolve) => {
       this.answered = resolve;
@@ -70,17 +73,14 @@ export class AskingWire {
   }
 }
 
-/** A request as it goes over the wire. */
-export function wireRequest(
+/** A request as {@link Wire} sends it. */
+export function httpRequest(
   method: 'GET' | 'POST',
   path: string,
-  token: string | null,
-  body?: object,
-  headers = '',
-): string {
-  const text = body === undefined ? '' : JSON.stringify(body);
-  const authorization = token === null ? '' : `Authorization: Bearer ${token}\r\n`;
-  const content =
-    method === 'GET' ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n`;
-  return `${method} ${path} HTTP/1.1\r\nHost: paydesk\r\n${authorization}${content}${headers}\r\n${text}`;
+  headers: Record<string, string> = {},
+  body = '',
+): Buffer {
+  const length: Record<string, string> = method === 'GET' ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
+  const lines = Object.entries({ Host: 'paydesk', ...length, ...headers }).map(([name, value]) => `${name}: ${value}`);
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
 }
