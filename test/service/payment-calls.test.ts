@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { byTimer, type Cause } from '../../src/common/cause.js';
-import { HOUR, MINUTE } from '../../src/common/clock.js';
+import { HOUR, MINUTE, SECOND } from '../../src/common/clock.js';
 import { Instruments } from '../../src/metrics/instruments.js';
 import { PaymentHistory } from '../../src/payments/history.service.js';
 import { PaymentsService } from '../../src/payments/payments.service.js';
@@ -51,6 +51,15 @@ describe('a call to the channel', () => {
       await change(bought, 'prepay_expires_at = $2', later(life));
       await start(bought);
       expect(prepay).toHaveBeenCalledTimes(calls);
+    });
+
+    it('leaves behind when', async () => {
+      const bought = await buy(paydesk);
+      await start(bought);
+      expect(await payments.get(bought.paymentId)).toMatchObject({
+        ...{ status: 'processing', startedAt: paydesk.clock.now(), checks: 0 },
+        ...{ prepayExpiresAt: later(2 * HOUR), nextCheckAt: later(5 * SECOND) },
+      });
     });
 
     it('and gets no answer leaves it open', async () => {
@@ -139,6 +148,15 @@ describe('a call to the channel', () => {
           await payments.cancel(bought.paymentId, BY_REQUEST);
           return { prepayId: 'wx_late', expiresAt: later(2 * HOUR) };
         });
+      });
+
+      it('hands nothing out, though an older prepay id is known', async () => {
+        await change(
+          bought,
+          `status = 'processing', started_at = $2, prepay_id = 'wx_old', prepay_expires_at = $2`,
+          later(0),
+        );
+        await expect(start(bought)).rejects.toMatchObject({ code: 'payment_not_open' });
       });
 
       it('closes it again, and hands nothing out', async () => {
