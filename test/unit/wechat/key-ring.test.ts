@@ -1,6 +1,12 @@
 import { ServerResponse } from 'node:http';
 import { DAY, HOUR, ManualClock, after } from '../../../src/common/clock.js';
-import { KeyRing } from '../../../src/provider/wechat/key-ring.js';
+import {
+  KeyRing,
+  PlatformKey,
+  certificateFits,
+  fromCertificate,
+  issuerOf,
+} from '../../../src/provider/wechat/key-ring.js';
 import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
 import {
   NOW,
@@ -76,6 +82,13 @@ async function providerOf(
 
 const asked = (server: StandIn, path: string): Received[] => server.received.filter(({ url }) => url.startsWith(path));
 
+/** A certificate as the channel's list gave it. */
+const fetched = ({ pem }: { pem: string }, changes: Partial<PlatformKey> = {}): PlatformKey => ({
+  ...fromCertificate(pem, 'downloaded'),
+  ...changes,
+});
+const serials = (keys: readonly PlatformKey[]): string[] => keys.map(({ serial }) => serial);
+
 describe('the key ring', () => {
   const clock = new ManualClock(NOW);
   const older = makeCertificate(platformPair, YEAR_FROM, YEAR_TO);
@@ -125,6 +138,88 @@ describe('the key ring', () => {
     ring.reload(settingsOf({ publicKey: null, platformCerts: [older.pem] }));
     expect(ring.find(PUBLIC_KEY_ID)).toBeNull();
     expect(ring.find(older.serial)).not.toBeNull();
+  });
+
+  it('writes the serial of the merchant certificate in upper case, as WeChat does', () => {
+    expect(new KeyRing(settingsOf({ serialNo: 'abcdef0123456789' }), clock).merchant.serialNo).toBe('ABCDEF0123456789');
+  });
+
+  it('keeps what was fetched over a reload while certificates are in use, and forgets it when they are not', () => {
+    const ring = new KeyRing(settingsOf({ publicKey: null }), clock);
+    ring.learn([fetched(newer)]);
+    ring.reload(settingsOf({ publicKey: null, platformCerts: [older.pem] }));
+    expect(serials(ring.living())).toEqual([older.serial, newer.serial]);
+    ring.reload(settingsOf());
+    expect(serials(ring.living())).toEqual([PUBLIC_KEY_ID]);
+    expect(ring.find(newer.serial)).toBeNull();
+  });
+
+  it('believes the last list: an end that was moved forward counts', () => {
+    const moving = new ManualClock(NOW);
+    const ring = new KeyRing(settingsOf({ publicKey: null }), moving);
+    ring.learn([fetched(newer)]);
+    ring.learn([fetched(newer, { expiresAt: after(NOW, HOUR) })]);
+    expect(ring.find(newer.serial)).not.toBeNull();
+    moving.advance(HOUR);
+    expect(ring.find(newer.serial)).toBeNull();
+    expect(ring.living()).toEqual([]);
+  });
+
+  it('uses a certificate from the very moment on from which it is valid', () => {
+    const moving = new ManualClock(after(NOW, DAY - 1));
+    const ring = new KeyRing(settingsOf({ publicKey: null, platformCerts: [older.pem, coming.pem] }), moving);
+    expect(ring.preferred()?.serial).toBe(older.serial);
+    moving.advance(1);
+    expect(ring.preferred()?.serial).toBe(coming.serial);
+  });
+
+  it('asks for the one listed later of two that became effective together', () => {
+    const ring = new KeyRing(settingsOf({ publicKey: null }), clock);
+    const twin = makeCertificate(otherPair, YEAR_FROM, YEAR_TO);
+    for (const list of [
+      [older, twin],
+      [twin, older],
+    ]) {
+      ring.learn(list.map((one) => fetched(one)));
+      expect(ring.preferred()?.serial).toBe(list[1]?.serial);
+    }
+  });
+
+  it('never asks for, nor counts as living, what has ended', () => {
+    const ring = new KeyRing(settingsOf({ publicKey: null, platformCerts: [ended.pem] }), clock);
+    expect(ring.living()).toEqual([]);
+    expect(ring.preferred()).toBeNull();
+  });
+
+  it('knows of no end where there is only the public key', () => {
+    expect(new KeyRing(settingsOf(), clock).expiries(NOW)).toEqual([]);
+  });
+
+  it('does not warn yet on the thirtieth day before an end', () => {
+    const ring = new KeyRing(settingsOf({ platformCerts: [older.pem] }), clock);
+    const end = { what: 'platform_certificate', serial: older.serial, expiresAt: YEAR_TO };
+    expect(ring.expiryWarnings(after(YEAR_TO, -30 * DAY))).toEqual([]);
+    expect(ring.expiries(after(YEAR_TO, -30 * DAY))).toEqual([{ ...end, days: 30 }]);
+    expect(ring.expiryWarnings(after(YEAR_TO, 1 - 30 * DAY))).toEqual([{ ...end, days: 29 }]);
+  });
+});
+
+describe('a certificate', () => {
+  const commonName = (value: string) => ({ name: 'commonName', value });
+  const organisation = (value: string) => ({ name: 'organizationName', value });
+
+  it.each([
+    ['its O=', [commonName('sign'), organisation('Tenpay.com')], 'Tenpay.com'],
+    ['nothing without one', [commonName('Tenpay.com')], ''],
+    ['not what another field pretends', [commonName('O=Tenpay.com'), organisation('Somebody')], 'Somebody'],
+  ])('names as the organisation of its issuer %s', (_what, issuer, expected) => {
+    expect(issuerOf(makeCertificate(otherPair, YEAR_FROM, YEAR_TO, issuer).pem)).toBe(expected);
+  });
+
+  it('fits its own private key and no other', () => {
+    const { pem } = makeCertificate(otherPair, YEAR_FROM, YEAR_TO);
+    expect(certificateFits(pem, otherPair.privateKey)).toBe(true);
+    expect(certificateFits(pem, platformPair.privateKey)).toBe(false);
   });
 });
 

@@ -4,6 +4,7 @@ import {
   isPrivateHost,
   isRealChannel,
   settingsProblems,
+  wechatSettings,
 } from '../../../src/provider/wechat/settings.js';
 import { makeCertificate, makePair, merchantPair, settingsOf, YEAR_FROM, YEAR_TO } from './support.js';
 
@@ -13,6 +14,9 @@ const ellipticKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKe
   type: 'pkcs8',
   format: 'pem',
 });
+const REAL_BACKUP = 'https://api2.mch.weixin.qq.com';
+const SERIAL = '408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB';
+const NO_CERTIFICATE = /^WECHAT_PAY_PLATFORM_CERT is not a PEM certificate: it must start with/;
 const pkcs1 = merchantPair.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
 
 function problemsOf(changes: Partial<WechatSettings>): string[] {
@@ -25,12 +29,34 @@ describe('settings', () => {
     expect(problemsOf({ publicKey: null, platformCerts: [certificate], merchantCert: certificate })).toEqual([]);
     expect(problemsOf({ publicKey: null, platformCerts: [] })).toEqual([]);
     expect(problemsOf({ privateKey: pkcs1 })).toEqual([]);
+    expect(problemsOf({ backupBaseUrl: REAL_BACKUP })).toEqual([]);
+  });
+
+  it.each([
+    [10_000, { connectMs: 3_000, answerMs: 10_000 }],
+    [1_000, { connectMs: 1_000, answerMs: 1_000 }],
+  ])('are those of the environment, with time-outs that fit an answer in %d ms', (answerTimeoutMs, timeouts) => {
+    const { timeouts: _timeouts, maxConcurrency: _calls, ...same } = settingsOf();
+    const environment = { ...same, merchantCert: certificate, publicKey: null, platformCerts: [certificate] };
+    expect(wechatSettings({ ...environment, answerTimeoutMs })).toEqual({
+      ...environment,
+      timeouts,
+      maxConcurrency: 64,
+    });
   });
 
   it.each<[string, Partial<WechatSettings>, RegExp]>([
     ['appid', { appid: 'wx1' }, /^WECHAT_APPID must be wx and 16/],
+    ['appid with something before it', { appid: 'xwx2421b1c4370ec43b' }, /^WECHAT_APPID must be wx and 16/],
+    ['appid with something after it', { appid: 'wx2421b1c4370ec43b0' }, /^WECHAT_APPID must be wx and 16/],
+    ['secret with a blank before it', { appSecret: ' c0ffee00c0ffee00' }, /^WECHAT_APP_SECRET must be the secret/],
+    ['secret with a blank after it', { appSecret: 'c0ffee00c0ffee00 ' }, /^WECHAT_APP_SECRET must be the secret/],
     ['merchant number', { mchid: '19000O7291' }, /^WECHAT_PAY_MCHID/],
+    ['merchant number with something before it', { mchid: 'm1900007291' }, /^WECHAT_PAY_MCHID must be the merchant/],
+    ['merchant number of 11 digits', { mchid: '19000072910' }, /^WECHAT_PAY_MCHID must be the merchant/],
     ['serial', { serialNo: 'PUB_KEY_ID_1' }, /^WECHAT_PAY_SERIAL_NO/],
+    ['serial with something before it', { serialNo: `0x${SERIAL}` }, /^WECHAT_PAY_SERIAL_NO must be the hex/],
+    ['serial with something after it', { serialNo: `${SERIAL}0` }, /^WECHAT_PAY_SERIAL_NO must be the hex/],
     ['certificate for a private key', { privateKey: certificate }, /^WECHAT_PAY_PRIVATE_KEY is a certificate/],
     ['public for a private key', { privateKey: merchantPair.publicPem }, /^WECHAT_PAY_PRIVATE_KEY is a public key/],
     ['key without line breaks', { privateKey: merchantPair.privatePem.replace(/\n/g, '') }, /keep its line breaks/],
@@ -39,13 +65,29 @@ describe('settings', () => {
     ['short APIv3 key', { apiV3Key: 'x'.repeat(31) }, /^WECHAT_PAY_API_V3_KEY must be 32 bytes, not 31/],
     ['APIv3 key with wide characters', { apiV3Key: '密'.repeat(32) }, /must be 32 bytes, not 96/],
     ['id of the public key', { publicKey: { id: '0115', pem: merchantPair.publicPem } }, /^WECHAT_PAY_PUBLIC_KEY_ID/],
+    [
+      'id of the public key with a blank before it',
+      { publicKey: { id: ' PUB_KEY_ID_1', pem: merchantPair.publicPem } },
+      /^WECHAT_PAY_PUBLIC_KEY_ID must start with/,
+    ],
+    [
+      'id of the public key with a blank after it',
+      { publicKey: { id: 'PUB_KEY_ID_1 ', pem: merchantPair.publicPem } },
+      /^WECHAT_PAY_PUBLIC_KEY_ID must start with/,
+    ],
+    [
+      'public key without line breaks',
+      { publicKey: { id: 'PUB_KEY_ID_1', pem: merchantPair.publicPem.replace(/\n/g, '') } },
+      /^WECHAT_PAY_PUBLIC_KEY is not a PEM public key: .* keep its line breaks$/,
+    ],
     ['certificate for the public key', { publicKey: { id: 'PUB_KEY_ID_1', pem: certificate } }, /PLATFORM_CERT/],
     [
       'private for the public key',
       { publicKey: { id: 'PUB_KEY_ID_1', pem: merchantPair.privatePem } },
       /is a private key/,
     ],
-    ['public key for a certificate', { platformCerts: [merchantPair.publicPem] }, /^WECHAT_PAY_PLATFORM_CERT/],
+    ['public key for a certificate', { platformCerts: [merchantPair.publicPem] }, NO_CERTIFICATE],
+    ['merchant certificate', { merchantCert: merchantPair.publicPem }, /^WECHAT_PAY_MERCHANT_CERT is not a PEM/],
     [
       'base address without https',
       { baseUrl: 'http://api.mch.weixin.qq.com' },
@@ -56,6 +98,15 @@ describe('settings', () => {
       { baseUrl: 'https://api.mch.weixin.qq.com/v3' },
       /^WECHAT_PAY_BASE_URL must be scheme/,
     ],
+    ['backup address', { backupBaseUrl: `${REAL_BACKUP}/v3` }, /^WECHAT_PAY_BASE_URL must be scheme/],
+    ['login address', { apiBaseUrl: 'api.weixin.qq.com' }, /^WECHAT_API_BASE_URL is not a URL$/],
+    [
+      'login address of another kind',
+      { apiBaseUrl: 'ftp://api.weixin.qq.com' },
+      /^WECHAT_API_BASE_URL must be an https/,
+    ],
+    ['login address with a query', { apiBaseUrl: `${REAL.apiBaseUrl}/?a=b` }, /^WECHAT_API_BASE_URL must be scheme/],
+    ['login address with a fragment', { apiBaseUrl: `${REAL.apiBaseUrl}/#a` }, /^WECHAT_API_BASE_URL must be scheme/],
   ])('tell of a wrong %s', (_name, changes, problem) => {
     expect(problemsOf(changes)).toEqual([expect.stringMatching(problem)]);
   });
@@ -78,10 +129,13 @@ describe('notify_url', () => {
     ['https://pay.shop.cn/api/?', 'must not have a query string'],
     ['https://pay.shop.cn/api/#top', 'must not have a fragment'],
     ['https://me:pw@pay.shop.cn/api/', 'must not hold a user name or password'],
+    ['https://me@pay.shop.cn/api/', 'must not hold a user name or password'],
+    ['https://:pw@pay.shop.cn/api/', 'must not hold a user name or password'],
     [' https://pay.shop.cn/api/', 'is not a URL'],
     ['pay.shop.cn/api/', 'is not a URL'],
     ['https://pay.shop.cn', 'must have a path, not only a host'],
-    [`https://pay.shop.cn/${'x'.repeat(250)}`, 'must not be longer than 255 characters'],
+    [`https://pay.shop.cn/${'x'.repeat(235)}`, undefined],
+    [`https://pay.shop.cn/${'x'.repeat(236)}`, 'must not be longer than 255 characters'],
     ['https://localhost/api/', 'must be reachable from the internet: this host is local or private'],
     ['https://192.168.1.2/api/', 'must be reachable from the internet: this host is local or private'],
   ])('%s: %s', (url, expected) => {
@@ -99,8 +153,11 @@ describe('notify_url', () => {
     '172.16.0.1',
     '172.31.255.1',
     '169.254.1.1',
+    '192.168.0.1',
     '100.64.0.1',
+    '100.127.255.1',
     '0.0.0.0',
+    '[::]',
     '[::1]',
     '[fd00::1]',
     '[fe80::1]',
@@ -113,18 +170,33 @@ describe('notify_url', () => {
     expect(isPrivateHost(host)).toBe(true);
   });
 
-  it.each(['8.8.8.8', '172.32.0.1', '100.128.0.1', '[2400:3200::1]', 'pay.shop.cn', '11.0.0.1'])(
-    'may reach %s',
-    (host) => {
-      expect(isPrivateHost(host)).toBe(false);
-    },
-  );
+  it.each([
+    '8.8.8.8',
+    '11.0.0.1',
+    // Beside each private block, and its second number under another first one.
+    '172.15.0.1',
+    '172.32.0.1',
+    '8.16.0.1',
+    '100.63.0.1',
+    '100.128.0.1',
+    '8.64.0.1',
+    '169.253.0.1',
+    '8.254.0.1',
+    '192.167.0.1',
+    '8.168.0.1',
+    '[2400:3200::1]',
+    '[::1:0:0:1]',
+    'pay.shop.cn',
+  ])('may reach %s', (host) => {
+    expect(isPrivateHost(host)).toBe(false);
+  });
 });
 
 describe('the channel', () => {
   it.each([
     ['https://api.mch.weixin.qq.com', true],
     ['https://api.wechatpay.cn', true],
+    ['https://wechatpay.cn', true],
     ['https://weixin.qq.com.evil.example', false],
     ['https://notweixin.qq.com', false],
     ['http://127.0.0.1:4000', false],

@@ -51,20 +51,22 @@ function pairOf(privateKey: KeyObject): Pair {
   };
 }
 
+/** As WeChat's own authority names itself. */
+const ISSUER = [
+  { name: 'commonName', value: 'Tenpay.com sign' },
+  { name: 'organizationName', value: 'Tenpay.com' },
+];
+
 /** A self-signed certificate of this pair, valid from and to as said. */
-export function makeCertificate(pair: Pair, from: Date, to: Date): { pem: string; serial: string } {
+export function makeCertificate(pair: Pair, from: Date, to: Date, issuer = ISSUER): { pem: string; serial: string } {
   const serial = `5${randomBytes(20).toString('hex').slice(1)}`;
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(pair.publicPem);
   certificate.serialNumber = serial;
   certificate.validity.notBefore = from;
   certificate.validity.notAfter = to;
-  const name = [
-    { name: 'commonName', value: 'Tenpay.com sign' },
-    { name: 'organizationName', value: 'Tenpay.com' },
-  ];
-  certificate.setSubject(name);
-  certificate.setIssuer(name);
+  certificate.setSubject(issuer);
+  certificate.setIssuer(issuer);
   certificate.sign(forge.pki.privateKeyFromPem(pair.privatePem), forge.md.sha256.create());
   return { pem: forge.pki.certificateToPem(certificate), serial: serial.toUpperCase() };
 }
