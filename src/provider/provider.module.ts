@@ -1,4 +1,11 @@
-import { Injectable, Logger, Module, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Injectable,
+  Logger,
+  Module,
+  OnApplicationBootstrap,
+  OnApplicationShutdown,
+} from '@nestjs/common';
 import { CallBudget } from '../common/call-budget.js';
 import { Clock } from '../common/clock.js';
 import { Settings } from '../config/settings.js';
@@ -84,6 +91,11 @@ export class ChannelKeys implements OnApplicationBootstrap, OnApplicationShutdow
   }
 }
 
+const GIVEN = Symbol('a payment provider that is given');
+
+@Module({})
+class GivenProvider {}
+
 /** Decides which channel is bound: the only file that knows them. */
 @Module({
   providers: [
@@ -91,8 +103,14 @@ export class ChannelKeys implements OnApplicationBootstrap, OnApplicationShutdow
     ChannelKeys,
     {
       provide: PaymentProvider,
-      inject: [Settings, Clock, ChannelObserver],
-      useFactory: (settings: Settings, clock: Clock, observer: ChannelObserver): PaymentProvider => {
+      inject: [Settings, Clock, ChannelObserver, { token: GIVEN, optional: true }],
+      useFactory: (
+        settings: Settings,
+        clock: Clock,
+        observer: ChannelObserver,
+        given?: PaymentProvider,
+      ): PaymentProvider => {
+        if (given) return given;
         if (!settings.wechat) {
           return new MockProvider(
             { enabled: settings.mockEnabled, callbackSecret: settings.mockCallbackSecret },
@@ -122,4 +140,14 @@ export class ChannelKeys implements OnApplicationBootstrap, OnApplicationShutdow
   ],
   exports: [PaymentProvider, LoginChannel, CallBudget, ChannelObserver, ChannelKeys],
 })
-export class ProviderModule {}
+export class ProviderModule {
+  /** Binds this channel, instead of the one that the settings name. */
+  static bind(provider: PaymentProvider): DynamicModule {
+    return {
+      module: GivenProvider,
+      global: true,
+      providers: [{ provide: GIVEN, useValue: provider }],
+      exports: [GIVEN],
+    };
+  }
+}

@@ -1,11 +1,9 @@
-import { jest } from '@jest/globals';
 import { byTimer } from '../../src/common/cause.js';
 import { MINUTE, SECOND } from '../../src/common/clock.js';
 import { DuePayments, type DueReport, type DueScope } from '../../src/payments/due-payments.js';
-import { PaymentProvider } from '../../src/provider/payment-provider.js';
 import { startTestApp, times, type TestApp } from '../support/app.js';
 import { LONG_LIFE } from '../support/bills.js';
-import { type Bought, buy, buyAndStart, orderOf, statesOf } from '../support/flows.js';
+import { type Bought, buyAndStart, orderOf, statesOf } from '../support/flows.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
 const TTL = 30 * MINUTE;
@@ -107,20 +105,6 @@ describe('the questions about open payments', () => {
     const options = { scope: 'due' as const, cause: byTimer('check_payments'), limit: 10, dryRun: true };
     expect(idsOf(await shop.app.get(DuePayments).run(options))).toEqual([bought.paymentId]);
     expect(await row()).toEqual(before);
-  });
-
-  it('are not put to WeChat Pay about what was never sent; at its end that is closed here', async () => {
-    const bought = await buy(shop);
-    const provider = shop.app.get(PaymentProvider);
-    const calls = [jest.spyOn(provider, 'queryPayment'), jest.spyOn(provider, 'closePayment')];
-    await shop.advance(6 * SECOND);
-    expect(await run()).toMatchObject({ checked: 1, open: 1 });
-    expect(await statesOf(bought)).toBe('init/pending');
-    await shop.advance(TTL);
-    expect(await run()).toMatchObject({ checked: 1, expired: 1 });
-    expect(await statesOf(bought)).toBe('expired/cancelled');
-    for (const call of calls) expect(call).not.toHaveBeenCalled();
-    jest.restoreAllMocks();
   });
 
   describe('at the end of a payment', () => {

@@ -1,28 +1,26 @@
-import { jest } from '@jest/globals';
 import { byTimer } from '../../src/common/cause.js';
 import { HOUR, MINUTE } from '../../src/common/clock.js';
 import { DuePayments, type DueReport, type DueScope } from '../../src/payments/due-payments.js';
 import { PaymentsService } from '../../src/payments/payments.service.js';
-import { PaymentSettlement } from '../../src/payments/settlement.service.js';
-import { type ChannelPayment, PaymentProvider, ProviderError } from '../../src/provider/payment-provider.js';
-import { startTestApp, type TestApp } from '../support/app.js';
-import { type Bought, buyAndStart, inTurns, statesOf } from '../support/flows.js';
+import { type ChannelPayment, ProviderError } from '../../src/provider/payment-provider.js';
+import type { TestApp } from '../support/app.js';
+import { type Bought, buy, buyAndStart, inTurns, statesOf } from '../support/flows.js';
 import { paidWord, unpaidWord } from '../support/rows.js';
+import { startTold, type ToldChannel } from '../support/told-channel.js';
 
 const NO_ANSWER = new ProviderError('unknown', 'timeout', 'no answer');
 
 describe('a question about open payments', () => {
   let paydesk: TestApp;
-  let provider: PaymentProvider;
+  let channel: ToldChannel;
   let payments: PaymentsService;
 
   beforeAll(async () => {
-    paydesk = await startTestApp();
-    provider = paydesk.app.get(PaymentProvider);
+    ({ channel, ...paydesk } = await startTold());
     payments = paydesk.app.get(PaymentsService);
   });
   afterAll(() => paydesk.close());
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => channel.forget());
   beforeEach(() =>
     paydesk.db.query(
       `UPDATE payments SET status = 'failed', settled_at = now() WHERE status IN ('init', 'processing')`,
@@ -30,7 +28,7 @@ describe('a question about open payments', () => {
   );
 
   const paid = ({ paymentId }: Bought): ChannelPayment =>
-    paidWord({ outTradeNo: paymentId, transactionId: `T${paymentId}`, account: provider.account });
+    paidWord({ outTradeNo: paymentId, transactionId: `T${paymentId}`, account: channel.account });
   const change = (bought: Bought, set: string, ...values: unknown[]): Promise<unknown> =>
     paydesk.db.query(`UPDATE payments SET ${set} WHERE id = $1`, [bought.paymentId, ...values]);
   const later = (milliseconds: number): Date => new Date(paydesk.clock.now().getTime() + milliseconds);
@@ -46,9 +44,10 @@ describe('a question about open payments', () => {
       [bought.paymentId, paid(bought)],
       [open.paymentId, unpaidWord(open.paymentId, 'open')],
     ]);
-    jest.spyOn(provider, 'queryPayment').mockImplementation(({ outTradeNo }) => {
+    channel.always('queryPayment', ({ outTradeNo }) => {
       const answer = answers.get(outTradeNo);
-      return answer ? Promise.resolve(answer) : Promise.reject(NO_ANSWER);
+      if (!answer) throw NO_ANSWER;
+      return answer;
     });
     expect(await run()).toMatchObject({ checked: 3, succeeded: 1, open: 1, unknown: 1, expired: 0, ended: 0 });
     expect(await nextCheck(silent)).toBe(30_000);
@@ -57,23 +56,17 @@ describe('a question about open payments', () => {
   it('that breaks in our own program is no answer', async () => {
     const broken = new TypeError('broken');
     await buyAndStart(paydesk);
-    jest.spyOn(provider, 'queryPayment').mockRejectedValue(broken);
+    channel.always('queryPayment', broken);
     await expect(run()).rejects.toBe(broken);
   });
 
   it('settles the others when one answer cannot be settled', async () => {
     const all = await inTurns(3, () => buyAndStart(paydesk));
     const [bad, ...good] = all as [Bought, Bought, Bought];
+    // A number that no table takes.
     const words = new Map(all.map((bought) => [bought.paymentId, paid(bought)]));
-    jest
-      .spyOn(provider, 'queryPayment')
-      .mockImplementation(({ outTradeNo }) => Promise.resolve(words.get(outTradeNo) as ChannelPayment));
-    const settlement = paydesk.app.get(PaymentSettlement);
-    const apply = settlement.apply.bind(settlement);
-    jest.spyOn(settlement, 'apply').mockImplementation((tx, list) => {
-      if (list.some(({ seen }) => seen.outTradeNo === bad.paymentId)) throw new Error('bad row');
-      return apply(tx, list);
-    });
+    words.set(bad.paymentId, { ...paid(bad), transactionId: 'T\0' });
+    channel.always('queryPayment', ({ outTradeNo }) => words.get(outTradeNo) as ChannelPayment);
     expect(await run()).toMatchObject({ checked: 3, succeeded: 2, unknown: 1 });
     for (const bought of good) expect(await statesOf(bought)).toBe('succeeded/paid');
     expect(await statesOf(bad)).toBe('processing/pending');
@@ -86,9 +79,20 @@ describe('a question about open payments', () => {
   ])('comes again %s', async (_what, life, gap) => {
     const bought = await buyAndStart(paydesk);
     await change(bought, 'checks = 40, expires_at = $2', later(life));
-    jest.spyOn(provider, 'queryPayment').mockRejectedValue(NO_ANSWER);
+    channel.always('queryPayment', NO_ANSWER);
     await run();
     expect(await nextCheck(bought)).toBe(gap);
+  });
+
+  it('is not put to WeChat Pay about what was never sent; at its end that is closed here', async () => {
+    channel.name = 'wechat';
+    const bought = await buy(paydesk);
+    expect(await run()).toMatchObject({ checked: 1, open: 1 });
+    expect(await statesOf(bought)).toBe('init/pending');
+    await change(bought, 'expires_at = $2', paydesk.clock.now());
+    expect(await run('expired')).toMatchObject({ checked: 1, expired: 1 });
+    expect(await statesOf(bought)).toBe('expired/cancelled');
+    expect([...channel.asked('queryPayment'), ...channel.asked('closePayment')]).toEqual([]);
   });
 
   it('goes through more of them than one batch holds, and once', async () => {
@@ -106,15 +110,12 @@ describe('a question about open payments', () => {
        FROM payments p, generate_series(1, 230) g WHERE p.id = $1`,
       [paymentId],
     );
-    const asked: string[] = [];
-    jest.spyOn(provider, 'queryPayment').mockImplementation(({ outTradeNo }) => {
-      asked.push(outTradeNo);
-      return Promise.reject(NO_ANSWER);
-    });
+    channel.always('queryPayment', NO_ANSWER);
     expect(await run('all', 3)).toMatchObject({ checked: 3 });
     expect(await run('all', 130)).toMatchObject({ checked: 130 });
-    asked.length = 0;
+    channel.forgetAsked();
     expect(await run()).toMatchObject({ checked: 231, unknown: 231 });
+    const asked = channel.asked('queryPayment').map(({ outTradeNo }) => outTradeNo);
     expect([asked.length, new Set(asked).size]).toEqual([231, 231]);
   });
 });

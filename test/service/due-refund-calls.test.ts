@@ -1,30 +1,29 @@
-import { jest } from '@jest/globals';
 import { byTimer } from '../../src/common/cause.js';
 import { MINUTE } from '../../src/common/clock.js';
-import { PaymentProvider, ProviderError } from '../../src/provider/payment-provider.js';
-import { RefundCarrier } from '../../src/refunds/carry-out.service.js';
+import { ProviderError } from '../../src/provider/payment-provider.js';
 import { DueRefunds, type DueRefundsOptions, type DueRefundsReport } from '../../src/refunds/due-refunds.js';
-import { startTestApp, type TestApp } from '../support/app.js';
+import type { TestApp } from '../support/app.js';
 import { inTurns } from '../support/flows.js';
 import { askFor, carryOut, paid } from '../support/refunds.js';
+import { refundWord } from '../support/rows.js';
+import { startTold, type ToldChannel } from '../support/told-channel.js';
 
 const NO_ANSWER = new ProviderError('unknown', 'timeout', 'no answer');
 
 describe('a question about refunds under way', () => {
   let paydesk: TestApp;
-  let ask: jest.SpiedFunction<PaymentProvider['queryRefund']>;
+  let channel: ToldChannel;
 
   beforeAll(async () => {
-    paydesk = await startTestApp();
+    ({ channel, ...paydesk } = await startTold());
   });
   afterAll(() => paydesk.close());
   beforeEach(async () => {
-    const provider = paydesk.app.get(PaymentProvider);
-    jest.spyOn(provider, 'refund').mockRejectedValue(NO_ANSWER);
-    ask = jest.spyOn(provider, 'queryRefund').mockRejectedValue(NO_ANSWER);
+    channel.always('refund', NO_ANSWER);
+    channel.always('queryRefund', NO_ANSWER);
     await paydesk.db.query(`DELETE FROM payment_events; DELETE FROM refunds`);
   });
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => channel.forget());
 
   const run = (options: Partial<DueRefundsOptions> = {}): Promise<DueRefundsReport> =>
     paydesk.app
@@ -45,7 +44,7 @@ describe('a question about refunds under way', () => {
     expect((await run({ dryRun: true, limit: 1 })).refunds).toEqual(inHand.slice(0, 1));
     expect((await run({ dryRun: true, scope: 'due' })).refunds).toEqual([]);
     expect(await rows()).toEqual(before);
-    expect(ask).not.toHaveBeenCalled();
+    expect(channel.asked('queryRefund')).toEqual([]);
   });
 
   it('is about no more than the limit, and only about those whose time has come', async () => {
@@ -60,11 +59,12 @@ describe('a question about refunds under way', () => {
 
   it('goes on when one of them cannot be worked on', async () => {
     const [bad] = await unconfirmed(3);
-    const carrier = paydesk.app.get(RefundCarrier);
-    const proceed = carrier.proceed.bind(carrier);
-    jest
-      .spyOn(carrier, 'proceed')
-      .mockImplementation((id, cause) => (id === bad ? Promise.reject(new Error('bad row')) : proceed(id, cause)));
+    channel.always('queryRefund', ({ outRefundNo, outTradeNo, amountFen, totalFen }) => {
+      if (outRefundNo !== bad) throw NO_ANSWER;
+      // A number that no table takes.
+      const { mchid } = channel.account;
+      return refundWord({ outRefundNo, outTradeNo, amountFen, totalFen, mchid, refundId: 'R\0' });
+    });
     const report = await run();
     expect(report).toMatchObject({ checked: 3, failed: 1 });
     expect(report.refunds).toHaveLength(2);
@@ -78,14 +78,10 @@ describe('a question about refunds under way', () => {
        FROM refunds r, generate_series(1, 230) g WHERE r.id = $1`,
       [model],
     );
-    const asked: string[] = [];
-    ask.mockImplementation(({ outRefundNo }) => {
-      asked.push(outRefundNo);
-      return Promise.reject(NO_ANSWER);
-    });
     const progress: number[] = [];
     expect(await run({ onProgress: (done) => progress.push(done) })).toMatchObject({ checked: 231, failed: 0 });
     expect(progress).toEqual([100, 200, 231]);
+    const asked = channel.asked('queryRefund').map(({ outRefundNo }) => outRefundNo);
     expect([asked.length, new Set(asked).size]).toEqual([231, 231]);
   });
 });

@@ -1,14 +1,14 @@
-import { jest } from '@jest/globals';
 import { byTimer, type Cause } from '../../src/common/cause.js';
 import { HOUR, MINUTE, SECOND } from '../../src/common/clock.js';
 import { Instruments } from '../../src/metrics/instruments.js';
 import { PaymentHistory } from '../../src/payments/history.service.js';
 import { PaymentsService } from '../../src/payments/payments.service.js';
 import { PaymentStarter } from '../../src/payments/start.service.js';
-import { type ChannelPayment, PaymentProvider, ProviderError } from '../../src/provider/payment-provider.js';
-import { startTestApp, type TestApp } from '../support/app.js';
+import { type ChannelPayment, ProviderError } from '../../src/provider/payment-provider.js';
+import type { TestApp } from '../support/app.js';
 import { type Bought, buy, buyAndStart, placePayment, statesOf } from '../support/flows.js';
 import { paidWord, unpaidWord } from '../support/rows.js';
+import { startTold, type ToldChannel } from '../support/told-channel.js';
 
 const BY_REQUEST: Cause = { kind: 'request', actor: 'usr_1', requestId: 'req_1' };
 const NO_ANSWER = new ProviderError('unknown', 'timeout', 'no answer');
@@ -18,21 +18,20 @@ const BROKEN = new TypeError('broken');
 
 describe('a call to the channel', () => {
   let paydesk: TestApp;
-  let provider: PaymentProvider;
+  let channel: ToldChannel;
   let payments: PaymentsService;
   let transactions = 0;
 
   beforeAll(async () => {
-    paydesk = await startTestApp();
-    provider = paydesk.app.get(PaymentProvider);
+    ({ channel, ...paydesk } = await startTold());
     payments = paydesk.app.get(PaymentsService);
   });
   afterAll(() => paydesk.close());
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => channel.forget());
 
   function paid({ paymentId }: Bought): ChannelPayment {
     transactions += 1;
-    return paidWord({ outTradeNo: paymentId, transactionId: `T${transactions}`, account: provider.account });
+    return paidWord({ outTradeNo: paymentId, transactionId: `T${transactions}`, account: channel.account });
   }
   const start = ({ paymentId }: Bought): Promise<unknown> =>
     paydesk.app.get(PaymentStarter).start(paymentId, BY_REQUEST);
@@ -46,11 +45,10 @@ describe('a call to the channel', () => {
       ['the same while it lives longer', 5 * MINUTE + 1, 1],
     ])('gets %s', async (_what, life, calls) => {
       const bought = await buy(paydesk);
-      const prepay = jest.spyOn(provider, 'prepay');
       await start(bought);
       await change(bought, 'prepay_expires_at = $2', later(life));
       await start(bought);
-      expect(prepay).toHaveBeenCalledTimes(calls);
+      expect(channel.asked('prepay')).toHaveLength(calls);
     });
 
     it('leaves behind when', async () => {
@@ -64,7 +62,7 @@ describe('a call to the channel', () => {
 
     it('and gets no answer leaves it open', async () => {
       const bought = await buy(paydesk);
-      jest.spyOn(provider, 'prepay').mockRejectedValueOnce(NO_ANSWER);
+      channel.next('prepay', NO_ANSWER);
       await expect(start(bought)).rejects.toMatchObject({ code: 'channel_unavailable' });
       expect(await statesOf(bought)).toBe('processing/pending');
       await start(bought);
@@ -72,31 +70,28 @@ describe('a call to the channel', () => {
 
     it('and breaks in our own program is no answer', async () => {
       const bought = await buy(paydesk);
-      const close = jest.spyOn(provider, 'closePayment');
-      jest.spyOn(provider, 'prepay').mockRejectedValueOnce(BROKEN);
+      channel.next('prepay', BROKEN);
       await expect(start(bought)).rejects.toBe(BROKEN);
-      expect(close).not.toHaveBeenCalled();
+      expect(channel.asked('closePayment')).toEqual([]);
       expect(await statesOf(bought)).toBe('processing/pending');
     });
 
     describe.each(['ORDERPAID', 'OUT_TRADE_NO_USED', 'ORDER_CLOSED'])('and is answered %s', (code) => {
       let bought: Bought;
-      let close: jest.SpiedFunction<PaymentProvider['closePayment']>;
       beforeEach(async () => {
         bought = await buy(paydesk);
-        close = jest.spyOn(provider, 'closePayment');
-        jest.spyOn(provider, 'prepay').mockRejectedValueOnce(new ProviderError('rejected', code, 'refused', 400));
+        channel.next('prepay', new ProviderError('rejected', code, 'refused', 400));
       });
-      afterEach(() => expect(close).not.toHaveBeenCalled());
+      afterEach(() => expect(channel.asked('closePayment')).toEqual([]));
 
       it('asks, and takes over that it was paid', async () => {
-        jest.spyOn(provider, 'queryPayment').mockResolvedValueOnce(paid(bought));
+        channel.next('queryPayment', () => paid(bought));
         await expect(start(bought)).rejects.toMatchObject({ code: 'payment_not_open' });
         expect(await statesOf(bought)).toBe('succeeded/paid');
       });
 
       it('asks, and leaves open what is open', async () => {
-        jest.spyOn(provider, 'queryPayment').mockResolvedValueOnce(unpaidWord(bought.paymentId, 'open'));
+        channel.next('queryPayment', () => unpaidWord(bought.paymentId, 'open'));
         await expect(start(bought)).rejects.toMatchObject({ code: 'channel_rejected' });
         expect(await statesOf(bought)).toBe('processing/pending');
       });
@@ -105,7 +100,7 @@ describe('a call to the channel', () => {
         ['gives no answer', NO_ANSWER, { code: 'channel_unavailable' }],
         ['breaks in our own program', BROKEN, BROKEN],
       ])('asks, and leaves it open where that call %s', async (_what, error, refusal) => {
-        jest.spyOn(provider, 'queryPayment').mockRejectedValueOnce(error);
+        channel.next('queryPayment', error);
         await expect(start(bought)).rejects.toMatchObject(refusal);
         expect(await statesOf(bought)).toBe('processing/pending');
       });
@@ -115,17 +110,17 @@ describe('a call to the channel', () => {
       let bought: Bought;
       beforeEach(async () => {
         bought = await buy(paydesk);
-        jest.spyOn(provider, 'prepay').mockRejectedValueOnce(REFUSED);
+        channel.next('prepay', REFUSED);
       });
 
       it('closes what an earlier one may have placed, and has failed', async () => {
-        jest.spyOn(provider, 'closePayment').mockResolvedValueOnce(unpaidWord(bought.paymentId, 'closed'));
+        channel.next('closePayment', () => unpaidWord(bought.paymentId, 'closed'));
         await expect(start(bought)).rejects.toMatchObject({ code: 'channel_rejected' });
         expect(await payments.get(bought.paymentId)).toMatchObject({ status: 'failed', failureCode: 'PARAM_ERROR' });
       });
 
       it('finds what an earlier one had placed paid', async () => {
-        jest.spyOn(provider, 'closePayment').mockResolvedValueOnce(paid(bought));
+        channel.next('closePayment', () => paid(bought));
         await expect(start(bought)).rejects.toMatchObject({ code: 'channel_rejected' });
         expect(await payments.get(bought.paymentId)).toMatchObject({ status: 'succeeded', failureCode: null });
       });
@@ -134,7 +129,7 @@ describe('a call to the channel', () => {
         ['gives no answer', NO_ANSWER, { code: 'channel_rejected' }],
         ['breaks in our own program', BROKEN, BROKEN],
       ])('leaves it open where closing %s', async (_what, error, refusal) => {
-        jest.spyOn(provider, 'closePayment').mockRejectedValueOnce(error);
+        channel.next('closePayment', error);
         await expect(start(bought)).rejects.toMatchObject(refusal);
         expect(await statesOf(bought)).toBe('processing/pending');
       });
@@ -144,7 +139,7 @@ describe('a call to the channel', () => {
       let bought: Bought;
       beforeEach(async () => {
         bought = await buy(paydesk);
-        jest.spyOn(provider, 'prepay').mockImplementationOnce(async () => {
+        channel.next('prepay', async () => {
           await payments.cancel(bought.paymentId, BY_REQUEST);
           return { prepayId: 'wx_late', expiresAt: later(2 * HOUR) };
         });
@@ -160,9 +155,8 @@ describe('a call to the channel', () => {
       });
 
       it('closes it again, and hands nothing out', async () => {
-        const close = jest.spyOn(provider, 'closePayment');
         await expect(start(bought)).rejects.toMatchObject({ code: 'payment_not_open' });
-        expect(close).toHaveBeenCalledTimes(2);
+        expect(channel.asked('closePayment')).toHaveLength(2);
         expect(await payments.get(bought.paymentId)).toMatchObject({ status: 'closed', prepayId: null });
       });
 
@@ -170,8 +164,8 @@ describe('a call to the channel', () => {
         ['gives no answer', NO_ANSWER, { code: 'payment_not_open' }],
         ['breaks in our own program', BROKEN, BROKEN],
       ])('hands nothing out where closing again %s', async (_what, error, refusal) => {
-        const close = jest.spyOn(provider, 'closePayment');
-        close.mockResolvedValueOnce(unpaidWord(bought.paymentId, 'closed')).mockRejectedValueOnce(error);
+        channel.next('closePayment', () => unpaidWord(bought.paymentId, 'closed'));
+        channel.next('closePayment', error);
         await expect(start(bought)).rejects.toMatchObject(refusal);
       });
     });
@@ -180,9 +174,8 @@ describe('a call to the channel', () => {
   describe('that closes a payment', () => {
     it('is not made for one that was never sent', async () => {
       const bought = await buy(paydesk);
-      const close = jest.spyOn(provider, 'closePayment');
       expect(await payments.cancel(bought.paymentId, BY_REQUEST)).toMatchObject({ status: 'closed' });
-      expect(close).not.toHaveBeenCalled();
+      expect(channel.asked('closePayment')).toEqual([]);
     });
 
     it.each([
@@ -191,7 +184,7 @@ describe('a call to the channel', () => {
       ['breaks in our own program', BROKEN, BROKEN],
     ])('and %s leaves it open', async (_what, error, refusal) => {
       const bought = await buyAndStart(paydesk);
-      jest.spyOn(provider, 'closePayment').mockRejectedValueOnce(error);
+      channel.next('closePayment', error);
       await expect(payments.cancel(bought.paymentId, BY_REQUEST)).rejects.toMatchObject(refusal);
       expect(await statesOf(bought)).toBe('processing/pending');
     });
@@ -202,7 +195,7 @@ describe('a call to the channel', () => {
 
     it('takes over what the channel says', async () => {
       const bought = await buyAndStart(paydesk);
-      jest.spyOn(provider, 'queryPayment').mockResolvedValueOnce(paid(bought));
+      channel.next('queryPayment', () => paid(bought));
       expect(await ask(bought)).toMatchObject({ status: 'succeeded' });
       expect(await statesOf(bought)).toBe('succeeded/paid');
     });
@@ -213,7 +206,7 @@ describe('a call to the channel', () => {
       ['breaks in our own program', BROKEN, BROKEN],
     ])('that %s moves nothing', async (_what, error, refusal) => {
       const bought = await buyAndStart(paydesk);
-      jest.spyOn(provider, 'queryPayment').mockRejectedValueOnce(error);
+      channel.next('queryPayment', error);
       await expect(ask(bought)).rejects.toMatchObject(refusal);
       expect(await statesOf(bought)).toBe('processing/pending');
     });
@@ -232,9 +225,9 @@ describe('a call to the channel', () => {
   it('about a payment that is known as paid is made by recheck alone, which says what the channel says', async () => {
     const bought = await buyAndStart(paydesk);
     await payments.settle(paid(bought), BY_REQUEST);
-    const query = jest.spyOn(provider, 'queryPayment').mockResolvedValue(unpaidWord(bought.paymentId, 'open'));
+    channel.always('queryPayment', () => unpaidWord(bought.paymentId, 'open'));
     expect(await payments.sync(bought.paymentId, BY_REQUEST)).toMatchObject({ status: 'succeeded' });
-    expect(query).not.toHaveBeenCalled();
+    expect(channel.asked('queryPayment')).toEqual([]);
     expect(await payments.recheck(bought.paymentId, BY_REQUEST)).toEqual({ status: 'succeeded', channel: 'open' });
   });
 

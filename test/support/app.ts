@@ -7,6 +7,7 @@ import { ManualClock } from '../../src/common/clock.js';
 import { parseSettings, type Settings } from '../../src/config/settings.js';
 import { createHttpApp } from '../../src/http-app.js';
 import { seedCatalogue } from '../../src/orders/catalogue.js';
+import type { PaymentProvider } from '../../src/provider/payment-provider.js';
 import { createTestDatabase } from './database.js';
 
 export interface Answer<T = Record<string, unknown>> {
@@ -42,6 +43,8 @@ export interface TestApp {
 export interface TestAppOptions {
   env?: Record<string, string>;
   clock?: ManualClock;
+  /** A channel of its own; left out: the one that the environment names. */
+  provider?: PaymentProvider;
   /** Another process on the same database. */
   databaseUrl?: string;
   /** Where it listens, when somebody had to be told before; left out: any free port. */
@@ -60,7 +63,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     ...options.env,
   });
   const clock = options.clock ?? new ManualClock(new Date('2026-11-23T08:00:00.000Z'));
-  const app = await createHttpApp({ settings, databaseUrl, clock });
+  const app = await createHttpApp({ settings, databaseUrl, clock, provider: options.provider });
   await app.listen(options.port ?? 0, '127.0.0.1');
   const url = await app.getUrl();
   const db = app.get(DataSource);

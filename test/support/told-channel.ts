@@ -1,0 +1,108 @@
+import { ManualClock } from '../../src/common/clock.js';
+import { MockProvider } from '../../src/provider/mock/mock.provider.js';
+import {
+  type AbnormalRefundTarget,
+  type Bill,
+  type CallbackFact,
+  type ChannelAccount,
+  type ChannelOrder,
+  type ChannelPayment,
+  type ChannelRefund,
+  type ChannelRefundOrder,
+  PaymentProvider,
+  type PayParams,
+  type Prepay,
+  type RawCallback,
+} from '../../src/provider/payment-provider.js';
+import { startTestApp, type TestApp } from './app.js';
+import { NOW } from './rows.js';
+
+interface Calls {
+  prepay: [ChannelOrder, Prepay];
+  queryPayment: [ChannelOrder, ChannelPayment];
+  closePayment: [ChannelOrder, ChannelPayment];
+  refund: [ChannelRefundOrder, ChannelRefund];
+  queryRefund: [ChannelRefundOrder, ChannelRefund];
+  retryAbnormalRefund: [ChannelRefundOrder, ChannelRefund];
+}
+type Call = keyof Calls;
+/** What a call is answered: an error that it fails with, or what is made of what was asked. */
+type Answer<C extends Call> = Error | ((order: Calls[C][0]) => Calls[C][1] | Promise<Calls[C][1]>);
+
+/** A channel behind the seam that does what it is told, else what the mock does, and keeps what it was asked. */
+export class ToldChannel extends PaymentProvider {
+  /** Told so, the service takes it for WeChat Pay. */
+  name: 'mock' | 'wechat' = 'mock';
+  readonly account: ChannelAccount;
+  private readonly mock: MockProvider;
+  private readonly received = new Map<Call, unknown[]>();
+  private readonly onceMore = new Map<Call, Answer<Call>[]>();
+  private readonly everMore = new Map<Call, Answer<Call>>();
+
+  constructor(clock: ManualClock) {
+    super();
+    this.mock = new MockProvider({ enabled: true, callbackSecret: 'told' }, clock);
+    this.account = this.mock.account;
+  }
+
+  /** The next call of this kind; told twice, the next two. */
+  next<C extends Call>(call: C, answer: Answer<C>): void {
+    this.onceMore.set(call, [...(this.onceMore.get(call) ?? []), answer]);
+  }
+
+  /** Every further call of this kind. */
+  always<C extends Call>(call: C, answer: Answer<C>): void {
+    this.everMore.set(call, answer);
+  }
+
+  /** What it was asked in calls of this kind since {@link forgetAsked}. */
+  asked<C extends Call>(call: C): Calls[C][0][] {
+    return (this.received.get(call) ?? []) as Calls[C][0][];
+  }
+
+  /** What it was asked so far. */
+  forgetAsked(): void {
+    this.received.clear();
+  }
+
+  /** All that it was told and asked. */
+  forget(): void {
+    this.name = 'mock';
+    for (const memory of [this.received, this.onceMore, this.everMore]) memory.clear();
+  }
+
+  prepay = (order: ChannelOrder): Promise<Prepay> => this.answer('prepay', order, () => this.mock.prepay(order));
+  payParams = (prepayId: string): Promise<PayParams> => this.mock.payParams(prepayId);
+  queryPayment = (order: ChannelOrder): Promise<ChannelPayment> =>
+    this.answer('queryPayment', order, () => this.mock.queryPayment(order));
+  closePayment = (order: ChannelOrder): Promise<ChannelPayment> =>
+    this.answer('closePayment', order, () => this.mock.closePayment(order));
+  refund = (order: ChannelRefundOrder): Promise<ChannelRefund> =>
+    this.answer('refund', order, () => this.mock.refund(order));
+  queryRefund = (order: ChannelRefundOrder): Promise<ChannelRefund> =>
+    this.answer('queryRefund', order, () => this.mock.queryRefund(order));
+  retryAbnormalRefund = (order: ChannelRefundOrder, target: AbnormalRefundTarget): Promise<ChannelRefund> =>
+    this.answer('retryAbnormalRefund', order, () => this.mock.retryAbnormalRefund(order, target));
+  readCallback = (callback: RawCallback): Promise<CallbackFact> => this.mock.readCallback(callback);
+  bill = (): Promise<Bill | null> => this.mock.bill();
+  override pretendToPay = (order: ChannelOrder): Promise<ChannelPayment> => this.mock.pretendToPay(order);
+
+  private async answer<C extends Call>(
+    call: C,
+    order: Calls[C][0],
+    otherwise: () => Promise<Calls[C][1]>,
+  ): Promise<Calls[C][1]> {
+    this.received.set(call, [...(this.received.get(call) ?? []), order]);
+    const told = (this.onceMore.get(call)?.shift() ?? this.everMore.get(call)) as Answer<C> | undefined;
+    if (told instanceof Error) throw told;
+    return told ? told(order) : otherwise();
+  }
+}
+
+/** A service whose channel does what it is told. */
+export async function startTold(env: Record<string, string> = {}): Promise<TestApp & { channel: ToldChannel }> {
+  const clock = new ManualClock(NOW);
+  const channel = new ToldChannel(clock);
+  const app = await startTestApp({ env, clock, provider: channel });
+  return { ...app, channel };
+}
