@@ -45,7 +45,7 @@ export class CertificateRenewal {
   private stopped = true;
 
   constructor(
-    private readonly client: WechatClient,
+    private readonly client: Pick<WechatClient, 'call'>,
     private readonly ring: KeyRing,
     private readonly clock: Clock,
     private readonly options: RenewalOptions,

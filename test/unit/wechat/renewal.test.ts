@@ -18,7 +18,7 @@ import {
   signatureHeaders,
 } from './support.js';
 
-type Call = Parameters<WechatClient['call']>[0];
+const FETCHED = { json: {} };
 const DOWN = new Error('the channel is down');
 const KEY = Buffer.from(API_V3_KEY);
 
@@ -46,11 +46,11 @@ describe('platform certificates', () => {
   function renewing(
     changes: Partial<WechatSettings> = { publicKey: null },
     options: RenewalOptions = { issuer: null },
-  ): { renewal: CertificateRenewal; ring: KeyRing; clock: ManualClock; ask: jest.Mock<(call: Call) => Promise<void>> } {
+  ): { renewal: CertificateRenewal; ring: KeyRing; clock: ManualClock; ask: jest.Mock<WechatClient['call']> } {
     const clock = new ManualClock(NOW);
     const ring = new KeyRing(settingsOf(changes), clock);
-    const ask = jest.fn<(call: Call) => Promise<void>>().mockResolvedValue();
-    const renewal = new CertificateRenewal({ call: ask } as unknown as WechatClient, ring, clock, options);
+    const ask = jest.fn<WechatClient['call']>().mockResolvedValue(FETCHED);
+    const renewal = new CertificateRenewal({ call: ask }, ring, clock, options);
     open.push(renewal);
     return { renewal, ring, clock, ask };
   }
@@ -83,7 +83,7 @@ describe('platform certificates', () => {
     }
     expect(gaps).toEqual([30, 60, 120, 240, 480, 960, 1800, 1800]);
     expect(problems[0]).toBe('platform certificates were not renewed: the channel is down');
-    ask.mockReset().mockResolvedValue();
+    ask.mockReset().mockResolvedValue(FETCHED);
     await pass(30 * MINUTE);
     expect(ask).toHaveBeenCalledTimes(1);
     await pass(6 * HOUR - MINUTE);
@@ -106,7 +106,7 @@ describe('platform certificates', () => {
   ])('are %s', async (_what, settings, started) => {
     const { renewal, ask } = renewing(settings);
     let come = (): void => undefined;
-    ask.mockReturnValue(new Promise((resolve) => (come = resolve)));
+    ask.mockReturnValue(new Promise((resolve) => (come = () => resolve(FETCHED))));
     let isStarted = false;
     void renewal.start().then(() => (isStarted = true));
     await pass(10);
@@ -121,7 +121,7 @@ describe('platform certificates', () => {
     await renewal.start();
     await pass(0);
     let come = (): void => undefined;
-    ask.mockReturnValue(new Promise((resolve) => (come = resolve)));
+    ask.mockReturnValue(new Promise((resolve) => (come = () => resolve(FETCHED))));
     await pass(6 * HOUR);
     expect(ask).toHaveBeenCalledTimes(2);
     let ended = false;
@@ -208,7 +208,7 @@ describe('platform certificates', () => {
       ask.mockImplementation(({ prove }) => {
         const headers = signatureHeaders(body, { key: pair.privateKey, serial, at });
         failure = prove?.({ status: 200, headers, body }) ?? null;
-        return failure ? Promise.reject(new Error(failure)) : Promise.resolve();
+        return failure ? Promise.reject(new Error(failure)) : Promise.resolve(FETCHED);
       });
       await renewal.renew().catch(() => undefined);
       return { failure, ring };
