@@ -293,6 +293,25 @@ describe('certificates', () => {
     expect(server.received).toHaveLength(before);
   });
 
+  it('are asked for because an answer named an unknown serial, without being told to', async () => {
+    const side = new CertificateSide();
+    const old = issue(platformPair, YEAR_FROM);
+    side.listed = [(side.signing = old)];
+    const { provider } = await providerOf(side, new ManualClock(NOW), { publicKey: null });
+    await provider.start();
+    const fresh = issue(otherPair, after(YEAR_FROM, DAY));
+    side.listed = [old, fresh];
+    side.signing = fresh;
+    const states: string[] = [];
+    for (let tries = 0; states.length === 0 && tries < 20; tries += 1) {
+      await provider.queryPayment(ORDER).then(
+        ({ state }) => states.push(state),
+        () => undefined,
+      );
+    }
+    expect(states).toEqual(['succeeded']);
+  });
+
   it('are asked for at most once in five minutes because an answer named an unknown serial', async () => {
     const clock = new ManualClock(NOW);
     const side = new CertificateSide();
