@@ -60,12 +60,15 @@ const failureOf = (call: Promise<unknown>): Promise<WechatCallError> =>
 const said = ({ outcome, code, message }: WechatCallError): string[] => [outcome, code, message];
 
 describe('the size of an answer', () => {
-  const inPieces = (...pieces: string[]): Answering => {
-    return (_request, response) => {
-      for (const piece of pieces) response.write(piece);
-      response.end();
+  /** With a moment between the pieces, so that they do not come as one. */
+  const inPieces =
+    (...pieces: string[]): Answering =>
+    (request, response, count) => {
+      const [now, ...later] = pieces;
+      if (now !== undefined) response.write(now);
+      if (later.length === 0) response.end();
+      else setTimeout(() => inPieces(...later)(request, response, count), 20);
     };
-  };
 
   it.each<[name: string, pieces: string[], whole: string]>([
     ['nothing at all', [], ''],
