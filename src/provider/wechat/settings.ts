@@ -178,14 +178,15 @@ function baseUrlProblem(text: string, real: boolean): string | null {
   if (!URL.canParse(text)) return 'is not a URL';
   const url = new URL(text);
   if (url.protocol !== 'https:' && (real || url.protocol !== 'http:')) return 'must be an https URL';
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '')
-    return 'must be scheme and host only, without a path';
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
+    return 'must be scheme and host only, without a path or a password';
   return null;
 }
 
 /** Hosts that no machine outside can reach: loopback, private and link-local addresses, and names without a dot. */
 export function isPrivateHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  // A dot at the end names the same host.
+  const host = hostname.replace(/^\[|\]$|\.$/g, '').toLowerCase();
   if (isIP(host) === 6) return /^(::1?$|f[cd]|fe[89ab]|::ffff:)/.test(host);
   if (isIP(host) === 4) {
     const [a = 0, b = 0] = host.split('.').map(Number);

@@ -98,6 +98,12 @@ describe('settings', () => {
       { baseUrl: 'https://api.mch.weixin.qq.com/v3' },
       /^WECHAT_PAY_BASE_URL must be scheme/,
     ],
+    [
+      'base address with a name',
+      { baseUrl: 'https://me@api.mch.weixin.qq.com' },
+      /^WECHAT_PAY_BASE_URL must be scheme/,
+    ],
+    ['base address with a password', { baseUrl: 'https://:pw@127.0.0.1' }, /^WECHAT_PAY_BASE_URL must be scheme/],
     ['backup address', { backupBaseUrl: `${REAL_BACKUP}/v3` }, /^WECHAT_PAY_BASE_URL must be scheme/],
     ['login address', { apiBaseUrl: 'api.weixin.qq.com' }, /^WECHAT_API_BASE_URL is not a URL$/],
     [
@@ -163,6 +169,8 @@ describe('notify_url', () => {
     '[fe80::1]',
     '[::ffff:10.0.0.1]',
     'localhost',
+    'localhost.',
+    'db.internal.',
     'shop',
     'shop.local',
     'db.internal',
