@@ -86,6 +86,13 @@ describe('a call about a refund', () => {
     channel.asked('queryRefund').length,
   ];
 
+  it('is prepared for once, however often it is asked for under one number', async () => {
+    const { id, bought } = await asked();
+    const request = { id, paymentId: bought.paymentId, amountFen: 500, reason: null, requestedBy: 'usr_1' };
+    expect(await refunds.request(request, OPERATOR)).toMatchObject({ id, status: 'requested' });
+    expect(await promised(bought)).toBe(500);
+  });
+
   describe('that sends it', () => {
     it('is made once at a word, and leaves behind who gave it and when', async () => {
       const { id, bought } = await asked();
@@ -147,7 +154,8 @@ describe('a call about a refund', () => {
 
     it('is not made at the word of somebody who only looks, nor by the timer', async () => {
       const { id, bought } = await asked();
-      await bought.customer.api.post(`/refunds/${id}/sync/`);
+      const looked = await bought.customer.api.post(`/refunds/${id}/sync/`);
+      expect(looked.body).toMatchObject({ id, status: 'requested' });
       await carrier.proceed(id, TIMER);
       expect(calls()).toEqual([0, 0]);
       expect((await refunds.get(id)).status).toBe('requested');
@@ -258,6 +266,10 @@ describe('a call about a refund', () => {
       await set(id, 'lease_until = $2', now());
       await carrier.sync(id, OPERATOR);
       expect(calls()).toEqual([0, 2]);
+      const poor = await held();
+      await set(poor, 'lease_until = $2', later(1));
+      await carrier.carryOut(poor, OPERATOR);
+      expect(calls()).toEqual([0, 0]);
     });
 
     it('is made about an abnormal one, which is asked about again half an hour later', async () => {
