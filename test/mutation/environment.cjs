@@ -2,6 +2,7 @@ const { mkdtempSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const vm = require('node:vm');
+const { ModernFakeTimers } = require('@jest/fake-timers');
 const { ModuleMocker } = require('jest-mock');
 
 /** Stands for the process's own context where jest asks for one made by `vm.createContext`. */
@@ -30,13 +31,14 @@ module.exports = class OwnContextEnvironment {
     this.global = Object.assign(globalThis, projectConfig.globals);
     this.moduleMocker = new ModuleMocker(globalThis);
     this.fakeTimers = null;
-    this.fakeTimersModern = null;
+    this.fakeTimersModern = new ModernFakeTimers({ config: projectConfig, global: globalThis });
     this.failed = false;
   }
 
   async setup() {}
 
   async teardown() {
+    this.fakeTimersModern.dispose();
     for (const key of Reflect.ownKeys(globalThis)) if (!this.before.has(key)) Reflect.deleteProperty(globalThis, key);
     for (const [key, descriptor] of this.before) {
       if (descriptor.configurable || 'value' in descriptor) Reflect.defineProperty(globalThis, key, descriptor);
