@@ -1,6 +1,6 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { ServerResponse } from 'node:http';
-import { HOUR, ManualClock, SECOND, after } from '../../../src/common/clock.js';
+import { DAY, HOUR, ManualClock, SECOND, after } from '../../../src/common/clock.js';
 import { ProviderError } from '../../../src/provider/payment-provider.js';
 import { openField } from '../../../src/provider/wechat/sealing.js';
 import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
@@ -12,7 +12,9 @@ import {
   REFUNDED,
   Received,
   StandIn,
+  YEAR_FROM,
   answer,
+  makeCertificate,
   merchantPair,
   platformPair,
   settingsOf,
@@ -118,9 +120,41 @@ describe('prepay', () => {
     });
   });
 
+  it('is tried again when the channel was asked too often', async () => {
+    const { provider, server } = await providerOf((_request, response, count) =>
+      count === 1
+        ? answer(response, 429, { code: 'FREQUENCY_LIMITED' })
+        : answer(response, 200, { prepay_id: 'wx2014' }),
+    );
+    expect(await provider.prepay(ORDER)).toMatchObject({ prepayId: 'wx2014' });
+    expect(server.received).toHaveLength(2);
+  });
+
   it('does not know the outcome when the answer is proven but lacks its prepay id', async () => {
     const { provider } = await providerOf((_request, response) => answer(response, 200, { prepay_id: '' }));
     expect(await failureOf(provider.prepay(ORDER))).toMatchObject({ outcome: 'unknown', code: 'unreadable_answer' });
+  });
+});
+
+describe('the provider', () => {
+  it('says whom it pays, and when the certificates end that it knows', () => {
+    const mine = makeCertificate(merchantPair, YEAR_FROM, after(NOW, 10 * DAY));
+    const settings = settingsOf({ merchantCert: mine.pem, serialNo: mine.serial });
+    const provider = new WechatV3Provider(settings, new ManualClock(NOW));
+    open.push(provider);
+    expect(provider.account).toEqual({ mchid: settings.mchid, appid: settings.appid });
+    const end = { what: 'merchant_certificate', serial: mine.serial, expiresAt: after(NOW, 10 * DAY), days: 10 };
+    expect(provider.expiries(NOW)).toEqual([end]);
+    expect(provider.expiryWarnings(NOW)).toEqual([end]);
+    expect(provider.expiryWarnings(after(NOW, -30 * DAY))).toEqual([]);
+  });
+
+  it('speaks to nobody after its end', async () => {
+    const { provider, server } = await providerOf((_request, response) => answer(response, 200, PAID));
+    open.splice(open.indexOf(provider), 1);
+    await provider.close();
+    await expect(provider.queryPayment(ORDER)).rejects.toMatchObject({ outcome: 'unknown' });
+    expect(server.received).toEqual([]);
   });
 });
 
