@@ -34,7 +34,10 @@ export const PARTS = {
   // What locks, calls and writes, on PostgreSQL.
   settlement: {
     mutate: ['src/{payments,refunds}/settlement.service.ts', 'src/payments/late-money.ts'],
-    testFiles: ['test/service/{payment,refund}-settlement.test.ts', 'test/e2e/{late-money,refund-late-money}.test.ts'],
+    testFiles: [
+      'test/service/{payment-settlement,refund-calls,refund-settlement}.test.ts',
+      'test/e2e/{late-money,refund-late-money}.test.ts',
+    ],
   },
   payments: {
     mutate: [

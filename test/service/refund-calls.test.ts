@@ -212,6 +212,13 @@ describe('a call about a refund', () => {
       expect(calls()).toEqual([1, 0]);
     });
 
+    it.each(['succeeded', 'closed'] as const)('leaves no case open once it is %s', async (end) => {
+      const id = await held();
+      answer('refund', end);
+      expect((await carrier.carryOut(id, OPERATOR)).status).toBe(end);
+      expect(await casesOfRefund(paydesk, id)).toEqual(['refund_held resolved']);
+    });
+
     it('but with no sure end is not held', async () => {
       const id = await held(new ProviderError('unknown', 'http_404', 'a page of somebody else'));
       expect(await refunds.get(id)).toMatchObject({ status: 'processing', failureCode: null });

@@ -1,6 +1,6 @@
 import type { Order } from '../../../src/orders/order.entity.js';
 import type { Payment } from '../../../src/payments/payment.entity.js';
-import { type LockedRefund, notEnoughCase, RefundBatch } from '../../../src/refunds/batch.js';
+import { type LockedRefund, notEnoughCase, REJECTED_BY_OPERATOR, RefundBatch } from '../../../src/refunds/batch.js';
 import type { Refund } from '../../../src/refunds/refund.entity.js';
 import { CAUSE, NOW, orderRow, PAID_AT, paidRow, refundRow, refundWord } from '../../support/rows.js';
 
@@ -89,6 +89,34 @@ describe('a refund under whose number nothing will be paid', () => {
     expect(batch.notifications).toEqual([{ type: `refund.${as}`, userId: 'usr_1', subjectId: 'ref_1', data: DATA }]);
     expect(batch.resolvedCases).toEqual([{ caseKey: notEnoughCase('ref_1'), note: `the refund was ${as}` }]);
     expect(order.status).toBe('paid');
+  });
+});
+
+describe('late money whose refund came to nothing', () => {
+  const released = (late: boolean, code: string): RefundBatch => {
+    const { batch, ...rows } = locked({ payment: { late }, order: { status: 'cancelled', paidPaymentId: null } });
+    batch.release(rows, 'rejected', { code, message: null }, CAUSE, NOW);
+    return batch;
+  };
+
+  it('is a case again, for a person', () => {
+    expect(released(true, 'NO_AUTH').discrepancies).toEqual([
+      {
+        type: 'late_payment',
+        caseKey: 'late_payment:pay_1',
+        paymentId: 'pay_1',
+        outTradeNo: 'pay_1',
+        refundId: 'ref_1',
+        outRefundNo: 'ref_1',
+        detail: { order_id: 'ord_1', order_status: 'cancelled', amount: 500, refund_failure: 'NO_AUTH' },
+        again: true,
+      },
+    ]);
+  });
+
+  it('is none where a person said no, nor is money that was in time', () => {
+    expect(released(true, REJECTED_BY_OPERATOR).discrepancies).toEqual([]);
+    expect(released(false, 'NO_AUTH').discrepancies).toEqual([]);
   });
 });
 
