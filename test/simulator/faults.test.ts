@@ -172,6 +172,7 @@ describe('faults', () => {
         sim.reset();
         await sim.faults({ seed, rules: [{ at: 'notice', do: 'lose', probability: 0.5 }] });
         for (let more = 0; more < 24; more += 1) await merchant.paid();
+        await sim.settled();
         return sim
           .notices()
           .map((one) => (one.state === 'lost' ? '-' : '+'))
