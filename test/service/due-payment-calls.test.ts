@@ -2,13 +2,11 @@ import { byTimer } from '../../src/common/cause.js';
 import { HOUR, MINUTE } from '../../src/common/clock.js';
 import { DuePayments, type DueReport, type DueScope } from '../../src/payments/due-payments.js';
 import { PaymentsService } from '../../src/payments/payments.service.js';
-import { type ChannelPayment, ProviderError } from '../../src/provider/payment-provider.js';
+import { type ChannelPayment } from '../../src/provider/payment-provider.js';
 import type { TestApp } from '../support/app.js';
 import { type Bought, buy, buyAndStart, inTurns, statesOf } from '../support/flows.js';
 import { paidWord, unpaidWord } from '../support/rows.js';
-import { startTold, type ToldChannel } from '../support/told-channel.js';
-
-const NO_ANSWER = new ProviderError('unknown', 'timeout', 'no answer');
+import { BROKEN, NO_ANSWER, startTold, type ToldChannel } from '../support/told-channel.js';
 
 describe('a question about open payments', () => {
   let paydesk: TestApp;
@@ -54,10 +52,9 @@ describe('a question about open payments', () => {
   });
 
   it('that breaks in our own program is no answer', async () => {
-    const broken = new TypeError('broken');
     await buyAndStart(paydesk);
-    channel.always('queryPayment', broken);
-    await expect(run()).rejects.toBe(broken);
+    channel.always('queryPayment', BROKEN);
+    await expect(run()).rejects.toBe(BROKEN);
   });
 
   it('settles the others when one answer cannot be settled', async () => {

@@ -1,14 +1,11 @@
 import { byTimer } from '../../src/common/cause.js';
 import { MINUTE } from '../../src/common/clock.js';
-import { ProviderError } from '../../src/provider/payment-provider.js';
 import { DueRefunds, type DueRefundsOptions, type DueRefundsReport } from '../../src/refunds/due-refunds.js';
 import type { TestApp } from '../support/app.js';
 import { inTurns } from '../support/flows.js';
 import { askFor, carryOut, paid } from '../support/refunds.js';
 import { refundWord } from '../support/rows.js';
-import { startTold, type ToldChannel } from '../support/told-channel.js';
-
-const NO_ANSWER = new ProviderError('unknown', 'timeout', 'no answer');
+import { NO_ANSWER, startTold, type ToldChannel } from '../support/told-channel.js';
 
 describe('a question about refunds under way', () => {
   let paydesk: TestApp;

@@ -8,13 +8,9 @@ import { type ChannelPayment, ProviderError } from '../../src/provider/payment-p
 import type { TestApp } from '../support/app.js';
 import { type Bought, buy, buyAndStart, placePayment, statesOf } from '../support/flows.js';
 import { paidWord, unpaidWord } from '../support/rows.js';
-import { startTold, type ToldChannel } from '../support/told-channel.js';
+import { BROKEN, NO_ANSWER, REFUSED, startTold, type ToldChannel } from '../support/told-channel.js';
 
 const BY_REQUEST: Cause = { kind: 'request', actor: 'usr_1', requestId: 'req_1' };
-const NO_ANSWER = new ProviderError('unknown', 'timeout', 'no answer');
-const REFUSED = new ProviderError('rejected', 'PARAM_ERROR', 'refused', 400);
-/** A fault of our own program: never taken for an answer of the channel. */
-const BROKEN = new TypeError('broken');
 
 describe('a call to the channel', () => {
   let paydesk: TestApp;

@@ -10,15 +10,11 @@ import type { TestApp } from '../support/app.js';
 import type { Bought } from '../support/flows.js';
 import { announced, askFor, casesOfRefund, paid } from '../support/refunds.js';
 import { PAID_AT, refundWord } from '../support/rows.js';
-import { startTold, type ToldChannel } from '../support/told-channel.js';
+import { BROKEN, NO_ANSWER, REFUSED, startTold, type ToldChannel } from '../support/told-channel.js';
 
 const OPERATOR: Cause = { kind: 'request', actor: 'usr_9', requestId: 'req_1' };
 const TIMER = byTimer('send_and_check_refunds');
-const NO_ANSWER = new ProviderError('unknown', 'timeout', 'no answer');
-const REFUSED = new ProviderError('rejected', 'PARAM_ERROR', 'refused', 400);
 const POOR = new ProviderError('rejected', 'NOT_ENOUGH', 'out of money', 403);
-/** A fault of our own program: never taken for an answer of the channel. */
-const BROKEN = new TypeError('broken');
 
 describe('a call about a refund', () => {
   let paydesk: TestApp;

@@ -12,10 +12,16 @@ import {
   PaymentProvider,
   type PayParams,
   type Prepay,
+  ProviderError,
   type RawCallback,
 } from '../../src/provider/payment-provider.js';
 import { startTestApp, type TestApp } from './app.js';
 import { NOW } from './rows.js';
+
+export const NO_ANSWER = new ProviderError('unknown', 'timeout', 'no answer');
+export const REFUSED = new ProviderError('rejected', 'PARAM_ERROR', 'refused', 400);
+/** A fault of our own program: never taken for an answer of the channel. */
+export const BROKEN = new TypeError('broken');
 
 interface Calls {
   prepay: [ChannelOrder, Prepay];
