@@ -36,12 +36,14 @@ const oneOf = (names) => `(${[...names].join('|')})`;
 const ENTRY_POINTS =
   '^(src/(main|cli|simulated)|simulator/(main|bench|bench-child)|bench/main|prove/(main|hostile/collects))\\.ts$';
 
+const OUTSIDE = '^(src|simulator|bench|prove|test)/';
+
 const layers = folders.map((folder) => ({
   name: `layer-${folder}`,
   severity: 'error',
   comment: `src/${folder} may import ${[...allowed(folder)].join(', ')}: move the code down, or pass what it needs in.`,
   from: { path: `^src/${folder}/`, pathNot: '^src/database/database\\.module\\.ts$' },
-  to: { path: '^(src|simulator|bench|test)/', pathNot: `^src/${oneOf(allowed(folder))}/` },
+  to: { path: OUTSIDE, pathNot: `^src/${oneOf(allowed(folder))}/` },
 }));
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -53,14 +55,14 @@ module.exports = {
       severity: 'error',
       comment: 'The module opens the pool, so it knows data-source.ts; it needs no other part.',
       from: { path: '^src/database/database\\.module\\.ts$' },
-      to: { path: '^(src|simulator|bench|test)/', pathNot: `^src/(${oneOf(allowed('database'))}/|data-source\\.ts$)` },
+      to: { path: OUTSIDE, pathNot: `^src/(${oneOf(allowed('database'))}/|data-source\\.ts$)` },
     },
     {
       name: 'layer-embedded-postgres',
       severity: 'error',
       comment: 'The embedded database stands on its own: it is used by tests and benchmarks without the application.',
       from: { path: '^src/embedded-postgres(/|\\.ts$)' },
-      to: { path: '^(src|simulator|bench|test|migrations)/', pathNot: '^src/embedded-postgres(/|\\.ts$)' },
+      to: { path: '^(src|simulator|bench|prove|test|migrations)/', pathNot: '^src/embedded-postgres(/|\\.ts$)' },
     },
     {
       name: 'folder-without-a-place',
@@ -74,7 +76,7 @@ module.exports = {
       severity: 'error',
       comment:
         'Only provider.module.ts knows the two providers: import PaymentProvider from provider/payment-provider.ts.',
-      from: { path: '^(src|bench)/', pathNot: '^src/provider/(provider\\.module\\.ts$|mock/|wechat/)' },
+      from: { path: '^(src|bench|prove)/', pathNot: '^src/provider/(provider\\.module\\.ts$|mock/|wechat/)' },
       to: { path: '^src/provider/(mock|wechat)/' },
     },
     {
@@ -101,28 +103,43 @@ module.exports = {
       severity: 'error',
       comment: 'The simulator judges the provider, so it has its own crypto and its own books: write it anew there.',
       from: { path: '^simulator/' },
-      to: { path: '^(src|migrations|bench|test)/' },
+      to: { path: '^(src|migrations|bench|prove|test)/' },
     },
     {
       name: 'src-without-simulator',
       severity: 'error',
       comment: 'Only src/simulated.ts, the entry point of npm run start:simulated, starts the simulator, by its index.',
       from: { path: '^(src|migrations)/', pathNot: '^src/simulated\\.ts$' },
-      to: { path: '^(simulator|bench|test)/' },
+      to: { path: '^(simulator|bench|prove|test)/' },
     },
     {
       name: 'simulator-by-its-index',
       severity: 'error',
       comment: 'Import simulator/index.ts: what lies behind it is not for others.',
-      from: { path: '^src/simulated\\.ts$' },
+      from: { path: '^(src|bench|prove)/' },
       to: { path: '^simulator/', pathNot: '^simulator/index\\.ts$' },
+    },
+    {
+      name: 'bench-stands-alone',
+      severity: 'error',
+      comment:
+        'A benchmark measures the built service with a load of its own: it needs neither simulator, proofs nor tests.',
+      from: { path: '^bench/' },
+      to: { path: '^(simulator|prove|test)/' },
+    },
+    {
+      name: 'prove-without-tests',
+      severity: 'error',
+      comment: 'A proof runs where no test runner is: share code by prove/, not by test/.',
+      from: { path: '^prove/' },
+      to: { path: '^test/' },
     },
     {
       name: 'migrations-are-frozen',
       severity: 'error',
       comment: 'A migration must do the same for ever: it may not import code that changes.',
       from: { path: '^migrations/' },
-      to: { path: '^(src|simulator|bench|test)/' },
+      to: { path: OUTSIDE },
     },
     {
       name: 'no-cycles',
