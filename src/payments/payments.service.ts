@@ -50,7 +50,7 @@ export class PaymentsService {
   /**
    * The open payment of an order, made if there is none. One open payment per order: by the order's lock, and by a
    * partial unique index as second net.
-   * @throws DomainError `order_not_payable`, `order_expired`
+   * @throws DomainError `order_not_payable`, `order_expired`, `provider_disabled`
    */
   async create(orderId: string, id: string, cause: Cause): Promise<{ payment: Payment; created: boolean }> {
     return committed(this.db, 'payment.create', async (tx) => {
@@ -79,10 +79,12 @@ export class PaymentsService {
   }
 
   private newPayment(order: Order, id: string, now: Date): Payment {
+    const { name } = this.provider;
+    if (name === 'disabled') throw new DomainError('provider_disabled');
     return Object.assign(new Payment(), {
       id,
       orderId: order.id,
-      provider: this.provider.name,
+      provider: name,
       ...this.provider.account,
       status: 'init' as const,
       amountFen: order.amountFen,
