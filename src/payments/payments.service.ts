@@ -172,9 +172,11 @@ export class PaymentsService {
 
   /**
    * The pretend payment of the mock provider. Again without a second effect.
-   * @throws DomainError `not_found` under a real provider, `payment_expired`, `payment_not_open`
+   * @throws DomainError `not_found` unless the mock provider is bound, `payment_expired`, `payment_not_open`
    */
   async pretendToPay(id: string, cause: Cause): Promise<Payment> {
+    // A payment that the mock once made is no more to be paid here than any other.
+    if (!this.settings.mockEnabled) throw new DomainError('not_found');
     const payment = await this.get(id);
     let seen: ChannelPayment;
     try {
