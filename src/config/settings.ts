@@ -13,7 +13,7 @@ import {
 } from './environment.js';
 import { keyText } from './key-text.js';
 import { type Channel, channelOf, isProduction, productionProblems } from './real-money.js';
-import { startWarnings } from './start-warnings.js';
+import { startWarnings, unknownNames } from './start-warnings.js';
 import { isPublishedKey } from './weak-secret.js';
 import { type CheckWechat, collectWechat, readWechat, type WechatEnvironment } from './wechat-environment.js';
 
@@ -147,7 +147,7 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
   return {
     production,
     channel,
-    warnings: startWarnings(e, channel),
+    warnings: [...startWarnings(e, channel), ...unknownNames(env)],
     port: e.PORT ?? 3000,
     host: e.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     logLevel: e.LOG_LEVEL ?? (e.NODE_ENV === 'test' && !production ? 'silent' : 'info'),
@@ -205,8 +205,10 @@ function checksTokens(pem: string): boolean {
 
 /** A comma-separated list of addresses and CIDR ranges; null when empty. */
 function allowList(text: string | undefined, problems: string[]): BlockList | null {
-  const entries = (text ?? '').split(/[\s,]+/).filter(Boolean);
-  if (entries.length === 0) return null;
+  if (text === undefined) return null;
+  const entries = text.split(/[\s,]+/).filter(Boolean);
+  // A list of nothing but commas is not the permission for every address.
+  if (entries.length === 0) entries.push('');
   const list = new BlockList();
   for (const entry of entries) {
     const [address = '', prefix] = entry.split('/');

@@ -12,6 +12,11 @@ export function startWarnings(e: Environment, channel: Channel): string[] {
       'no payment provider is enabled: NODE_ENV=production without WECHAT_PAY_ENABLE_REAL=true. Payments, refunds and logins are refused',
     );
   }
+  if (channel === 'simulated' && e.NODE_ENV === 'production') {
+    warnings.push(
+      'NODE_ENV is production, but the addresses of WeChat are on this machine: payments are simulated, no money comes',
+    );
+  }
   if ((channel === 'disabled' || channel === 'mock') && hasMerchantAccount(e)) {
     warnings.push(
       `a WeChat Pay merchant account is set (WECHAT_PAY_MCHID and its keys), but WECHAT_PAY_ENABLE_REAL is not true: ${
@@ -38,6 +43,14 @@ export function startWarnings(e: Environment, channel: Channel): string[] {
     );
   }
   return warnings;
+}
+
+/** Names of WeChat Pay settings that nothing reads: most likely a known one, misspelled. */
+export function unknownNames(env: NodeJS.ProcessEnv): string[] {
+  const known = new Set(Object.keys(new Environment()));
+  return Object.keys(env)
+    .filter((name) => /^WECHAT_(PAY|APP)/i.test(name) && !known.has(name) && env[name])
+    .map((name) => `${name} is set, but Paydesk reads no variable of this name: see .env.example`);
 }
 
 export const LOGIN_NOT_CONFIGURED =

@@ -63,6 +63,7 @@ describe('the configuration', () => {
     ['JOBS_ENABLED', 'yes'],
     ['WECHAT_PAY_CALLBACK_ALLOWED_IPS', '10.0.0.0/33'],
     ['WECHAT_PAY_CALLBACK_ALLOWED_IPS', 'example.org'],
+    ['WECHAT_PAY_CALLBACK_ALLOWED_IPS', ','],
   ])('names %s when it is wrong, without its value (%s)', (name, value) => {
     const problems = problemsOf({ [name]: value });
     expect(problems.length).toBeGreaterThanOrEqual(1);

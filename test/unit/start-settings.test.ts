@@ -367,6 +367,16 @@ describe('what is said at the start', () => {
     ['the mock provider alone', {}, []],
     ['a simulator', REAL, []],
     ['real money', { ...MERCHANT, ...SAFE, WECHAT_PAY_ENABLE_REAL: 'true' }, []],
+    [
+      'a simulator in production',
+      { ...REAL, ...SAFE, NODE_ENV: 'production' },
+      [/^NODE_ENV is production, but .* payments are simulated/],
+    ],
+    [
+      'a misspelled name',
+      { WECHAT_PAY_ENABLED: 'true' },
+      [/^WECHAT_PAY_ENABLED is set, but Paydesk reads no variable/],
+    ],
     ['production without a channel', { ...SAFE, NODE_ENV: 'production' }, [/^no payment provider is enabled/]],
     ['a merchant account under the mock', MERCHANT, [/merchant account is set .* mock provider is bound/]],
     [

@@ -70,7 +70,7 @@ export class WechatSettingsError extends Error {
 /** Whether requests go to WeChat itself and not to a simulator: then the rules for addresses are WeChat's. */
 export function isRealChannel(settings: Pick<WechatSettings, 'baseUrl'>): boolean {
   const host = URL.canParse(settings.baseUrl) ? new URL(settings.baseUrl).hostname : '';
-  return /(^|\.)(weixin\.qq\.com|wechatpay\.cn)$/.test(host);
+  return /(^|\.)(weixin\.qq\.com|wechatpay\.cn)\.?$/.test(host);
 }
 
 /** Every problem of the settings, in a fixed order; empty when the provider can be built from them. */
