@@ -36,6 +36,8 @@ const openApp: OpenApp = (work) =>
   openDatabase(async (databaseUrl) => {
     const settings = { ...readSettings(checkWechat), jobsEnabled: false };
     armCrashPoint(settings.crashAt);
+    if (settings.channel === 'disabled')
+      for (const line of settings.warnings) process.stderr.write(`WARNING: ${line}\n`);
     await migrate(databaseUrl);
     const module = AppModule.with({ settings: { ...settings, logLevel: 'warn', logToStderr: true }, databaseUrl });
     const app = await NestFactory.createApplicationContext(module, { logger: ['error', 'warn'], abortOnError: false });

@@ -38,7 +38,10 @@ export async function start(settings: Settings): Promise<Running> {
     if (!settings.production) await seedCatalogue(app.get(DataSource));
     await app.listen(settings.port, settings.host);
     const url = await app.getUrl();
-    say(`Paydesk is ready: API ${url}/api  docs ${url}/docs  health ${url}/health/ready`);
+    for (const warning of settings.warnings) process.stderr.write(`WARNING: ${warning}\n`);
+    say(
+      `${greeting(settings)}: API ${url}/api  docs ${url}/docs  health ${url}/health/ready  payments ${channelInWords(settings)}`,
+    );
     return {
       url,
       reload(changed) {
@@ -53,6 +56,16 @@ export async function start(settings: Settings): Promise<Running> {
     await embedded?.stop();
     throw error;
   }
+}
+
+const greeting = ({ channel }: Settings): string =>
+  channel === 'disabled' ? 'Paydesk is running WITHOUT A PAYMENT PROVIDER' : 'Paydesk is ready';
+
+/** Which channel is bound, so that nobody takes one for another. */
+function channelInWords({ channel, wechat }: Settings): string {
+  if (channel === 'wechat') return `wechat (real money, merchant ${wechat?.mchid})`;
+  if (channel === 'simulated') return `wechat, simulated by ${wechat?.baseUrl} (no real money)`;
+  return channel === 'mock' ? 'mock (no real money)' : 'none: all are refused';
 }
 
 /**

@@ -50,7 +50,7 @@ export class PaymentsService {
   /**
    * The open payment of an order, made if there is none. One open payment per order: by the order's lock, and by a
    * partial unique index as second net.
-   * @throws DomainError `order_not_payable`, `order_expired`
+   * @throws DomainError `order_not_payable`, `order_expired`, `provider_disabled`
    */
   async create(orderId: string, id: string, cause: Cause): Promise<{ payment: Payment; created: boolean }> {
     return committed(this.db, 'payment.create', async (tx) => {
@@ -79,10 +79,12 @@ export class PaymentsService {
   }
 
   private newPayment(order: Order, id: string, now: Date): Payment {
+    const { name } = this.provider;
+    if (name === 'disabled') throw new DomainError('provider_disabled');
     return Object.assign(new Payment(), {
       id,
       orderId: order.id,
-      provider: this.provider.name,
+      provider: name,
       ...this.provider.account,
       status: 'init' as const,
       amountFen: order.amountFen,
@@ -170,9 +172,11 @@ export class PaymentsService {
 
   /**
    * The pretend payment of the mock provider. Again without a second effect.
-   * @throws DomainError `not_found` under a real provider, `payment_expired`, `payment_not_open`
+   * @throws DomainError `not_found` unless the mock provider is bound, `payment_expired`, `payment_not_open`
    */
   async pretendToPay(id: string, cause: Cause): Promise<Payment> {
+    // A payment that the mock once made is no more to be paid here than any other.
+    if (!this.settings.mockEnabled) throw new DomainError('not_found');
     const payment = await this.get(id);
     let seen: ChannelPayment;
     try {
