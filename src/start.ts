@@ -4,7 +4,7 @@ import { armCrashPoint } from './common/crash-points.js';
 import { ChannelKeys } from './provider/provider.module.js';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
-import { isDatabaseUnavailable } from './database/sql.js';
+import { isDatabaseUnavailable } from './database/database-errors.js';
 import { migrate } from './migrate.js';
 import { createHttpApp } from './http-app.js';
 import { seedCatalogue } from './orders/catalogue.js';
