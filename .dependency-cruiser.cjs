@@ -8,7 +8,7 @@ const MAY_IMPORT = {
   config: ['common'],
   metrics: [],
   database: ['config'],
-  terminal: ['config'],
+  terminal: ['database'],
   provider: ['config', 'terminal'],
   // Guards and decorators, forms and errors: for the features, so they know none of them.
   http: ['database', 'auth'],

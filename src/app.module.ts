@@ -38,7 +38,7 @@ export class AppModule {
         ConfigModule.with(settings, clock ?? new Clock()),
         ...(provider ? [ProviderModule.bind(provider)] : []),
         LogModule,
-        DatabaseModule.with(databaseUrl, settings.databasePoolSize),
+        DatabaseModule.with(databaseUrl, settings.databasePoolSize, settings.databasePooler),
         ScheduleModule.forRoot(),
         HttpModule,
         AuthModule,

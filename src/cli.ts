@@ -8,7 +8,7 @@ import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.j
 import { armCrashPoint } from './common/crash-points.js';
 import { readSettings } from './config/settings.js';
 import { MigrateCommand } from './migrate.command.js';
-import { migrate } from './migrate.js';
+import { migrateOrCheck } from './migrate.js';
 import { attachEmbeddedPostgres } from './embedded-postgres.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
 import { checkWechat, DoctorCommand } from './provider/provider.module.js';
@@ -23,10 +23,10 @@ const EXIT_USAGE = 2;
 /** The configured database, or the embedded one: the running service's if there is one. */
 const openDatabase: OpenDatabase = async (work) => {
   const settings = readSettings(checkWechat);
-  if (settings.databaseUrl !== null) return work(settings.databaseUrl);
+  if (settings.databaseUrl !== null) return work(settings.databaseUrl, settings.databasePooler);
   const embedded = await attachEmbeddedPostgres({ directory: EMBEDDED_DIRECTORY });
   try {
-    return await work(embedded.url);
+    return await work(embedded.url, 'session');
   } finally {
     await embedded.stop();
   }
@@ -38,7 +38,7 @@ const openApp: OpenApp = (work) =>
     armCrashPoint(settings.crashAt);
     if (settings.channel === 'disabled')
       for (const line of settings.warnings) process.stderr.write(`WARNING: ${line}\n`);
-    await migrate(databaseUrl);
+    await migrateOrCheck(databaseUrl, settings.databasePooler);
     const module = AppModule.with({ settings: { ...settings, logLevel: 'warn', logToStderr: true }, databaseUrl });
     const app = await NestFactory.createApplicationContext(module, { logger: ['error', 'warn'], abortOnError: false });
     app.useLogger(app.get(Logger));

@@ -1,7 +1,7 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { createDataSource } from './data-source.js';
 import { Terminal } from './terminal/terminal.js';
-import { migrate } from './migrate.js';
+import { assertMigratable, migrate } from './migrate.js';
 
 interface Options {
   revert?: boolean;
@@ -15,7 +15,10 @@ export class MigrateCommand extends CommandRunner {
   }
 
   override async run(_: string[], { revert, json }: Options): Promise<void> {
-    const done = await this.terminal.withDatabase((url) => (revert ? this.revert(url) : migrate(url)));
+    const done = await this.terminal.withDatabase((url, pooler) => {
+      assertMigratable(pooler);
+      return revert ? this.revert(url) : migrate(url);
+    });
     if (json) this.terminal.json({ [revert ? 'reverted' : 'applied']: done });
     else
       this.terminal.line(

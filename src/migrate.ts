@@ -1,4 +1,6 @@
+import { ConfigError } from './config/settings.js';
 import { createDataSource } from './data-source.js';
+import type { Pooler } from './database/pool-options.js';
 
 /** One process migrates, the others wait for it: the key of an advisory lock. */
 const MIGRATION_LOCK = 4_602_348_571;
@@ -18,3 +20,26 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
     await db.destroy();
   }
 }
+
+/**
+ * Brings the schema up to date where the database keeps sessions; through a pooler in transaction mode it only looks.
+ * @throws ConfigError when migrations are waiting that cannot be applied through the pooler
+ */
+export async function migrateOrCheck(databaseUrl: string, pooler: Pooler): Promise<void> {
+  if (pooler === 'session') return void (await migrate(databaseUrl));
+  const db = await createDataSource(databaseUrl).initialize();
+  try {
+    if (await db.showMigrations()) throw new ConfigError([WAITING]);
+  } finally {
+    await db.destroy();
+  }
+}
+
+/** @throws ConfigError */
+export function assertMigratable(pooler: Pooler): void {
+  if (pooler === 'transaction') throw new ConfigError([NEEDS_SESSION]);
+}
+
+const NEEDS_SESSION =
+  'migrations need a database session: set DATABASE_URL to PostgreSQL itself and leave DATABASE_POOLER out';
+const WAITING = `the schema is not up to date, and ${NEEDS_SESSION} for the command migrate`;

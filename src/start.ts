@@ -5,7 +5,8 @@ import { ChannelKeys } from './provider/provider.module.js';
 import { EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
 import { isDatabaseUnavailable } from './database/database-errors.js';
-import { migrate } from './migrate.js';
+import { checkDatabase } from './database/check-database.js';
+import { migrateOrCheck } from './migrate.js';
 import { createHttpApp } from './http-app.js';
 import { seedCatalogue } from './orders/catalogue.js';
 
@@ -33,12 +34,14 @@ export async function start(settings: Settings): Promise<Running> {
       : null;
   try {
     const databaseUrl = settings.databaseUrl ?? embedded?.url ?? '';
-    await migrate(databaseUrl);
+    const database = await checkDatabase(databaseUrl, settings.databasePooler);
+    await migrateOrCheck(databaseUrl, settings.databasePooler);
     const app = await createHttpApp({ settings, databaseUrl });
     if (!settings.production) await seedCatalogue(app.get(DataSource));
     await app.listen(settings.port, settings.host);
     const url = await app.getUrl();
-    for (const warning of settings.warnings) process.stderr.write(`WARNING: ${warning}\n`);
+    for (const warning of [...settings.warnings, ...database.warnings]) process.stderr.write(`WARNING: ${warning}\n`);
+    say(`database: ${database.description}`);
     say(
       `${greeting(settings)}: API ${url}/api  docs ${url}/docs  health ${url}/health/ready  payments ${channelInWords(settings)}`,
     );

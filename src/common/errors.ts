@@ -35,6 +35,10 @@ export const ERRORS = {
   too_many_requests: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The headers are larger than 16 KB' },
   internal_error: { status: 500, title: 'Internal error' },
+  session_needed: {
+    status: 501,
+    title: 'This needs a database session, which a pooler in transaction mode does not keep',
+  },
   login_not_configured: { status: 501, title: 'Logins are not configured here: get a token from your own issuer' },
   channel_rejected: { status: 502, title: 'The payment channel refused the request' },
   channel_unavailable: { status: 503, title: 'The payment channel did not answer; try again' },

@@ -26,6 +26,8 @@ export class Environment {
   @IsOptional() @IsString() @Unset() DATABASE_URL?: string;
   @IsOptional() @IsInt() @Min(2) @Max(100) @Whole() DATABASE_POOL_SIZE?: number;
 
+  @IsOptional() @IsIn(['session', 'transaction']) @Unset() DATABASE_POOLER?: string;
+
   @IsOptional() @IsString() @MinLength(32) @Unset() JWT_SECRET?: string;
   @IsOptional() @IsString() @Unset() JWT_PUBLIC_KEY?: string;
   @IsOptional() @IsString() @Unset() JWT_AUDIENCE?: string;

@@ -33,6 +33,8 @@ export abstract class Settings {
   /** Null: the embedded PostgreSQL. */
   readonly databaseUrl!: string | null;
   readonly databasePoolSize!: number;
+  /** `transaction`: through a pooler that gives each transaction another connection. */
+  readonly databasePooler!: 'session' | 'transaction';
   /** Null when another system issues the tokens. */
   readonly jwtSecret!: string | null;
   /** PEM of the key that checks RS256/ES256 tokens. */
@@ -154,6 +156,7 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
     logToStderr: false,
     databaseUrl: e.DATABASE_URL ?? null,
     databasePoolSize: e.DATABASE_POOL_SIZE ?? 10,
+    databasePooler: e.DATABASE_POOLER === 'transaction' ? 'transaction' : 'session',
     jwtSecret: e.JWT_SECRET ?? (production || jwtPublicKey ? null : DEVELOPMENT_JWT_SECRET),
     jwtPublicKey,
     jwtAudience: e.JWT_AUDIENCE ?? 'paydesk',

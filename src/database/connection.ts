@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
+import { poolerOf } from './pool-options.js';
 
 /** Takes a connection out of the pool; it goes back by {@link giveBack}. */
 export async function takeConnection(db: DataSource): Promise<PoolClient> {
@@ -14,28 +15,47 @@ export function giveBack(client: PoolClient, broken: boolean): void {
 
 /**
  * Whether a connection is good for more after this error: only when the server itself refused a statement. After a lost
- * connection or a time-out of ours nobody knows what is still under way on it.
+ * connection or a time-out of ours nobody knows what is still under way on it, and a server that takes no writes is the
+ * wrong one (`25006`).
  */
 export function isGoodAfter(error: unknown): boolean {
-  return (error as { severity?: string }).severity === 'ERROR';
+  const { severity, code } = error as { severity?: string; code?: string };
+  return severity === 'ERROR' && code !== '25006';
 }
 
 /**
  * Runs one statement as a named prepared one, in no transaction: TypeORM itself never prepares, and on hot paths planning
  * costs more than running (measured: 1.7 times). One name must always mean one text.
  */
-export async function preparedAlone<Row>(
+export function preparedAlone<Row>(db: DataSource, name: string, text: string, values: unknown[]): Promise<Row[]> {
+  const prepared = poolerOf(db) === 'session' ? { name } : {};
+  return withConnection(db, async (client) => (await client.query({ ...prepared, text, values })).rows as Row[]);
+}
+
+/** Whether the server that answers takes writes. A connection to one that does not is closed. */
+export async function isWritable(db: DataSource): Promise<boolean> {
+  return withConnection(db, async (client, giveUp) => {
+    const { rows } = await client.query<{ read_only: boolean }>(
+      `SELECT current_setting('transaction_read_only') = 'on' AS read_only`,
+    );
+    const readOnly = rows[0]?.read_only ?? true;
+    if (readOnly) giveUp();
+    return !readOnly;
+  });
+}
+
+/** Work on one connection outside of a transaction. `giveUp`: it is closed afterwards. */
+async function withConnection<T>(
   db: DataSource,
-  name: string,
-  text: string,
-  values: unknown[],
-): Promise<Row[]> {
+  work: (client: PoolClient, giveUp: () => void) => Promise<T>,
+): Promise<T> {
   const client = await takeConnection(db);
   let broken = false;
+  const giveUp = (): void => void (broken = true);
   try {
-    return (await client.query({ name, text, values })).rows as Row[];
+    return await work(client, giveUp);
   } catch (error) {
-    broken = !isGoodAfter(error);
+    if (!isGoodAfter(error)) giveUp();
     throw error;
   } finally {
     giveBack(client, broken);

@@ -7,9 +7,14 @@ const TRANSIENT = new Set([
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
   '57P03', // cannot_connect_now
-  '53300', // too_many_connections
+  '25006', // read_only_sql_transaction: the server is not the primary any more
+  '57P04', // database_dropped
+  '57P05', // idle_session_timeout
+  '58030', // io_error
   '25P03', // idle_in_transaction_session_timeout
 ]);
+/** Classes: the connection (08) and what the server has run out of, the disk too (53). */
+const TRANSIENT_CLASS = /^(08|53)...$/;
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']);
 
 /** Whether an error says that the database cannot be reached, or could not do it just now. */
@@ -17,12 +22,12 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   // By its shape, not its class: the same holds for an error that was made in another realm.
   if (typeof error !== 'object' || error === null) return false;
   const { code, errors, driverError, message } = error as Partial<Record<string, unknown>>;
-  if (typeof code === 'string' && (TRANSIENT.has(code) || NETWORK.has(code) || code.startsWith('08'))) return true;
+  if (typeof code === 'string' && (TRANSIENT.has(code) || NETWORK.has(code) || TRANSIENT_CLASS.test(code))) return true;
   if (Array.isArray(errors) && errors.some(isDatabaseUnavailable)) return true;
   if (driverError !== undefined && driverError !== error && isDatabaseUnavailable(driverError)) return true;
   return (
     typeof message === 'string' &&
-    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Driver not Connected|Cannot use a pool after calling end/i.test(
+    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Driver not Connected|Query read timeout|Client was closed and is not queryable|Cannot use a pool after calling end/i.test(
       message,
     )
   );

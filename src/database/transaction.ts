@@ -1,6 +1,7 @@
 import type { PoolClient, QueryConfig } from 'pg';
 import type { DataSource } from 'typeorm';
 import { giveBack, isGoodAfter, takeConnection } from './connection.js';
+import { beginOf, poolerOf } from './pool-options.js';
 
 /**
  * A transaction under way. Statements are issued at once and run in the order in which they were issued: those that are
@@ -11,11 +12,15 @@ export class Transaction {
   private failure: unknown = null;
   private ended = false;
 
-  constructor(private readonly client: PoolClient) {}
+  constructor(
+    private readonly client: PoolClient,
+    /** Whether the next transaction runs on the same connection, so that what is prepared is found there again. */
+    private readonly keepsSession: boolean,
+  ) {}
 
   /** Runs a named prepared statement. One name must always mean one text. */
   prepared<Row>(name: string, text: string, values: unknown[]): Promise<Row[]> {
-    return this.run<Row>({ name, text, values });
+    return this.run<Row>(this.keepsSession ? { name, text, values } : { text, values });
   }
 
   query<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
@@ -70,10 +75,10 @@ export async function transaction<T>(
   work: (tx: Transaction, commit: Commit) => Promise<T>,
 ): Promise<T> {
   const client = await takeConnection(db);
-  const tx = new Transaction(client);
+  const tx = new Transaction(client, poolerOf(db) === 'session');
   let reusable = true;
   try {
-    const begun = tx.query('BEGIN');
+    const begun = tx.query(beginOf(db));
     begun.catch(() => undefined);
     let committed: Promise<void> | null = null;
     const commit: Commit = () => (committed ??= tx.commit());

@@ -4,6 +4,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Public } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
+import { isWritable } from '../database/connection.js';
 import { Problems } from './openapi.js';
 
 /** Whether this process should get traffic. Says no first when a shutdown begins. */
@@ -39,7 +40,8 @@ export class HealthController {
   @Problems('service_unavailable')
   async ready(): Promise<{ status: 'ok' }> {
     if (this.readiness.stopping) throw new DomainError('service_unavailable', 'the service is stopping');
-    await this.db.query('SELECT 1');
+    // A standby that was promoted away from, or a server switched to reading: what is written there fails.
+    if (!(await isWritable(this.db))) throw new DomainError('service_unavailable', 'the database takes no writes');
     return { status: 'ok' };
   }
 }

@@ -1,4 +1,4 @@
-import { QueryRunner } from 'typeorm';
+import type { Session } from '../database/session.js';
 import { after, HOUR } from '../common/clock.js';
 import type { BillCoverage } from './bill-lines.js';
 import type { ChinaDay } from './china-day.js';
@@ -141,10 +141,7 @@ export interface Scope {
 }
 
 /** Every difference between the staged bill and our rows, compared in sets by the database and handed out page by page. */
-export async function* compareBill(
-  runner: QueryRunner,
-  { day, covers, early, late }: Scope,
-): AsyncGenerator<Difference> {
+export async function* compareBill(session: Session, { day, covers, early, late }: Scope): AsyncGenerator<Difference> {
   const window = [
     early ? after(day.from, -MIDNIGHT_MARGIN) : day.from,
     late ? day.to : after(day.to, -MIDNIGHT_MARGIN),
@@ -153,7 +150,7 @@ export async function* compareBill(
     if (missing && !covers[missing]) continue;
     let last = '';
     for (;;) {
-      const page = (await runner.query(text, [last, PAGE, ...(missing ? window : [])])) as Difference[];
+      const page = await session.query<Difference>(text, [last, PAGE, ...(missing ? window : [])]);
       yield* page;
       if (page.length < PAGE) break;
       last = page.at(-1)?.number ?? '';
@@ -168,10 +165,10 @@ export interface Sums {
 
 /** Counts and sums of both sides, over the day. */
 export async function sumsOf(
-  runner: QueryRunner,
+  session: Session,
   day: ChinaDay,
 ): Promise<Record<'payments' | 'refunds', Record<'here' | 'there', Sums>> & { fee_milli_fen: number }> {
-  const [row] = (await runner.query(
+  const [row] = await session.query<Record<string, unknown>>(
     `SELECT
        (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM payments
         WHERE status = 'succeeded' AND provider = 'wechat' AND paid_at >= $1 AND paid_at < $2) AS payments_here,
@@ -184,7 +181,7 @@ export async function sumsOf(
         WHERE kind = 'refund') AS refunds_there,
        (SELECT coalesce(sum(fee_milli), 0)::float8 FROM trade_lines) AS fee`,
     [day.from, day.to],
-  )) as Record<string, unknown>[];
+  );
   return {
     payments: { here: row?.payments_here as Sums, there: row?.payments_there as Sums },
     refunds: { here: row?.refunds_here as Sums, there: row?.refunds_there as Sums },
@@ -193,8 +190,8 @@ export async function sumsOf(
 }
 
 /** Remembers which rows near midnight stood in this bill, so that the next day's run does not miss them. */
-export async function rememberMatches(runner: QueryRunner, day: ChinaDay): Promise<void> {
-  await runner.query(
+export async function rememberMatches(session: Session, day: ChinaDay): Promise<void> {
+  await session.query(
     `INSERT INTO bill_matches (id, day)
      SELECT p.id, $1::date FROM trade_lines b JOIN payments p ON p.id = b.number
      WHERE b.kind = 'payment' AND (p.paid_at < $2 OR p.paid_at >= $3)

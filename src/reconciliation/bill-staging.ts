@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import { QueryRunner } from 'typeorm';
+import type { DataSource } from 'typeorm';
+import { Session } from '../database/session.js';
 import { readBill } from './bill-csv.js';
 import {
   type BillCoverage,
@@ -14,34 +15,38 @@ import type { ChinaDay } from './china-day.js';
 /** Lines written at once: enough to be fast, few enough to hold. */
 const CHUNK = 2000;
 
+const TABLES = `
+CREATE TEMPORARY TABLE trade_lines (
+    line integer NOT NULL, kind text NOT NULL, at timestamptz NOT NULL, mchid text NOT NULL,
+    transaction_id text NOT NULL, out_trade_no text NOT NULL, refund_id text, out_refund_no text,
+    state text NOT NULL, amount_fen bigint NOT NULL, fee_milli bigint NOT NULL, expected_fee_milli bigint,
+    -- Our own number of it: out_trade_no, or out_refund_no of a refund.
+    number text NOT NULL,
+    -- What changes the merchant's account, fees apart.
+    settled_fen bigint NOT NULL);
+  CREATE TEMPORARY TABLE fund_lines (business_no text NOT NULL, type text NOT NULL, amount_fen bigint NOT NULL)`;
+
 /**
  * A day's bill in temporary tables of one connection: compared in sets by the database, gone when the connection is,
  * and never seen by anybody else. A million lines take the memory of one chunk.
  */
 export class BillStaging {
-  constructor(readonly runner: QueryRunner) {}
+  private constructor(readonly session: Session) {}
 
-  async open(): Promise<void> {
-    await this.runner.connect();
-    await this.runner.query(`
-      SET statement_timeout = 0;
-      SET enable_seqscan = on;
-      SET idle_in_transaction_session_timeout = 0;
-      CREATE TEMPORARY TABLE trade_lines (
-        line integer NOT NULL, kind text NOT NULL, at timestamptz NOT NULL, mchid text NOT NULL,
-        transaction_id text NOT NULL, out_trade_no text NOT NULL, refund_id text, out_refund_no text,
-        state text NOT NULL, amount_fen bigint NOT NULL, fee_milli bigint NOT NULL, expected_fee_milli bigint,
-        -- Our own number of it: out_trade_no, or out_refund_no of a refund.
-        number text NOT NULL,
-        -- What changes the merchant's account, fees apart.
-        settled_fen bigint NOT NULL);
-      CREATE TEMPORARY TABLE fund_lines (business_no text NOT NULL, type text NOT NULL, amount_fen bigint NOT NULL);`);
+  /** @throws DomainError `session_needed` */
+  static async open(db: DataSource): Promise<BillStaging> {
+    const session = await Session.open(db, 'the comparison of bills');
+    try {
+      await session.query(TABLES);
+      return new BillStaging(session);
+    } catch (error) {
+      session.close();
+      throw error;
+    }
   }
 
-  /** Gives the connection back as it was. */
-  async close(): Promise<void> {
-    await this.runner.query('DROP TABLE IF EXISTS trade_lines, fund_lines; RESET ALL').catch(() => undefined);
-    await this.runner.release();
+  close(): void {
+    this.session.close();
   }
 
   /** Answers how many lines, and what they cover; `onLines` hears after each chunk how many are in. @throws BadBill */
@@ -55,7 +60,7 @@ export class BillStaging {
       await this.writeTrade(chunk, offset);
       await onLines(offset + chunk.length);
     });
-    await this.runner.query(`
+    await this.session.query(`
       CREATE INDEX ON trade_lines (number, kind, line);
       ANALYZE trade_lines;`);
     return { lines, covers };
@@ -63,22 +68,22 @@ export class BillStaging {
 
   /** Whether there are lines, and not one of them is of this day. */
   async isOfAnotherDay(day: ChinaDay): Promise<boolean> {
-    const rows = (await this.runner.query(
+    const rows = await this.session.query<{ other: boolean }>(
       'SELECT count(*) > 0 AND count(*) FILTER (WHERE at >= $1 AND at < $2) = 0 AS other FROM trade_lines',
       [day.from, day.to],
-    )) as { other: boolean }[];
+    );
     return rows[0]?.other ?? false;
   }
 
   /** @throws BadBill */
   async loadFund(csv: Readable): Promise<number> {
     const lines = await inChunks(readBill(csv, FUND_LAYOUT), (chunk) => this.writeFund(chunk));
-    await this.runner.query('CREATE INDEX ON fund_lines (business_no); ANALYZE fund_lines;');
+    await this.session.query('CREATE INDEX ON fund_lines (business_no); ANALYZE fund_lines;');
     return lines;
   }
 
   private async writeTrade(lines: TradeLine[], offset: number): Promise<void> {
-    await this.runner.query(
+    await this.session.query(
       `INSERT INTO trade_lines
        SELECT * FROM unnest($1::integer[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
                             $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
@@ -103,7 +108,7 @@ export class BillStaging {
   }
 
   private async writeFund(lines: FundLine[]): Promise<void> {
-    await this.runner.query('INSERT INTO fund_lines SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])', [
+    await this.session.query('INSERT INTO fund_lines SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])', [
       lines.map((line) => line.businessNo),
       lines.map((line) => line.type),
       lines.map((line) => line.amountFen),

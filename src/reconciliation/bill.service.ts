@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, HOUR, MINUTE } from '../common/clock.js';
 import { channelCall, crashPoint } from '../common/crash-points.js';
+import { assertSession } from '../database/session.js';
 import { PaymentProvider, ProviderError } from '../provider/payment-provider.js';
 import {
   compareBill,
@@ -71,6 +72,7 @@ export class BillService {
   /** The timer's work: every day whose bill should be there and that nobody has compared yet, one after another. */
   async runDaily(cause: Cause): Promise<BillReport[]> {
     if (this.provider.name !== 'wechat') return [];
+    assertSession(this.db, 'the comparison of bills');
     await this.planDays();
     const reports: BillReport[] = [];
     for (let run = await this.runs.claim(); run; run = await this.runs.claim()) {
@@ -103,6 +105,7 @@ export class BillService {
    */
   async run(options: BillOptions): Promise<BillReport> {
     if (options.dryRun) return this.compare(null, options);
+    assertSession(this.db, 'the comparison of bills');
     const run = await this.runs.begin(options.day, options.file ? 'file' : 'manual');
     crashPoint('bill.run.after_begin');
     try {
@@ -140,19 +143,18 @@ export class BillService {
 
   private async compare(run: Run | null, options: BillOptions): Promise<BillReport> {
     const day = chinaDay(options.day);
-    const staging = new BillStaging(this.db.createQueryRunner());
-    await staging.open();
+    const staging = await BillStaging.open(this.db);
     try {
       const { lines, covers } = await this.load(staging, day, run, options);
       if (run) await this.runs.prolong(run);
       const early = await this.runs.isDone(daysBefore(day.day, 1));
       const late = await this.runs.isDone(daysBefore(day.day, -1));
       const report = await this.settleDifferences(staging, { day, covers, early, late }, run, options);
-      if (run) await rememberMatches(staging.runner, day);
+      if (run) await rememberMatches(staging.session, day);
       crashPoint('bill.run.after_matches');
-      return { ...report, lines, covers, ...(await sumsOf(staging.runner, day)) };
+      return { ...report, lines, covers, ...(await sumsOf(staging.session, day)) };
     } finally {
-      await staging.close();
+      staging.close();
     }
   }
 
@@ -194,7 +196,7 @@ export class BillService {
       BillReport,
       'day' | 'run_id' | 'healed' | 'differences' | 'examples'
     >;
-    for await (const difference of compareBill(staging.runner, scope)) {
+    for await (const difference of compareBill(staging.session, scope)) {
       if (run) await this.runs.prolong(run);
       const remains = run ? await this.work.handle(difference, run, options.cause) : true;
       if (!remains) {

@@ -1,13 +1,14 @@
 import { Inject, Injectable, INestApplicationContext } from '@nestjs/common';
 import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
+import type { Pooler } from '../database/pool-options.js';
 
 /** Starts what commands work on (database and services, no port, no timers), runs the work and stops it again. */
 export type OpenApp = <T>(work: (app: INestApplicationContext) => Promise<T>) => Promise<T>;
 export const OPEN_APP = Symbol('open app');
 
 /** Runs work with the database's address alone, before there are any tables. */
-export type OpenDatabase = <T>(work: (databaseUrl: string) => Promise<T>) => Promise<T>;
+export type OpenDatabase = <T>(work: (databaseUrl: string, pooler: Pooler) => Promise<T>) => Promise<T>;
 export const OPEN_DATABASE = Symbol('open database');
 
 /** What a person typed wrong, beyond what the option parser sees. Ends the command with exit code 2. */

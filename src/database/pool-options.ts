@@ -1,0 +1,81 @@
+import type { ClientBase, PoolConfig } from 'pg';
+import type { DataSource } from 'typeorm';
+
+/**
+ * How the database is reached: by connections that keep their session (PostgreSQL itself, or a pooler in session mode), or
+ * through a pooler that gives each transaction any connection it likes.
+ */
+export type Pooler = 'session' | 'transaction';
+
+/** What a connection may wait for, in milliseconds. A callback must be answered within 5 s, so nothing waits longer. */
+const LIMITS = { statement_timeout: 4000, lock_timeout: 3000, idle_in_transaction_session_timeout: 10_000 };
+
+/**
+ * When PostgreSQL does not answer at all, not even that a statement took too long, the path to it is dead: the connection
+ * is destroyed, and the next one finds the path that there is. Longer than the server's own limit.
+ */
+const NO_ANSWER_AFTER = 5000;
+
+/**
+ * A plan that was made while a table was empty scans it, and a prepared statement keeps its plan until the table's
+ * statistics are renewed: the first thousand payments of a new shop would each read all the others. All that is asked
+ * often has its index; what really reads whole tables, the comparison of bills, says so.
+ */
+const SETTINGS = { ...LIMITS, enable_seqscan: 'off' };
+const assignments = (prefix: string): string =>
+  Object.entries(SETTINGS)
+    .map(([name, value]) => `${prefix} ${name} = ${value}`)
+    .join('; ');
+
+/** Once for each connection: as startup parameters they would be refused by PgBouncer. */
+const SET_SESSION = assignments('SET');
+/** With each transaction, where the next one may run on another connection. */
+const BEGIN = { session: 'BEGIN', transaction: `BEGIN; ${assignments('SET LOCAL')}` };
+
+/** `read_only_sql_transaction`: this server takes no writes, so it is not the primary any more. */
+const READ_ONLY = '25006';
+
+/** The `pg` options of a pool, and what is done on each of its connections. */
+export function poolOptions(size: number, pooler: Pooler): PoolConfig & { pooler: Pooler } {
+  return {
+    max: size,
+    // How long a request waits for a free connection before it is told to come again.
+    connectionTimeoutMillis: 3000,
+    query_timeout: NO_ANSWER_AFTER,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    // Statements that are issued together travel together, in their order, instead of one round trip each.
+    pipeline: true,
+    pooler,
+    onConnect: async (client) => {
+      watch(client);
+      if (pooler === 'session') await client.query(SET_SESSION);
+    },
+  } as PoolConfig & { pooler: Pooler };
+}
+
+/** The same for migrations: they may take their time. */
+export function migrationPoolOptions(): PoolConfig {
+  return { max: 4, connectionTimeoutMillis: 3000, keepAlive: true, onConnect: watch };
+}
+
+function watch(client: ClientBase): void {
+  // A server that dies may say so in the same breath in which it lets a connection in, before whoever asked for that
+  // connection listens to it: unheard, it would end the process. What is asked over the connection fails all the same.
+  client.on('error', () => undefined);
+  const { connection } = client as unknown as { connection: NodeJS.EventEmitter & { stream: { destroy(): void } } };
+  connection.on('errorMessage', ({ code }: { code?: string }) => {
+    // After the statement has heard of it. A connection to a demoted server would stay there for ever.
+    if (code === READ_ONLY) setImmediate(() => connection.stream.destroy());
+  });
+}
+
+/** How this data source reaches its database. */
+export function poolerOf(db: DataSource): Pooler {
+  return (db.options as { extra?: { pooler?: Pooler } }).extra?.pooler ?? 'session';
+}
+
+/** What begins a transaction there. */
+export function beginOf(db: DataSource): string {
+  return BEGIN[poolerOf(db)];
+}
