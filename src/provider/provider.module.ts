@@ -17,6 +17,7 @@ import { LoginChannel } from './login-channel.js';
 import { MockLogin } from './mock/mock-login.js';
 import { MockProvider } from './mock/mock.provider.js';
 import { PaymentProvider } from './payment-provider.js';
+import { ChannelCalls } from './shared-calls.js';
 import { settingsProblems, wechatSettings, type WechatSettings } from './wechat/settings.js';
 import { WechatLogin } from './wechat/wechat-login.js';
 import { WechatV3Provider } from './wechat/wechat-v3.provider.js';
@@ -103,6 +104,7 @@ class GivenProvider {}
   providers: [
     ChannelObserver,
     ChannelKeys,
+    ChannelCalls,
     {
       provide: PaymentProvider,
       inject: [Settings, Clock, ChannelObserver, { token: GIVEN, optional: true }],
@@ -137,7 +139,7 @@ class GivenProvider {}
       useFactory: (settings: Settings) => new CallBudget(settings.channelQueriesPerSecond),
     },
   ],
-  exports: [PaymentProvider, LoginChannel, CallBudget, ChannelObserver, ChannelKeys],
+  exports: [PaymentProvider, LoginChannel, CallBudget, ChannelCalls, ChannelObserver, ChannelKeys],
 })
 export class ProviderModule {
   /** Binds this channel, instead of the one that the settings name. */
