@@ -10,7 +10,7 @@ const CODE = new Set(['.ts', '.mjs', '.cjs', '.js']);
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (NOT_OURS.has(entry.name) || entry.name.startsWith('.env')) return [];
+    if (NOT_OURS.has(entry.name) || /^\.(env|dist-)/.test(entry.name)) return [];
     if (entry.isDirectory()) return filesBelow(path);
     return entry.isFile() && TEXT.has(extname(path)) && entry.name !== 'package-lock.json' ? [path] : [];
   });
