@@ -1,9 +1,8 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { Clock } from '../../common/clock.js';
-import { examineSettings, type Examined } from '../../config/settings.js';
+import type { Examined } from '../../config/settings.js';
 import { Terminal } from '../../terminal/terminal.js';
-import { checkWechat } from './doctor.js';
-import { Check } from './doctor-check.js';
+import type { Check } from './doctor-check.js';
 import { wechatSettings } from './settings.js';
 
 interface Options {
@@ -23,6 +22,7 @@ export class DoctorCommand extends CommandRunner {
   }
 
   override async run(_: string[], { json }: Options): Promise<void> {
+    const { examineSettings } = await import('../../config/settings.js');
     const checks = await examine(examineSettings(), new Clock());
     const failed = checks.filter(({ ok }) => ok === 'fail').length;
     if (failed > 0) process.exitCode = 1;
@@ -46,6 +46,7 @@ export class DoctorCommand extends CommandRunner {
 }
 
 async function examine({ enabled, wechat, problems }: Examined, clock: Clock): Promise<Check[]> {
+  const { checkWechat } = await import('./doctor.js');
   const checks = await checkWechat(wechatSettings(wechat), clock);
   const environment = problems.map((message): Check => {
     const advice = 'Every variable is described in .env.example.';
