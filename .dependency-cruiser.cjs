@@ -34,14 +34,14 @@ function allowed(folder, seen = new Set()) {
 const folders = Object.keys(MAY_IMPORT);
 const oneOf = (names) => `(${[...names].join('|')})`;
 const ENTRY_POINTS =
-  '^(src/(main|cli|simulated)|simulator/(main|bench|bench-child)|bench/main|prove/(main|hostile/collects))\\.ts$';
+  '^(src/(main|cli)|dev/simulated|simulator/(main|bench|bench-child)|bench/main|prove/(main|hostile/collects))\\.ts$';
 
 const layers = folders.map((folder) => ({
   name: `layer-${folder}`,
   severity: 'error',
   comment: `src/${folder} may import ${[...allowed(folder)].join(', ')}: move the code down, or pass what it needs in.`,
   from: { path: `^src/${folder}/`, pathNot: '^src/database/database\\.module\\.ts$' },
-  to: { path: '^(src|simulator|bench|test)/', pathNot: `^src/${oneOf(allowed(folder))}/` },
+  to: { path: '^(src|dev|simulator|bench|test)/', pathNot: `^src/${oneOf(allowed(folder))}/` },
 }));
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -53,20 +53,23 @@ module.exports = {
       severity: 'error',
       comment: 'The module opens the pool, so it knows data-source.ts; it needs no other part.',
       from: { path: '^src/database/database\\.module\\.ts$' },
-      to: { path: '^(src|simulator|bench|test)/', pathNot: `^src/(${oneOf(allowed('database'))}/|data-source\\.ts$)` },
+      to: {
+        path: '^(src|dev|simulator|bench|test)/',
+        pathNot: `^src/(${oneOf(allowed('database'))}/|data-source\\.ts$)`,
+      },
     },
     {
       name: 'layer-embedded-postgres',
       severity: 'error',
       comment: 'The embedded database stands on its own: it is used by tests and benchmarks without the application.',
-      from: { path: '^src/embedded-postgres(/|\\.ts$)' },
-      to: { path: '^(src|simulator|bench|test|migrations)/', pathNot: '^src/embedded-postgres(/|\\.ts$)' },
+      from: { path: '^dev/embedded-postgres(/|\\.ts$)' },
+      to: { path: '^(src|dev|simulator|bench|test|migrations)/', pathNot: '^dev/embedded-postgres(/|\\.ts$)' },
     },
     {
       name: 'folder-without-a-place',
       severity: 'error',
       comment: 'A new folder of src: say in MAY_IMPORT (.dependency-cruiser.cjs) what it may import.',
-      from: { path: '^src/[^/]+/', pathNot: `^src/${oneOf([...folders, 'embedded-postgres'])}/` },
+      from: { path: '^src/[^/]+/', pathNot: `^src/${oneOf(folders)}/` },
       to: {},
     },
     {
@@ -102,20 +105,36 @@ module.exports = {
       severity: 'error',
       comment: 'The simulator judges the provider, so it has its own crypto and its own books: write it anew there.',
       from: { path: '^simulator/' },
-      to: { path: '^(src|migrations|bench|test)/' },
+      to: { path: '^(src|dev|migrations|bench|test)/' },
     },
     {
       name: 'src-without-simulator',
       severity: 'error',
-      comment: 'Only src/simulated.ts, the entry point of npm run start:simulated, starts the simulator, by its index.',
-      from: { path: '^(src|migrations)/', pathNot: '^src/simulated\\.ts$' },
+      comment: 'Only dev/simulated.ts, the entry point of npm run start:simulated, starts the simulator, by its index.',
+      from: { path: '^(src|migrations)/' },
       to: { path: '^(simulator|bench|test)/' },
+    },
+    {
+      name: 'src-without-dev',
+      severity: 'error',
+      comment:
+        'What production refuses lies in dev, which the image does not hold: src/embedded-database.ts imports it.',
+      from: { path: '^(src|migrations)/', pathNot: '^src/embedded-database\\.ts$' },
+      to: { path: '^dev/' },
+    },
+    {
+      name: 'dev-by-one-dynamic-import',
+      severity: 'error',
+      comment:
+        'The image does not hold dev: import the embedded database where it is needed, not when the file is loaded.',
+      from: { path: '^src/embedded-database\\.ts$' },
+      to: { path: '^dev/', dynamic: false },
     },
     {
       name: 'simulator-by-its-index',
       severity: 'error',
       comment: 'Import simulator/index.ts: what lies behind it is not for others.',
-      from: { path: '^src/simulated\\.ts$' },
+      from: { path: '^dev/' },
       to: { path: '^simulator/', pathNot: '^simulator/index\\.ts$' },
     },
     {
@@ -123,7 +142,7 @@ module.exports = {
       severity: 'error',
       comment: 'A migration must do the same for ever: it may not import code that changes.',
       from: { path: '^migrations/' },
-      to: { path: '^(src|simulator|bench|test)/' },
+      to: { path: '^(src|dev|simulator|bench|test)/' },
     },
     {
       name: 'no-cycles',
@@ -137,7 +156,7 @@ module.exports = {
       severity: 'error',
       comment: 'Nothing that runs imports this file: delete it, or import it.',
       from: { path: ENTRY_POINTS },
-      to: { path: '^(src|simulator|migrations|bench|prove)/.+\\.ts$', pathNot: ENTRY_POINTS, reachable: false },
+      to: { path: '^(src|dev|simulator|migrations|bench|prove)/.+\\.ts$', pathNot: ENTRY_POINTS, reachable: false },
     },
     {
       name: 'no-dev-dependencies',

@@ -7,10 +7,10 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.image.json ./
+COPY dev dev
 COPY migrations migrations
 COPY src src
-# The service and its commands alone: the simulator, which also makes certificates, and what is for development stay out,
-# and so do the programs of the embedded PostgreSQL, an optional dependency.
+# The programs of the embedded PostgreSQL, an optional dependency, stay out.
 RUN npx --no-install tsc -p tsconfig.image.json \
     && chmod 755 dist/src/cli.js \
     && npm prune --omit=dev --omit=optional --no-audit --no-fund
@@ -21,6 +21,7 @@ WORKDIR /app
 # Owned by root: the service cannot change its own code.
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
+# The service and its commands alone: the simulator, which also makes certificates, and dev stay out.
 COPY --from=build /app/dist/migrations dist/migrations
 COPY --from=build /app/dist/src dist/src
 # Operators' commands: docker compose exec app paydesk --help

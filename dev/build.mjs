@@ -151,7 +151,8 @@ function replaceDist(draft) {
 function deleteAbandonedDrafts() {
   for (const name of readdirSync(ROOT).filter((candidate) => candidate.startsWith(DRAFT))) {
     const made = statSync(join(ROOT, name), { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
-    if (made < Date.now() - HOUR_MILLISECONDS) rmSync(join(ROOT, name), { recursive: true, force: true });
+    if (made < performance.timeOrigin + performance.now() - HOUR_MILLISECONDS)
+      rmSync(join(ROOT, name), { recursive: true, force: true });
   }
 }
 

@@ -38,9 +38,8 @@ const openSettings = async (): Promise<Settings> => {
 const openDatabase: OpenDatabase = async (work) => {
   const { databaseUrl } = await openSettings();
   if (databaseUrl !== null) return work(databaseUrl);
-  const { attachEmbeddedPostgres } = await import('./embedded-postgres.js');
-  const { EMBEDDED_DIRECTORY } = await import('./start.js');
-  const embedded = await attachEmbeddedPostgres({ directory: EMBEDDED_DIRECTORY });
+  const { attachEmbedded } = await import('./embedded-database.js');
+  const embedded = await attachEmbedded();
   try {
     return await work(embedded.url);
   } finally {

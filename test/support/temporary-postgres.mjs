@@ -3,10 +3,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { serverAccount } from '../../dist/src/embedded-postgres/account.js';
-import { findBinaries } from '../../dist/src/embedded-postgres/binaries.js';
-import { initdb, newPassword, own, SUPERUSER } from '../../dist/src/embedded-postgres/cluster.js';
-import { Server } from '../../dist/src/embedded-postgres/server.js';
+import { serverAccount } from '../../dist/dev/embedded-postgres/account.js';
+import { findBinaries } from '../../dist/dev/embedded-postgres/binaries.js';
+import { initdb, newPassword, own, SUPERUSER } from '../../dist/dev/embedded-postgres/cluster.js';
+import { Server } from '../../dist/dev/embedded-postgres/server.js';
 
 const closed = new Promise((resolve) => process.stdin.once('end', resolve).once('error', resolve).resume());
 

@@ -59,6 +59,9 @@ describe('the image', () => {
       .split('\n')
       .filter((path) => path.startsWith(process.cwd()) && !path.includes('node_modules'));
     const folders = ours.map((path) => path.slice(process.cwd().length + 1).split('/')[0]);
-    expect([...new Set(folders)].sort()).toEqual(['migrations', 'src']);
+    expect([...new Set(folders)].sort()).toEqual(['dev', 'migrations', 'src']);
+    // The types of dev are needed to compile; what it became is not taken along.
+    const taken = [...root('Dockerfile').matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(([, path]) => path);
+    expect(taken).toEqual(['package.json', 'node_modules', 'dist/migrations', 'dist/src']);
   });
 });
