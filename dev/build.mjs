@@ -19,13 +19,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
+const COMPILER = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
 const STAMP = '.stamp.json';
 const BUILD_INFO = '.tsbuildinfo';
 /** Folders of builds under way. A killed build leaves its own behind: it is deleted when it is an hour old. */
@@ -113,14 +113,11 @@ function copyLastBuild(draft, settings) {
 
 /** Exit code of the compiler, which has said what is wrong. */
 async function compile(draft) {
-  let compiler;
-  try {
-    compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  } catch {
+  if (!existsSync(COMPILER)) {
     throw new CannotBuild('there is no compiler to build it anew: run npm ci, without --omit=dev');
   }
   const out = ['--outDir', draft, '--tsBuildInfoFile', join(draft, BUILD_INFO)];
-  compiling = spawn(process.execPath, [compiler, '-p', 'tsconfig.build.json', ...out], {
+  compiling = spawn(process.execPath, [COMPILER, '-p', 'tsconfig.build.json', ...out], {
     cwd: ROOT,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
