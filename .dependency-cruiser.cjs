@@ -36,12 +36,14 @@ const oneOf = (names) => `(${[...names].join('|')})`;
 const ENTRY_POINTS =
   '^(src/(main|cli)|dev/simulated|simulator/(main|bench|bench-child)|bench/main|prove/(main|hostile/collects))\\.ts$';
 
+const OUTSIDE = '^(src|dev|simulator|bench|prove|test)/';
+
 const layers = folders.map((folder) => ({
   name: `layer-${folder}`,
   severity: 'error',
   comment: `src/${folder} may import ${[...allowed(folder)].join(', ')}: move the code down, or pass what it needs in.`,
   from: { path: `^src/${folder}/`, pathNot: '^src/database/database\\.module\\.ts$' },
-  to: { path: '^(src|dev|simulator|bench|test)/', pathNot: `^src/${oneOf(allowed(folder))}/` },
+  to: { path: OUTSIDE, pathNot: `^src/${oneOf(allowed(folder))}/` },
 }));
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -53,17 +55,14 @@ module.exports = {
       severity: 'error',
       comment: 'The module opens the pool, so it knows data-source.ts; it needs no other part.',
       from: { path: '^src/database/database\\.module\\.ts$' },
-      to: {
-        path: '^(src|dev|simulator|bench|test)/',
-        pathNot: `^src/(${oneOf(allowed('database'))}/|data-source\\.ts$)`,
-      },
+      to: { path: OUTSIDE, pathNot: `^src/(${oneOf(allowed('database'))}/|data-source\\.ts$)` },
     },
     {
       name: 'layer-embedded-postgres',
       severity: 'error',
       comment: 'The embedded database stands on its own: it is used by tests and benchmarks without the application.',
       from: { path: '^dev/embedded-postgres(/|\\.ts$)' },
-      to: { path: '^(src|dev|simulator|bench|test|migrations)/', pathNot: '^dev/embedded-postgres(/|\\.ts$)' },
+      to: { path: '^(src|dev|simulator|bench|prove|test|migrations)/', pathNot: '^dev/embedded-postgres(/|\\.ts$)' },
     },
     {
       name: 'folder-without-a-place',
@@ -78,7 +77,7 @@ module.exports = {
       comment:
         'Only provider.module.ts knows the two providers: import PaymentProvider from provider/payment-provider.ts. ' +
         'cli.ts lists the command that explains a real configuration.',
-      from: { path: '^(src|bench)/', pathNot: '^src/provider/(provider\\.module\\.ts$|mock/|wechat/)' },
+      from: { path: '^(src|bench|prove)/', pathNot: '^src/provider/(provider\\.module\\.ts$|mock/|wechat/)' },
       to: { path: '^src/provider/(mock|wechat)/', pathNot: '^src/provider/wechat/doctor\\.command\\.ts$' },
     },
     {
@@ -105,14 +104,14 @@ module.exports = {
       severity: 'error',
       comment: 'The simulator judges the provider, so it has its own crypto and its own books: write it anew there.',
       from: { path: '^simulator/' },
-      to: { path: '^(src|dev|migrations|bench|test)/' },
+      to: { path: '^(src|dev|migrations|bench|prove|test)/' },
     },
     {
       name: 'src-without-simulator',
       severity: 'error',
       comment: 'Only dev/simulated.ts, the entry point of npm run start:simulated, starts the simulator, by its index.',
       from: { path: '^(src|migrations)/' },
-      to: { path: '^(simulator|bench|test)/' },
+      to: { path: '^(simulator|bench|prove|test)/' },
     },
     {
       name: 'src-without-dev',
@@ -134,15 +133,30 @@ module.exports = {
       name: 'simulator-by-its-index',
       severity: 'error',
       comment: 'Import simulator/index.ts: what lies behind it is not for others.',
-      from: { path: '^dev/' },
+      from: { path: '^(src|dev|bench|prove)/' },
       to: { path: '^simulator/', pathNot: '^simulator/index\\.ts$' },
+    },
+    {
+      name: 'bench-stands-alone',
+      severity: 'error',
+      comment:
+        'A benchmark measures the built service with a load of its own: it needs neither simulator, proofs nor tests.',
+      from: { path: '^bench/' },
+      to: { path: '^(simulator|prove|test)/' },
+    },
+    {
+      name: 'prove-without-tests',
+      severity: 'error',
+      comment: 'A proof runs where no test runner is: share code by prove/, not by test/.',
+      from: { path: '^prove/' },
+      to: { path: '^test/' },
     },
     {
       name: 'migrations-are-frozen',
       severity: 'error',
       comment: 'A migration must do the same for ever: it may not import code that changes.',
       from: { path: '^migrations/' },
-      to: { path: '^(src|dev|simulator|bench|test)/' },
+      to: { path: OUTSIDE },
     },
     {
       name: 'no-cycles',

@@ -25,6 +25,7 @@ ${BENCHES.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`).join('\n')}
   --rows N[,N]       settled payments in the database (10000); several sizes are measured side by side
   --concurrency N    requests in flight (32)
   --profile DIR      write a CPU profile of the service there
+  --build DIR        measure the built service of another checkout, to compare two versions in one sitting
   --json             print JSON
   --help             this text
 `;
@@ -41,6 +42,7 @@ function readArguments(args: string[]): { benches: readonly Bench[]; options: Be
       rows: { type: 'string', default: '10000' },
       concurrency: { type: 'string', default: '32' },
       profile: { type: 'string' },
+      build: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
     },
@@ -56,6 +58,7 @@ function readArguments(args: string[]): { benches: readonly Bench[]; options: Be
     rows: values.rows.split(',').map((text) => whole('rows', text, 0, 20_000_000)),
     concurrency: whole('concurrency', values.concurrency, 1, 1000),
     profile: values.profile,
+    build: values.build,
     directory: 'var/bench',
     script: fileURLToPath(import.meta.url),
     say: (line: string) => void process.stderr.write(`${line}\n`),

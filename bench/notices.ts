@@ -2,7 +2,7 @@ import { createCipheriv, createPrivateKey, sign } from 'node:crypto';
 import { Clock, HOUR, after } from '../src/common/clock.js';
 import { nonce } from '../src/common/ids.js';
 import type { JobInput } from './job.js';
-import { httpRequest } from './wire.js';
+import type { LoadRequest } from './load.js';
 
 const clock = new Clock();
 
@@ -14,7 +14,12 @@ export interface Notice {
 }
 
 /** So many whole HTTP requests, sealed and signed before the clock runs. */
-export function signedNotices(input: JobInput, path: string, count: number, make: (index: number) => Notice): Buffer[] {
+export function signedNotices(
+  input: JobInput,
+  path: string,
+  count: number,
+  make: (index: number) => Notice,
+): LoadRequest[] {
   const key = createPrivateKey(String(input.platformPrivateKey));
   const timestamp = String(Math.floor(clock.now().getTime() / 1000));
   return Array.from({ length: count }, (_, index) => {
@@ -30,7 +35,7 @@ export function signedNotices(input: JobInput, path: string, count: number, make
       'Wechatpay-Signature-Type': 'WECHATPAY2-SHA256-RSA2048',
       'Wechatpay-Serial': String(input.publicKeyId),
     };
-    return httpRequest('POST', path, headers, body);
+    return { method: 'POST', path, headers, body };
   });
 }
 

@@ -22,6 +22,8 @@ export interface BenchOptions {
   script: string;
   /** A folder for CPU profiles of the service. */
   profile?: string;
+  /** Another checkout, whose built service is measured instead of this one's: to compare two versions in one sitting. */
+  build?: string;
   say: (line: string) => void;
 }
 

@@ -22,15 +22,15 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** @param options `profile`: a folder for a CPU profile, written at the end */
+/** @param options `profile`: a folder for a CPU profile, written at the end; `build`: the checkout whose build is measured */
 export async function startService(
   environment: Record<string, string>,
-  options: { directory: string; profile?: string },
+  options: { directory: string; profile?: string; build?: string },
 ): Promise<Service> {
   const port = await freePort();
   const log = openSync(join(options.directory, LOG), 'a');
   const flags = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
-  const child = spawn(process.execPath, [...flags, 'dist/src/main.js'], {
+  const child = spawn(process.execPath, [...flags, join(options.build ?? '.', 'dist/src/main.js')], {
     env: { ...environment, PORT: String(port) },
     stdio: ['ignore', log, log],
   });

@@ -2,8 +2,7 @@ import { createPrivateKey, createPublicKey, randomBytes, sign, verify, type KeyO
 import { SignJWT } from 'jose';
 import type { Bed, Bench } from './bench.js';
 import type { Job } from './job.js';
-import { inParallel, sendAll } from './load.js';
-import { httpRequest } from './wire.js';
+import { inParallel, type LoadRequest, sendAll } from './load.js';
 import { addOpen, countOpen, CUSTOMER, OPEN, rowId, sizeOf } from './rows.js';
 import { withCpu } from './service.js';
 
@@ -48,9 +47,9 @@ function customersToken({ keys }: Bed): Promise<string> {
 
 const requests: Job = ({ first, count, port, token, concurrency }) => {
   const headers = { Authorization: `Bearer ${token}` };
-  const all = Array.from({ length: Number(count) }, (_, index) => {
+  const all = Array.from({ length: Number(count) }, (_, index): LoadRequest => {
     const id = rowId('pay', OPEN, Number(first) + index);
-    return httpRequest('POST', `/api/payments/${id}/start/`, headers);
+    return { method: 'POST', path: `/api/payments/${id}/start/`, headers };
   });
   return Promise.resolve({ run: () => sendAll(Number(port), Number(concurrency), all) });
 };

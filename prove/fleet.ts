@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../bench/service.js';
+import { nowMs } from './now-ms.js';
 import { emptyFolder, openPlace, type Place } from './place.js';
 import { Balancer, Program, startSimulatorProgram, tell } from './processes.js';
 import { type Report, stopwatch } from './proof.js';
@@ -119,7 +120,7 @@ const living = (programs: Program[]): Program[] => programs.filter((program) => 
 
 /** China's day now. */
 function chinaDay(): string {
-  return new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
+  return new Date(nowMs() + 8 * 3_600_000).toISOString().slice(0, 10);
 }
 
 /** What an operator does a day later. Answers what it found; cases that remain are not a failure of the command. */

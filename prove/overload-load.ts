@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../bench/statistics.js';
-import { httpRequest, Wire, type WireAnswer } from '../bench/wire.js';
+import { httpRequest, Wire, type WireAnswer } from './wire.js';
 import { hold, type HoldOrder, type HoldReport } from './overload-hold.js';
 import { Chance } from './random.js';
 

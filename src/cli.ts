@@ -52,6 +52,8 @@ const openApp: OpenApp = (work) =>
     const settings = { ...(await openSettings()), jobsEnabled: false };
     const { armCrashPoint } = await import('./common/crash-points.js');
     armCrashPoint(settings.crashAt);
+    if (settings.channel === 'disabled')
+      for (const line of settings.warnings) process.stderr.write(`WARNING: ${line}\n`);
     const { migrate } = await import('./migrate.js');
     await migrate(databaseUrl);
     const { AppModule } = await import('./app.module.js');

@@ -3,7 +3,7 @@ import { SchedulerRegistry } from '@nestjs/schedule';
 import { byTimer } from './common/cause.js';
 import { MINUTE, SECOND } from './common/clock.js';
 import { Settings } from './config/settings.js';
-import { isDatabaseUnavailable } from './database/sql.js';
+import { isDatabaseUnavailable } from './database/database-errors.js';
 import { IdempotencyService } from './http/idempotency.service.js';
 import { DuePayments } from './payments/due-payments.js';
 import { StaleOrders } from './payments/stale-orders.js';

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { armCrashPoint } from './common/crash-points.js';
 import { ChannelKeys } from './provider/provider.module.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
-import { isDatabaseUnavailable } from './database/sql.js';
+import { isDatabaseUnavailable } from './database/database-errors.js';
 import type { OpenEmbedded } from './embedded-database.js';
 import { migrate } from './migrate.js';
 import { createHttpApp } from './http-app.js';
@@ -35,7 +35,10 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
     if (!settings.production) await seedCatalogue(app.get(DataSource));
     await app.listen(settings.port, settings.host);
     const url = await app.getUrl();
-    say(`Paydesk is ready: API ${url}/api  docs ${url}/docs  health ${url}/health/ready`);
+    for (const warning of settings.warnings) process.stderr.write(`WARNING: ${warning}\n`);
+    say(
+      `${greeting(settings)}: API ${url}/api  docs ${url}/docs  health ${url}/health/ready  payments ${channelInWords(settings)}`,
+    );
     return {
       url,
       reload(changed) {
@@ -50,6 +53,16 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
     await embedded?.stop();
     throw error;
   }
+}
+
+const greeting = ({ channel }: Settings): string =>
+  channel === 'disabled' ? 'Paydesk is running WITHOUT A PAYMENT PROVIDER' : 'Paydesk is ready';
+
+/** Which channel is bound, so that nobody takes one for another. */
+function channelInWords({ channel, wechat }: Settings): string {
+  if (channel === 'wechat') return `wechat (real money, merchant ${wechat?.mchid})`;
+  if (channel === 'simulated') return `wechat, simulated by ${wechat?.baseUrl} (no real money)`;
+  return channel === 'mock' ? 'mock (no real money)' : 'none: all are refused';
 }
 
 /**

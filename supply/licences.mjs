@@ -11,6 +11,7 @@ const ACCEPTED = new Set([
   'CC0-1.0',
   'ISC',
   'MIT',
+  'Zlib',
 ]);
 
 /** One licence of one package, with the reason. */

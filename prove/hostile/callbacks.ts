@@ -1,3 +1,4 @@
+import { nowMs } from '../now-ms.js';
 import type { Chance } from '../random.js';
 import { chinaTime } from '../../bench/notices.js';
 import { type Facts, genuineMock, genuineNotices } from './genuine.js';
@@ -47,8 +48,8 @@ function wechatCallbacks(target: Target, chance: Chance): Generator<One>[] {
   const { channelKey, apiV3Key, victim, player } = target;
   const payment = [paymentFacts(target, victim), paymentFacts(target, player)] as const;
   const refund = [refundFacts(target, victim), refundFacts(target, player)] as const;
-  const fresh = (body: Buffer): (() => Callback) => again(() => signed(body, channelKey, Date.now()));
-  const sign = (body: Buffer): Callback => signed(body, channelKey, Date.now());
+  const fresh = (body: Buffer): (() => Callback) => again(() => signed(body, channelKey, nowMs()));
+  const sign = (body: Buffer): Callback => signed(body, channelKey, nowMs());
   return [
     touched(PAYMENT, fresh(noticeOf(payment[0], apiV3Key)), chance),
     touched(REFUND, fresh(noticeOf(refund[0], apiV3Key)), chance),
@@ -90,7 +91,7 @@ export function* flood(target: Target): Generator<Input> {
 /** The valid ones, untouched. */
 export function* controls(target: Target): Generator<Input> {
   const { name, victim, mockSecret, apiV3Key, channelKey } = target;
-  const sign = (facts: Facts): Callback => signed(noticeOf(facts, apiV3Key), channelKey, Date.now());
+  const sign = (facts: Facts): Callback => signed(noticeOf(facts, apiV3Key), channelKey, nowMs());
   const valid: [string, Callback][] =
     name === 'mock'
       ? [[MOCK, mockSigned(Buffer.from(JSON.stringify(mockFacts(victim))), mockSecret)]]
@@ -130,9 +131,9 @@ function addresses(): () => string {
 
 function again(make: () => Callback): () => Callback {
   let made = make();
-  let at = Date.now();
+  let at = nowMs();
   return () => {
-    if (Date.now() - at > SIGNED_ANEW_MS) [made, at] = [make(), Date.now()];
+    if (nowMs() - at > SIGNED_ANEW_MS) [made, at] = [make(), nowMs()];
     return made;
   };
 }

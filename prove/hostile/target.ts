@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import pg from 'pg';
 import { freePort } from '../../bench/service.js';
 import { startSimulator } from '../../simulator/index.js';
+import { nowMs } from '../now-ms.js';
 import { DIRECTORY, emptyFolder } from '../place.js';
 import { Program } from '../processes.js';
 import type { Role } from './input.js';
@@ -91,7 +92,7 @@ export async function startTarget(name: ProviderName, databaseUrl: string, seed:
       service: 'shop-backend',
     };
     const claims = (role: Role): Record<string, unknown> => {
-      const iat = Math.floor(Date.now() / 1000);
+      const iat = Math.floor(nowMs() / 1000);
       const named = role === 'none' || role === 'stranger' ? 'user' : role;
       return { sub: role === 'none' ? 'usr_x' : subjects[role], role: named, iat, exp: iat + 7200 };
     };

@@ -49,6 +49,7 @@ export class LoginController {
     'invalid_request',
     'login_failed',
     'not_found',
+    'login_not_configured',
     'too_many_requests',
     'channel_rejected',
     'channel_unavailable',

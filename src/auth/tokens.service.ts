@@ -7,6 +7,8 @@ import { Settings } from '../config/settings.js';
 import { type Caller, type Role, ROLES } from './public.js';
 
 const PROVED_KEPT = 10_000;
+/** How far the clock of another issuer may be ahead of ours. */
+const CLOCK_SKEW_SECONDS = 60;
 
 /** Whose token it is, and from when until when it holds, in seconds since 1970. */
 interface Proved {
@@ -17,7 +19,8 @@ interface Proved {
 
 /**
  * Bearer tokens: HS256 under `JWT_SECRET`, RS256 or ES256 under `JWT_PUBLIC_KEY` where another system issues them. Each
- * key is tried with its own algorithms only, so that a public key can never pass for a secret.
+ * key is tried with its own algorithms only, so that a public key can never pass for a secret. Each token must end (`exp`),
+ * and within `JWT_MAX_TTL_SECONDS`: one that leaks cannot be called back.
  */
 @Injectable()
 export class TokensService {
@@ -75,8 +78,14 @@ export class TokensService {
       const { payload } = await jwtVerify(token, key, {
         algorithms: symmetric ? ['HS256'] : ['RS256', 'ES256'],
         currentDate: this.clock.now(),
-        requiredClaims: ['sub'],
+        requiredClaims: ['sub', 'exp'],
       });
+      const { exp = Infinity, iat } = payload;
+      // From when it was issued, where it says so. A time of issue to come would only make it look shorter.
+      const life = exp - Math.min(iat ?? Infinity, this.clock.now().getTime() / 1000);
+      if (life > this.settings.jwtMaxTtlSeconds + CLOCK_SKEW_SECONDS) {
+        throw new DomainError('unauthenticated', 'the token lives longer than JWT_MAX_TTL_SECONDS allows');
+      }
       if (payload.aud !== undefined && ![payload.aud].flat().includes(this.settings.jwtAudience)) {
         throw new DomainError('unauthenticated', 'the token is for another audience');
       }
@@ -85,15 +94,19 @@ export class TokensService {
         throw new DomainError('unauthenticated');
       }
       const caller = { id: payload.sub, role: role as Role };
-      return { caller, from: payload.nbf ?? 0, until: payload.exp ?? Infinity };
+      return { caller, from: payload.nbf ?? 0, until: exp };
     } catch (error) {
       if (error instanceof DomainError) throw error;
-      throw new DomainError(
-        'unauthenticated',
-        error instanceof errors.JWTExpired ? 'the token has expired' : undefined,
-      );
+      throw new DomainError('unauthenticated', reasonOf(error));
     }
   }
+}
+
+/** What may be said of a token whose signature was right. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof errors.JWTExpired) return 'the token has expired';
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'exp') return 'the token has no exp';
+  return undefined;
 }
 
 /** As the library uses it: it would make this out of a secret again for each token. */

@@ -1,13 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { isIPv6 } from 'node:net';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { crashPoint } from '../common/crash-points.js';
 import { Lane, LOCK_WAIT } from '../common/lane.js';
 import { Settings } from '../config/settings.js';
-import { shortTransaction } from '../database/short-transaction.js';
-import { setLocal } from '../database/sql.js';
+import { type Transaction, transaction } from '../database/transaction.js';
 import { Instruments } from '../metrics/instruments.js';
 import { PaymentSettlement, type Settled } from '../payments/settlement.service.js';
 import {
@@ -34,17 +33,22 @@ export interface CallbackAnswer {
   message: string;
 }
 
+/** A proved callback that waits for its batch: what it says, how we came to hear it, and its row of the journal. */
 interface LaneItem<Seen> {
   seen: Seen;
-  entry: JournalEntry;
   cause: Cause;
+  entry: JournalEntry;
 }
 
 /** What became of one fact, of either kind. */
-type Outcome = { outcome: Settled['outcome'] | RefundSettled['outcome']; field?: string };
+type Outcome = Pick<Settled | RefundSettled, 'outcome' | 'field'>;
 
-/** Applies a batch and lets `last` issue what travels with its last statements. */
-type Apply = (tx: EntityManager, last: (outcomes: Outcome[]) => Promise<unknown>) => Promise<Outcome[]>;
+/** The door of payments or of refunds, in its three steps. */
+interface Settlement<Seen, Rows> {
+  lockReported(tx: Transaction, reports: LaneItem<Seen>[]): Promise<Rows>;
+  decide(report: LaneItem<Seen>, rows: Rows): Outcome;
+  write(tx: Transaction, rows: Rows): Promise<void>;
+}
 
 const LANE = { maxBatch: 200, maxWaiting: 2000, atOnce: 2 };
 
@@ -75,20 +79,14 @@ export class CallbacksService {
       ...LANE,
       onBatch: (size: number) => instruments.batchSize.observe({ noun }, size),
     });
-    this.paymentLane = new Lane(
-      (items, patient) => this.settle(items, patient, (tx, last) => payments.apply(tx, items, last)),
-      {
-        ...lane('payment'),
-        keyOf: ({ seen }) => seen.outTradeNo,
-      },
-    );
-    this.refundLane = new Lane(
-      (items, patient) => this.settle(items, patient, (tx, last) => refunds.apply(tx, items, last)),
-      {
-        ...lane('refund'),
-        keyOf: ({ seen }) => seen.outRefundNo,
-      },
-    );
+    this.paymentLane = new Lane((items, patient) => this.settle(payments, items, patient), {
+      ...lane('payment'),
+      keyOf: ({ seen }) => seen.outTradeNo,
+    });
+    this.refundLane = new Lane((items, patient) => this.settle(refunds, items, patient), {
+      ...lane('refund'),
+      keyOf: ({ seen }) => seen.outRefundNo,
+    });
   }
 
   async receive(incoming: IncomingCallback): Promise<CallbackAnswer> {
@@ -146,23 +144,28 @@ export class CallbacksService {
   }
 
   /** One transaction for all that came while the last one committed: the facts and their journal rows together. */
-  private async settle(items: LaneItem<unknown>[], patient: boolean, apply: Apply): Promise<Outcome[]> {
-    const settled = await shortTransaction(this.db, async (tx, commit) => {
-      const [, outcomes] = await Promise.all([
-        setLocal(tx, 'lock_timeout', patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane),
-        apply(tx, (applied) => {
-          const recorded = this.journal.add(
-            tx,
-            items.map(({ entry }, index) => entryOf(entry, applied[index])),
-          );
-          crashPoint('callback.before_commit');
-          return Promise.all([recorded, commit()]);
-        }),
+  private async settle<Seen, Rows>(
+    settlement: Settlement<Seen, Rows>,
+    items: LaneItem<Seen>[],
+    patient: boolean,
+  ): Promise<Outcome[]> {
+    const outcomes = await transaction(this.db, async (tx, commit) => {
+      const [, rows] = await Promise.all([
+        tx.query(`SET LOCAL lock_timeout = ${patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane}`),
+        settlement.lockReported(tx, items),
       ]);
-      return outcomes;
+      const decided = items.map((item) => settlement.decide(item, rows));
+      const written = settlement.write(tx, rows);
+      const recorded = this.journal.add(
+        tx,
+        items.map(({ entry }, index) => entryOf(entry, decided[index])),
+      );
+      crashPoint('callback.before_commit');
+      await Promise.all([written, recorded, commit()]);
+      return decided;
     });
     crashPoint('callback.after_commit');
-    return settled;
+    return outcomes;
   }
 
   private async refuse(

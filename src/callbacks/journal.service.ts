@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { createHash } from 'node:crypto';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import { Clock } from '../common/clock.js';
 import { newId } from '../common/ids.js';
-import { committed } from '../database/committed.js';
-import { prepared } from '../database/sql.js';
+import { inTransaction } from '../database/in-transaction.js';
 import { Instruments } from '../metrics/instruments.js';
 
 export type CallbackOutcome =
@@ -54,11 +54,10 @@ export class CallbackJournal {
   ) {}
 
   /** Beside a settlement, in its transaction. */
-  async add(tx: EntityManager, entries: JournalEntry[]): Promise<void> {
+  async add(tx: Transaction, entries: JournalEntry[]): Promise<void> {
     if (entries.length === 0) return;
     for (const { outcome } of entries) this.instruments.callbacks.inc({ outcome });
-    await prepared(
-      tx,
+    await tx.prepared(
       'callbacks_add',
       `INSERT INTO callbacks (id, received_at, provider, outcome, http_status, address, event_type, notification_id,
                               out_trade_no, out_refund_no, code, serial, body_sha256, body_bytes, request_id)
@@ -90,7 +89,7 @@ export class CallbackJournal {
 
   /** A callback that proved nothing, or that we failed on: a row of its own. */
   async addAlone(entry: JournalEntry): Promise<void> {
-    await committed(this.db, 'callback.refused', (tx) => this.add(tx, [entry]));
+    await inTransaction(this.db, 'callback.refused', (tx) => this.add(tx, [entry]));
     this.sinceTrim += 1;
     if (this.sinceTrim >= TRIM_EVERY) await this.trim();
   }

@@ -35,8 +35,10 @@ export const ERRORS = {
   too_many_requests: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The headers are larger than 16 KB' },
   internal_error: { status: 500, title: 'Internal error' },
+  login_not_configured: { status: 501, title: 'Logins are not configured here: get a token from your own issuer' },
   channel_rejected: { status: 502, title: 'The payment channel refused the request' },
   channel_unavailable: { status: 503, title: 'The payment channel did not answer; try again' },
+  provider_disabled: { status: 503, title: 'No payment provider is enabled' },
   service_unavailable: { status: 503, title: 'The service cannot answer right now; try again' },
 } as const;
 

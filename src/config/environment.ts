@@ -1,8 +1,9 @@
-import { Transform } from 'class-transformer';
+import { plainToInstance, Transform } from 'class-transformer';
 import { CRASH_POINTS } from '../common/crash-points.js';
-import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength, validateSync } from 'class-validator';
+import { withoutQuotes } from './env-file.js';
 
-/** Secrets that `.env.example` publishes: good for development, refused in production. */
+/** Secrets that stand here for all to read: good for development, refused in production and for real money. */
 export const DEVELOPMENT_JWT_SECRET = 'paydesk-development-only-jwt-secret';
 export const DEVELOPMENT_MOCK_SECRET = 'paydesk-development-only-mock-secret';
 
@@ -22,16 +23,14 @@ export class Environment {
   @IsOptional() @IsString() @Unset() HOST?: string;
   @IsOptional() @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) @Unset() LOG_LEVEL?: string;
 
-  @IsOptional()
-  @Matches(/^postgres(ql)?:\/\/\S+$/, { message: 'DATABASE_URL must look like postgres://user:password@host/database' })
-  @Unset()
-  DATABASE_URL?: string;
+  @IsOptional() @IsString() @Unset() DATABASE_URL?: string;
   @IsOptional() @IsInt() @Min(2) @Max(100) @Whole() DATABASE_POOL_SIZE?: number;
 
   @IsOptional() @IsString() @MinLength(32) @Unset() JWT_SECRET?: string;
   @IsOptional() @IsString() @Unset() JWT_PUBLIC_KEY?: string;
   @IsOptional() @IsString() @Unset() JWT_AUDIENCE?: string;
   @IsOptional() @IsInt() @Min(60) @Max(2_592_000) @Whole() JWT_TTL_SECONDS?: number;
+  @IsOptional() @IsInt() @Min(60) @Max(31_536_000) @Whole() JWT_MAX_TTL_SECONDS?: number;
   @IsOptional() @IsString() @MinLength(16) @Unset() MOCK_CALLBACK_SECRET?: string;
 
   @IsOptional() @IsInt() @Min(1) @Max(1_296_000) @Whole() PAYMENT_TTL_SECONDS?: number;
@@ -48,7 +47,7 @@ export class Environment {
   @IsOptional() @IsInt() @Min(1) @Max(2000) @Whole() MAX_CALLBACKS_IN_FLIGHT?: number;
   @IsOptional() @IsInt() @Min(10) @Max(1_000_000) @Whole() MAX_CONNECTIONS?: number;
 
-  @IsOptional() @IsString() @Unset() WECHAT_PAY_ENABLE_REAL?: string;
+  @IsOptional() @IsIn(['true', 'false']) @Unset() WECHAT_PAY_ENABLE_REAL?: string;
   @IsOptional() @IsString() @Unset() WECHAT_APPID?: string;
   @IsOptional() @IsString() @Unset() WECHAT_APP_SECRET?: string;
   @IsOptional() @IsString() @Unset() WECHAT_PAY_MCHID?: string;
@@ -69,4 +68,24 @@ export class Environment {
   @IsOptional() @Matches(/^https?:\/\/[^\s?#]+$/) @Unset() WECHAT_API_BASE_URL?: string;
   @IsOptional() @IsInt() @Min(100) @Max(60_000) @Whole() WECHAT_PAY_TIMEOUT_MS?: number;
   @IsOptional() @IsString() @Unset() WECHAT_PAY_CALLBACK_ALLOWED_IPS?: string;
+}
+
+/** The variables that Paydesk reads, without blanks and quotes around them, numbers as numbers. */
+export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
+  const names = Object.keys(new Environment());
+  const given = names.flatMap((name) => (env[name] === undefined ? [] : [[name, withoutQuotes(env[name])] as const]));
+  return plainToInstance(Environment, Object.fromEntries(given));
+}
+
+/** Of several rules that a value breaks, what it is comes before how large it may be. */
+const RANGES = new Set(['min', 'max', 'minLength']);
+
+/** Every variable that breaks a rule, with the one that is to be mended first, a line each and never a value. */
+export function environmentProblems(e: Environment): string[] {
+  return validateSync(e, { skipMissingProperties: true, validationError: { value: false } }).flatMap((error) => {
+    const broken = Object.entries(error.constraints ?? {});
+    const [, message] = broken.find(([rule]) => !RANGES.has(rule)) ?? broken[0] ?? [];
+    if (message === undefined) return [];
+    return message.startsWith(error.property) ? message : `${error.property}: ${message}`;
+  });
 }

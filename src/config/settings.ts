@@ -1,18 +1,30 @@
 import 'reflect-metadata';
 import { createPublicKey } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
-import { parseEnv } from 'node:util';
-import { plainToInstance } from 'class-transformer';
-import { validateSync } from 'class-validator';
 import type { CrashPoint } from '../common/crash-points.js';
-import { DEVELOPMENT_JWT_SECRET, DEVELOPMENT_MOCK_SECRET, Environment } from './environment.js';
+import { databaseUrlProblem } from './database-url.js';
+import { readEnvFile } from './env-file.js';
+import {
+  DEVELOPMENT_JWT_SECRET,
+  DEVELOPMENT_MOCK_SECRET,
+  type Environment,
+  environmentProblems,
+  readEnvironment,
+} from './environment.js';
 import { keyText } from './key-text.js';
+import { type Channel, channelOf, isProduction, productionProblems } from './real-money.js';
+import { startWarnings, unknownNames } from './start-warnings.js';
+import { isPublishedKey } from './weak-secret.js';
 import { type CheckWechat, collectWechat, readWechat, type WechatEnvironment } from './wechat-environment.js';
 
 /** What the environment means, in the units of the code. The injection token too. */
 export abstract class Settings {
+  /** `NODE_ENV=production`, or real money whatever `NODE_ENV` says: everything for development is off. */
   readonly production!: boolean;
+  /** Which channel is bound. */
+  readonly channel!: Channel;
+  /** What starts but may not be what was meant, a line each. */
+  readonly warnings!: readonly string[];
   readonly port!: number;
   readonly host!: string;
   readonly logLevel!: string;
@@ -28,7 +40,9 @@ export abstract class Settings {
   readonly jwtAudience!: string;
   readonly jwtTtlSeconds!: number;
   readonly mockCallbackSecret!: string;
-  /** The mock provider, its callbacks and its login are there: neither production nor real. */
+  /** Longest life of a bearer token, whichever system issued it. */
+  readonly jwtMaxTtlSeconds!: number;
+  /** The mock provider, its callbacks and its login are there: `channel` is `mock`. */
   readonly mockEnabled!: boolean;
   readonly paymentTtlSeconds!: number;
   readonly latePaymentPolicy!: 'refund' | 'hold';
@@ -60,6 +74,9 @@ export class ConfigError extends Error {
   }
 }
 
+/** Thirty days: the longest life of a token unless JWT_MAX_TTL_SECONDS says otherwise. */
+const LONGEST_TOKEN_SECONDS = 2_592_000;
+
 /** Exit code for a wrong or missing setting (`EX_CONFIG` of sysexits). */
 export const EXIT_CONFIG = 78;
 
@@ -69,79 +86,81 @@ export const EXIT_CONFIG = 78;
  * @throws ConfigError with every problem at once
  */
 export function readSettings(checkWechat: CheckWechat, overrides: NodeJS.ProcessEnv = {}): Settings {
-  return parseSettings({ ...environment(), ...overrides }, checkWechat);
+  const { env, problems } = environment();
+  // Without the file nothing that is missing is known to be missing.
+  if (problems.length > 0) throw new ConfigError(problems);
+  return parseSettings({ ...env, ...overrides }, checkWechat);
 }
 
 /** As they are now: what `.env` says may have changed since the start. */
-function environment(): NodeJS.ProcessEnv {
-  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
-  return { ...file, ...process.env };
+function environment(): { env: NodeJS.ProcessEnv; problems: string[] } {
+  const { values, problems } = readEnvFile('.env');
+  return { env: { ...values, ...process.env }, problems };
 }
 
 /** A real configuration as it stands, whatever is wrong with it: for the command that explains it. */
 export interface Examined {
-  /** `WECHAT_PAY_ENABLE_REAL` is `true`. */
-  enabled: boolean;
+  /** What the environment says, before anything is assumed. */
+  environment: Environment;
+  /** What it binds as it is. */
+  channel: Channel;
   wechat: WechatEnvironment;
-  /** What would stop the service, a line each, the values of the WeChat settings aside. */
+  /** What would stop the service with the real provider, a line each, the values of the WeChat settings aside. */
   problems: string[];
 }
 
 /** Reads what {@link readSettings} reads, and never throws. */
 export function examineSettings(): Examined {
-  const now = environment();
-  const env = { ...now, WECHAT_PAY_ENABLE_REAL: 'true' };
-  const examined = {
-    enabled: now.WECHAT_PAY_ENABLE_REAL === 'true',
-    wechat: collectWechat(plainToInstance(Environment, env), []),
-  };
+  const { env, problems } = environment();
+  const given = readEnvironment(env);
+  const examined = { environment: given, channel: channelOf(given), wechat: collectWechat(given, []) };
+  // Looked at as if it were on, unless what is said is no answer: that is a problem of its own.
+  const off = given.WECHAT_PAY_ENABLE_REAL === undefined || given.WECHAT_PAY_ENABLE_REAL === 'false';
   try {
-    parseSettings(env);
-    return { ...examined, problems: [] };
+    parseSettings(off ? { ...env, WECHAT_PAY_ENABLE_REAL: 'true' } : env);
+    return { ...examined, problems };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { ...examined, problems: error.problems };
+    return { ...examined, problems: [...problems, ...error.problems] };
   }
 }
 
 /** @throws ConfigError with every problem at once */
 export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat = () => []): Settings {
-  const e = plainToInstance(Environment, { ...env });
-  const problems = validateSync(e, {
-    skipMissingProperties: true,
-    stopAtFirstError: true,
-    validationError: { value: false },
-  }).flatMap((error) =>
-    Object.values(error.constraints ?? {}).map((message) =>
-      message.startsWith(error.property) ? message : `${error.property}: ${message}`,
-    ),
-  );
-  const production = e.NODE_ENV === 'production';
-  const real = e.WECHAT_PAY_ENABLE_REAL === 'true';
+  const e = readEnvironment(env);
+  const problems = environmentProblems(e);
+  const production = isProduction(e);
+  const channel = channelOf(e);
   if (production) problems.push(...productionProblems(e));
+  const databaseUrl = e.DATABASE_URL === undefined ? null : databaseUrlProblem(e.DATABASE_URL);
+  if (databaseUrl) problems.push(databaseUrl);
 
   const callbackAllowedIps = allowList(e.WECHAT_PAY_CALLBACK_ALLOWED_IPS, problems);
-  const jwtPublicKey = keyText('JWT_PUBLIC_KEY', e.JWT_PUBLIC_KEY, problems);
-  if (jwtPublicKey !== null && !checksTokens(jwtPublicKey)) {
-    problems.push('JWT_PUBLIC_KEY must be an RSA key of at least 2048 bits (RS256) or a P-256 key (ES256)');
-  }
+  const jwtPublicKey = tokenKey(e, production, problems);
+  const jwtMaxTtlSeconds = e.JWT_MAX_TTL_SECONDS ?? LONGEST_TOKEN_SECONDS;
+  const jwtTtlSeconds = e.JWT_TTL_SECONDS ?? Math.min(7200, jwtMaxTtlSeconds);
+  if (jwtTtlSeconds > jwtMaxTtlSeconds) problems.push('JWT_TTL_SECONDS must not be greater than JWT_MAX_TTL_SECONDS');
+  const real = e.WECHAT_PAY_ENABLE_REAL === 'true';
   const wechat = real ? readWechat(e, problems, checkWechat) : null;
   if (problems.length > 0) throw new ConfigError(problems);
 
   return {
     production,
+    channel,
+    warnings: [...startWarnings(e, channel), ...unknownNames(env)],
     port: e.PORT ?? 3000,
     host: e.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
-    logLevel: e.LOG_LEVEL ?? (e.NODE_ENV === 'test' ? 'silent' : 'info'),
+    logLevel: e.LOG_LEVEL ?? (e.NODE_ENV === 'test' && !production ? 'silent' : 'info'),
     logToStderr: false,
     databaseUrl: e.DATABASE_URL ?? null,
     databasePoolSize: e.DATABASE_POOL_SIZE ?? 10,
     jwtSecret: e.JWT_SECRET ?? (production || jwtPublicKey ? null : DEVELOPMENT_JWT_SECRET),
     jwtPublicKey,
     jwtAudience: e.JWT_AUDIENCE ?? 'paydesk',
-    jwtTtlSeconds: e.JWT_TTL_SECONDS ?? 7200,
+    jwtTtlSeconds,
+    jwtMaxTtlSeconds,
     mockCallbackSecret: e.MOCK_CALLBACK_SECRET ?? DEVELOPMENT_MOCK_SECRET,
-    mockEnabled: !production && !real,
+    mockEnabled: channel === 'mock',
     paymentTtlSeconds: e.PAYMENT_TTL_SECONDS ?? 1800,
     latePaymentPolicy: e.LATE_PAYMENT_POLICY === 'hold' ? 'hold' : 'refund',
     jobsEnabled: e.JOBS_ENABLED !== 'false',
@@ -159,17 +178,18 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
   };
 }
 
-function productionProblems(e: Environment): string[] {
-  const problems: string[] = [];
-  if (!e.DATABASE_URL)
-    problems.push('DATABASE_URL must be set in production: the embedded PostgreSQL is for development');
-  if (!e.JWT_SECRET && !e.JWT_PUBLIC_KEY) problems.push('JWT_SECRET (or JWT_PUBLIC_KEY) must be set in production');
-  if (e.JWT_SECRET === DEVELOPMENT_JWT_SECRET)
-    problems.push('JWT_SECRET is the published one of .env.example: make your own');
-  if (e.MOCK_CALLBACK_SECRET)
-    problems.push('MOCK_CALLBACK_SECRET is for the mock provider only, which is off in production');
-  if (e.PAYDESK_CRASH_AT) problems.push('PAYDESK_CRASH_AT is for tests only');
-  return problems;
+/** The key of another issuer, as PEM. */
+function tokenKey(e: Environment, production: boolean, problems: string[]): string | null {
+  const pem = keyText('JWT_PUBLIC_KEY', e.JWT_PUBLIC_KEY, problems);
+  if (pem === null) return null;
+  // `createPublicKey` would quietly take the public half.
+  if (pem.includes('PRIVATE KEY')) problems.push('JWT_PUBLIC_KEY is a private key: set its public half');
+  else if (!checksTokens(pem)) {
+    problems.push('JWT_PUBLIC_KEY must be an RSA key of at least 2048 bits (RS256) or a P-256 key (ES256)');
+  } else if (production && isPublishedKey(pem)) {
+    problems.push('JWT_PUBLIC_KEY is a published example, its private key too: set the one of your own issuer');
+  }
+  return pem;
 }
 
 /** Whether this PEM text is a public key that RS256 or ES256 can be checked with. */
@@ -185,8 +205,10 @@ function checksTokens(pem: string): boolean {
 
 /** A comma-separated list of addresses and CIDR ranges; null when empty. */
 function allowList(text: string | undefined, problems: string[]): BlockList | null {
-  const entries = (text ?? '').split(/[\s,]+/).filter(Boolean);
-  if (entries.length === 0) return null;
+  if (text === undefined) return null;
+  const entries = text.split(/[\s,]+/).filter(Boolean);
+  // A list of nothing but commas is not the permission for every address.
+  if (entries.length === 0) entries.push('');
   const list = new BlockList();
   for (const entry of entries) {
     const [address = '', prefix] = entry.split('/');

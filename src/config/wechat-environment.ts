@@ -4,7 +4,8 @@ import { keyText } from './key-text.js';
 /** The merchant's settings, keys already as PEM text. */
 export interface WechatEnvironment {
   appid: string;
-  appSecret: string;
+  /** Null: logins are made elsewhere. */
+  appSecret: string | null;
   mchid: string;
   serialNo: string;
   privateKey: string;
@@ -34,10 +35,7 @@ export function readWechat(e: Environment, problems: string[], check: CheckWecha
   const before = problems.length;
   const settings = collectWechat(e, problems);
   // What the values themselves must be like, for those that are there at all.
-  const named = problems
-    .slice(before)
-    .join('\n')
-    .concat(e.WECHAT_PAY_NOTIFY_URL ? '' : ' WECHAT_PAY_REFUND_NOTIFY_URL');
+  const named = problems.slice(before).join('\n');
   problems.push(...check(settings).filter((problem) => !named.includes(problem.split(' ')[0] ?? '')));
   return problems.length === before ? settings : null;
 }
@@ -59,7 +57,7 @@ export function collectWechat(e: Environment, problems: string[]): WechatEnviron
   const certificates = key('PLATFORM_CERT');
   const settings: WechatEnvironment = {
     appid: need('WECHAT_APPID'),
-    appSecret: need('WECHAT_APP_SECRET'),
+    appSecret: e.WECHAT_APP_SECRET ?? null,
     mchid: need('WECHAT_PAY_MCHID'),
     serialNo: need('WECHAT_PAY_SERIAL_NO'),
     privateKey: privateKey ?? '',

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { isId, newId } from '../common/ids.js';
-import { committed } from '../database/committed.js';
-import { prepared } from '../database/sql.js';
+import { inTransaction } from '../database/in-transaction.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 
 export type DiscrepancyType =
@@ -53,51 +53,61 @@ export class DiscrepanciesService {
     private readonly clock: Clock,
   ) {}
 
-  /** Opens cases inside the caller's transaction and tells the operators. Answers how many were new. */
-  async open(tx: EntityManager, list: NewDiscrepancy[]): Promise<number> {
-    let opened = 0;
-    for (const one of list) {
-      const id = newId('dis', this.clock);
-      if (one.again) await this.freeKey(tx, one.caseKey);
-      const rows = await tx.query<{ id: string }[]>(
-        `INSERT INTO discrepancies
-           (id, type, case_key, payment_id, refund_id, out_trade_no, out_refund_no, detail, opened_at, run_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (case_key) DO NOTHING RETURNING id`,
-        [
-          id,
-          one.type,
-          one.caseKey,
-          one.paymentId,
-          one.refundId ?? null,
-          one.outTradeNo,
-          one.outRefundNo ?? null,
-          JSON.stringify(one.detail),
-          this.clock.now(),
-          one.runId ?? null,
-        ],
-      );
-      if (rows.length === 0) continue;
-      opened += 1;
-      await this.notifications.add(tx, [
-        { type: 'discrepancy.opened', userId: null, subjectId: id, data: { discrepancy_id: id, type: one.type } },
-      ]);
-    }
-    return opened;
+  /**
+   * Opens cases inside the caller's transaction and tells the operators; a case that is there already stays as it is.
+   * Issues its statements at once and waits for none of them, so that they travel with what is issued beside them.
+   */
+  async open(tx: Transaction, list: NewDiscrepancy[]): Promise<void> {
+    if (list.length === 0) return;
+    const ids = list.map(() => newId('dis', this.clock));
+    await Promise.all([
+      this.freeKeys(
+        tx,
+        list.filter((one) => one.again).map((one) => one.caseKey),
+      ),
+      this.insert(tx, list, ids),
+      this.notifications.addForCases(
+        tx,
+        list.map(({ type }, index) => ({ discrepancy_id: ids[index] ?? '', type })),
+      ),
+    ]);
+  }
+
+  private async insert(tx: Transaction, list: NewDiscrepancy[], ids: string[]): Promise<void> {
+    await tx.query(
+      `INSERT INTO discrepancies
+         (id, type, case_key, payment_id, refund_id, out_trade_no, out_refund_no, detail, run_id, opened_at)
+       SELECT v.*, $10 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                                   $8::jsonb[], $9::text[]) AS v
+       ON CONFLICT (case_key) DO NOTHING`,
+      [
+        ids,
+        list.map((one) => one.type),
+        list.map((one) => one.caseKey),
+        list.map((one) => one.paymentId),
+        list.map((one) => one.refundId ?? null),
+        list.map((one) => one.outTradeNo),
+        list.map((one) => one.outRefundNo ?? null),
+        list.map((one) => JSON.stringify(one.detail)),
+        list.map((one) => one.runId ?? null),
+        this.clock.now(),
+      ],
+    );
   }
 
   /** A resolved case keeps everything but its key, so that the same trouble can be a new case. */
-  private async freeKey(tx: EntityManager, caseKey: string): Promise<void> {
+  private async freeKeys(tx: Transaction, caseKeys: string[]): Promise<void> {
+    if (caseKeys.length === 0) return;
     await tx.query(
-      `UPDATE discrepancies SET case_key = case_key || ':' || id WHERE case_key = $1 AND status = 'resolved'`,
-      [caseKey],
+      `UPDATE discrepancies SET case_key = case_key || ':' || id WHERE case_key = ANY ($1) AND status = 'resolved'`,
+      [caseKeys],
     );
   }
 
   /** Ends cases whose cause is gone, with a note that says so; what is not open is left alone. */
-  async resolveByItself(tx: EntityManager, cases: { caseKey: string; note: string }[]): Promise<void> {
+  async resolveByItself(tx: Transaction, cases: { caseKey: string; note: string }[]): Promise<void> {
     if (cases.length === 0) return;
-    await prepared(
-      tx,
+    await tx.prepared(
       'discrepancies_resolve',
       `UPDATE discrepancies d SET status = 'resolved', resolved_at = $3, resolved_by = 'paydesk', note = v.note
        FROM unnest($1::text[], $2::text[]) AS v(case_key, note) WHERE d.case_key = v.case_key AND d.status = 'open'`,
@@ -108,8 +118,8 @@ export class DiscrepanciesService {
   /** @throws DomainError `not_found`, `discrepancy_resolved` */
   async resolve(id: string, note: string, operatorId: string): Promise<void> {
     if (!isId('dis', id)) throw new DomainError('not_found');
-    await committed(this.db, 'case.resolve', async (tx) => {
-      const [row] = await tx.query<{ status: string }[]>('SELECT status FROM discrepancies WHERE id = $1 FOR UPDATE', [
+    await inTransaction(this.db, 'case.resolve', async (tx) => {
+      const [row] = await tx.query<{ status: string }>('SELECT status FROM discrepancies WHERE id = $1 FOR UPDATE', [
         id,
       ]);
       if (!row) throw new DomainError('not_found');

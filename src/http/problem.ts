@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { DomainError, ERRORS, type ErrorCode, type FieldError } from '../common/errors.js';
-import { isDatabaseUnavailable } from '../database/sql.js';
+import { isDatabaseUnavailable } from '../database/database-errors.js';
 
 /** RFC 9457 `application/problem+json`, with a stable `code`. */
 export interface Problem {

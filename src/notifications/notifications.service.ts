@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { isId, newId } from '../common/ids.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
-import { prepared } from '../database/sql.js';
 
 export type NotificationType =
   | 'payment.succeeded'
@@ -49,10 +49,9 @@ export class NotificationsService {
   ) {}
 
   /** Announces inside the caller's transaction. What was announced before is not announced again. */
-  async add(tx: EntityManager, list: NewNotification[]): Promise<void> {
+  async add(tx: Transaction, list: NewNotification[]): Promise<void> {
     if (list.length === 0) return;
-    await prepared(
-      tx,
+    await tx.prepared(
       'notifications_add',
       `INSERT INTO users_notification (id, user_id, type, subject_id, data, created_at)
        SELECT v.id, v.user_id, v.type, v.subject_id, v.data::jsonb, $6
@@ -64,6 +63,22 @@ export class NotificationsService {
         list.map((one) => one.type),
         list.map((one) => one.subjectId),
         list.map((one) => JSON.stringify(one.data)),
+        this.clock.now(),
+      ],
+    );
+  }
+
+  /** Tells the operators of new cases: of those that were really opened by the statement issued before this one. */
+  async addForCases(tx: Transaction, cases: { discrepancy_id: string; type: string }[]): Promise<void> {
+    await tx.query(
+      `INSERT INTO users_notification (id, user_id, type, subject_id, data, created_at)
+       SELECT v.id, NULL, 'discrepancy.opened', v.case_id, v.data, $4
+       FROM unnest($1::text[], $2::text[], $3::jsonb[]) AS v(id, case_id, data)
+       WHERE EXISTS (SELECT FROM discrepancies d WHERE d.id = v.case_id)`,
+      [
+        cases.map(() => newId('ntf', this.clock)),
+        cases.map((one) => one.discrepancy_id),
+        cases.map((one) => JSON.stringify(one)),
         this.clock.now(),
       ],
     );

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import { after, Clock, SECOND } from '../common/clock.js';
 import { crashPoint } from '../common/crash-points.js';
 import { DomainError, invalidField } from '../common/errors.js';
 import { CURRENCY, isAmountFen } from '../common/money.js';
 import { Settings } from '../config/settings.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
-import { prepared } from '../database/sql.js';
 import { Order } from './order.entity.js';
 import { Product } from './product.entity.js';
 
@@ -99,28 +99,27 @@ export class OrdersService {
   }
 
   /** Locks one order until the transaction ends. @throws DomainError `not_found` */
-  async lock(tx: EntityManager, id: string): Promise<Order> {
-    const order = await tx.findOne(Order, { where: { id }, lock: { mode: 'pessimistic_write' } });
-    if (!order) throw new DomainError('not_found');
-    return order;
+  async lock(tx: Transaction, id: string): Promise<Order> {
+    const [row] = await tx.query<Order>(`SELECT ${COLUMNS} FROM orders o WHERE o.id = $1 FOR UPDATE`, [id]);
+    if (!row) throw new DomainError('not_found');
+    return Object.assign(new Order(), row);
   }
 
   /**
    * Locks the orders of these payments, in id order so that no two transactions wait for each other. One lock guards an
    * order, its payments and their refunds: read those rows only after it.
    */
-  lockByPayments(tx: EntityManager, paymentIds: string[]): Promise<Map<string, Order>> {
+  lockByPayments(tx: Transaction, paymentIds: string[]): Promise<Map<string, Order>> {
     return this.lockOf(tx, 'payments', paymentIds);
   }
 
   /** The same for the orders of these refunds. */
-  lockByRefunds(tx: EntityManager, refundIds: string[]): Promise<Map<string, Order>> {
+  lockByRefunds(tx: Transaction, refundIds: string[]): Promise<Map<string, Order>> {
     return this.lockOf(tx, 'refunds', refundIds);
   }
 
-  private async lockOf(tx: EntityManager, table: 'payments' | 'refunds', ids: string[]): Promise<Map<string, Order>> {
-    const rows = await prepared<Order>(
-      tx,
+  private async lockOf(tx: Transaction, table: 'payments' | 'refunds', ids: string[]): Promise<Map<string, Order>> {
+    const rows = await tx.prepared<Order>(
       `orders_lock_by_${table}`,
       `SELECT ${COLUMNS} FROM orders o
        WHERE o.id = ANY (ARRAY(SELECT t.order_id FROM ${table} t WHERE t.id = ANY ($1::text[])))
@@ -131,10 +130,9 @@ export class OrdersService {
   }
 
   /** Writes what a settlement changes of orders that the caller has locked. */
-  async save(tx: EntityManager, orders: Order[]): Promise<void> {
+  async save(tx: Transaction, orders: Order[]): Promise<void> {
     if (orders.length === 0) return;
-    await prepared(
-      tx,
+    await tx.prepared(
       'orders_save',
       `UPDATE orders o SET status = v.status, refunded_fen = v.refunded_fen, paid_payment_id = v.paid_payment_id,
                            paid_at = v.paid_at, expires_at = v.expires_at
@@ -153,8 +151,8 @@ export class OrdersService {
   }
 
   /** Cancels orders that are still pending and that nobody is paying; the caller has locked them. Answers which it did. */
-  async cancelPending(tx: EntityManager, ids: string[]): Promise<string[]> {
-    const [rows] = await tx.query<[{ id: string }[], number]>(
+  async cancelPending(tx: Transaction, ids: string[]): Promise<string[]> {
+    const rows = await tx.query<{ id: string }>(
       `UPDATE orders o SET status = 'cancelled' WHERE o.id = ANY ($1::text[]) AND o.status = 'pending'
        AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.status IN ('init', 'processing'))
        RETURNING o.id`,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Lane } from '../common/lane.js';
-import { preparedAlone } from '../database/sql.js';
+import { preparedAlone } from '../database/connection.js';
 
 export type OwnedNoun = 'order' | 'payment' | 'refund';
 

@@ -4,6 +4,7 @@ import type { NewNotification } from '../notifications/notifications.service.js'
 import type { Order, OrderStatus } from '../orders/order.entity.js';
 import type { ChannelPayment } from '../provider/payment-provider.js';
 import type { Move } from './history.service.js';
+import type { Fact } from './decide.js';
 import type { LatePayment } from './late-money.js';
 import type { Payment, PaymentStatus } from './payment.entity.js';
 
@@ -50,16 +51,17 @@ export class Batch {
     return owner === undefined || owner === paymentId ? null : owner;
   }
 
-  succeed(payment: Payment, order: Order, seen: ChannelPayment, late: boolean, cause: Cause, now: Date): void {
+  /** `late`: the money is there, but the order could not take it any more. */
+  succeed({ seen, payment, order, cause, at }: Fact, late: boolean): void {
     const transactionId = seen.transactionId ?? '';
     this.movePayment(payment, 'succeeded', cause, late ? 'late' : null, () => {
-      payment.markSucceeded(transactionId, seen.paidAt ?? now, now);
+      payment.markSucceeded(transactionId, seen.paidAt ?? at, at);
       payment.late = late;
     });
     this.transactions.set(transactionId, payment.id);
     this.notify('payment.succeeded', payment, order);
     if (!late) {
-      this.moveOrder(order, 'paid', cause, payment.id, () => order.markPaid(payment.id, payment.paidAt ?? now));
+      this.moveOrder(order, 'paid', cause, payment.id, () => order.markPaid(payment.id, payment.paidAt ?? at));
       return;
     }
     this.late.push({ payment, order, cause });
@@ -67,16 +69,10 @@ export class Batch {
     this.notify('payment.late', payment, order, 'operators');
   }
 
-  endPayment(
-    payment: Payment,
-    order: Order,
-    as: 'failed' | 'closed' | 'expired',
-    failureCode: string | null,
-    cause: Cause,
-    now: Date,
-  ): void {
+  end({ seen, payment, order, cause, at }: Fact, as: 'failed' | 'closed' | 'expired'): void {
+    const failureCode = seen.failureCode ?? null;
     this.movePayment(payment, as, cause, failureCode, () => {
-      payment.moveTo(as, now);
+      payment.moveTo(as, at);
       payment.failureCode = failureCode;
     });
     this.notify(`payment.${as}`, payment, order);
@@ -85,7 +81,7 @@ export class Batch {
     }
   }
 
-  openMismatch(payment: Payment, found: { field: string; expected: string; seen: string }, seen: ChannelPayment): void {
+  openMismatch({ payment, seen }: Fact, found: { field: string; expected: string; seen: string }): void {
     this.discrepancies.push({
       type: 'mismatch',
       caseKey: `mismatch:${payment.id}:${found.field}:${found.seen}`,
@@ -95,7 +91,7 @@ export class Batch {
     });
   }
 
-  openSecondTransaction(payment: Payment, seen: ChannelPayment): void {
+  openSecondTransaction({ payment, seen }: Fact): void {
     this.discrepancies.push({
       type: 'double_transaction',
       caseKey: `double_transaction:${payment.id}:${seen.transactionId}`,

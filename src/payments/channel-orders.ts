@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import { DomainError } from '../common/errors.js';
-import { prepared } from '../database/sql.js';
 import { type ChannelOrder, type ChannelPayment, PaymentProvider } from '../provider/payment-provider.js';
 import type { Payment } from './payment.entity.js';
 
@@ -50,8 +50,8 @@ export class ChannelOrders {
   }
 
   /** What does not stand in the payments' own rows, inside the caller's transaction. */
-  async facts(tx: EntityManager, paymentIds: string[]): Promise<Map<string, OrderFacts>> {
-    const rows = await prepared<OrderFacts>(tx, 'payments_order_facts', FACTS, [paymentIds]);
+  async facts(tx: Transaction, paymentIds: string[]): Promise<Map<string, OrderFacts>> {
+    const rows = await tx.prepared<OrderFacts>('payments_order_facts', FACTS, [paymentIds]);
     return new Map(rows.map((row) => [row.id, row]));
   }
 }

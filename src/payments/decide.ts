@@ -1,3 +1,4 @@
+import type { Cause } from '../common/cause.js';
 import type { ChannelPayment } from '../provider/payment-provider.js';
 import type { Order } from '../orders/order.entity.js';
 import type { Payment } from './payment.entity.js';
@@ -14,8 +15,13 @@ export type Decision =
   | { kind: 'mismatch'; field: string; expected: string; seen: string }
   | { kind: 'second_transaction' };
 
-export interface Circumstances {
-  now: Date;
+/** What the channel said of a payment, the rows it is about, and how and when we came to hear it. */
+export interface Fact {
+  seen: ChannelPayment;
+  payment: Payment;
+  order: Order;
+  cause: Cause;
+  at: Date;
   /** What a confirmed close is called: asked for by the owner, or by the end of its time. */
   closedAs: 'closed' | 'expired' | null;
   /** Another payment that carries the same transaction id. */
@@ -23,13 +29,13 @@ export interface Circumstances {
 }
 
 /** The rules of settlement, in the order in which they apply. */
-export function decide(seen: ChannelPayment, payment: Payment, order: Order, at: Circumstances): Decision {
+export function decide({ seen, payment, order, at, closedAs, transactionOwner }: Omit<Fact, 'cause'>): Decision {
   switch (seen.state) {
     case 'succeeded':
-      return decideSuccess(seen, payment, order, at);
+      return decideSuccess(seen, payment, order, transactionOwner);
     case 'closed':
       if (!payment.isOpen) return { kind: 'none' };
-      return { kind: 'ends', as: at.closedAs ?? (payment.hasExpired(at.now) ? 'expired' : 'closed') };
+      return { kind: 'ends', as: closedAs ?? (payment.hasExpired(at) ? 'expired' : 'closed') };
     case 'failed':
       return payment.isOpen ? { kind: 'ends', as: 'failed' } : { kind: 'none' };
     case 'open':
@@ -38,18 +44,23 @@ export function decide(seen: ChannelPayment, payment: Payment, order: Order, at:
   }
 }
 
-function decideSuccess(seen: ChannelPayment, payment: Payment, order: Order, at: Circumstances): Decision {
+function decideSuccess(
+  seen: ChannelPayment,
+  payment: Payment,
+  order: Order,
+  transactionOwner: string | null,
+): Decision {
   const mismatch = findMismatch(seen, payment);
   if (mismatch) return { kind: 'mismatch', ...mismatch };
   if (payment.status === 'succeeded') {
     return seen.transactionId === payment.transactionId ? { kind: 'none' } : { kind: 'second_transaction' };
   }
-  if (at.transactionOwner !== null) {
+  if (transactionOwner !== null) {
     return {
       kind: 'mismatch',
       field: 'transaction_id',
       expected: 'one of its own',
-      seen: `that of ${at.transactionOwner}`,
+      seen: `that of ${transactionOwner}`,
     };
   }
   return payment.isOpen && order.status === 'pending' ? { kind: 'pays_order' } : { kind: 'late' };

@@ -6,7 +6,7 @@ import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
 import { channelCall, crashPoint } from '../common/crash-points.js';
 import { CallBudget } from '../common/call-budget.js';
 import { inParallel } from '../common/parallel.js';
-import { committed } from '../database/committed.js';
+import { inTransaction } from '../database/in-transaction.js';
 import {
   type ChannelOrder,
   type ChannelPayment,
@@ -157,7 +157,7 @@ export class DuePayments {
   private async apply(settling: Settling[]): Promise<Payment[]> {
     if (settling.length === 0) return [];
     try {
-      const settled = await committed(this.db, 'payment.check', (tx) => this.settlement.apply(tx, settling));
+      const settled = await inTransaction(this.db, 'payment.check', (tx) => this.settlement.apply(tx, settling));
       return settled.flatMap((one) => one.payment ?? []);
     } catch (error) {
       if (settling.length > 1) return (await Promise.all(settling.map((one) => this.apply([one])))).flat();

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
 import { Instruments } from '../metrics/instruments.js';
-import { prepared } from '../database/sql.js';
 
 export interface Move {
   noun: 'order' | 'payment' | 'refund';
@@ -40,11 +40,10 @@ export class PaymentHistory {
     private readonly clock: Clock,
   ) {}
 
-  async add(tx: EntityManager, moves: Move[]): Promise<void> {
+  async add(tx: Transaction, moves: Move[]): Promise<void> {
     if (moves.length === 0) return;
     for (const { noun, to, cause } of moves) this.instruments.moves.inc({ noun, to, cause: cause.kind });
-    await prepared(
-      tx,
+    await tx.prepared(
       'payment_events_add',
       `INSERT INTO payment_events
          (at, order_id, payment_id, refund_id, noun, from_status, to_status, cause, actor, request_id, note)

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { EntityManager } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { Settings } from '../config/settings.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
@@ -13,7 +13,7 @@ export interface LatePayment {
 }
 
 /** Asks for the refund of late money, inside the transaction that records it. */
-export type RefundLate = (tx: EntityManager, late: LatePayment) => Promise<void>;
+export type RefundLate = (tx: Transaction, late: LatePayment) => Promise<void>;
 
 /**
  * What becomes of money that came when its order could no longer take it, in the same transaction that records it.
@@ -33,14 +33,13 @@ export class LateMoney {
     this.refund = refund;
   }
 
-  async handle(tx: EntityManager, list: LatePayment[]): Promise<void> {
-    for (const late of list) {
-      if (this.settings.latePaymentPolicy === 'refund' && this.refund) await this.refund(tx, late);
-      else await this.hold(tx, late);
-    }
+  async handle(tx: Transaction, list: LatePayment[]): Promise<void> {
+    const { refund } = this;
+    const refunds = this.settings.latePaymentPolicy === 'refund' && refund !== null;
+    await Promise.all(list.map((late) => (refunds ? refund(tx, late) : this.hold(tx, late))));
   }
 
-  private async hold(tx: EntityManager, { payment, order }: LatePayment): Promise<void> {
+  private async hold(tx: Transaction, { payment, order }: LatePayment): Promise<void> {
     await this.discrepancies.open(tx, [
       {
         type: 'late_payment',

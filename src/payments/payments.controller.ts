@@ -40,6 +40,7 @@ export class PaymentsController {
     'order_expired',
     'idempotency_in_progress',
     'idempotency_key_reused',
+    'provider_disabled',
     'service_unavailable',
   )
   async create(

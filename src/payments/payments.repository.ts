@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { EntityManager } from 'typeorm';
-import { prepared } from '../database/sql.js';
+import type { Transaction } from '../database/transaction.js';
 import { Payment } from './payment.entity.js';
 
 /** Every column of a payment `p`, by the names of the entity. */
@@ -19,9 +18,9 @@ export function asPayments(rows: Payment[]): Payment[] {
 /** The hot statements on `payments`, as lists. Sole writer of the table together with {@link PaymentsService}. */
 @Injectable()
 export class PaymentRows {
-  async read(tx: EntityManager, ids: string[]): Promise<Payment[]> {
+  async read(tx: Transaction, ids: string[]): Promise<Payment[]> {
     const text = `SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.id = ANY ($1::text[])`;
-    const rows = await prepared<Payment>(tx, 'payments_read', text, [ids]);
+    const rows = await tx.prepared<Payment>('payments_read', text, [ids]);
     return asPayments(rows);
   }
 
@@ -29,10 +28,9 @@ export class PaymentRows {
    * The payments of these ids, and whichever payment already carries one of these transaction ids. Of no transaction ids
    * PostgreSQL would make a scan of all open payments: an empty list implies the condition of any partial index.
    */
-  async readWithOwners(tx: EntityManager, ids: string[], transactionIds: string[]): Promise<Payment[]> {
+  async readWithOwners(tx: Transaction, ids: string[], transactionIds: string[]): Promise<Payment[]> {
     if (transactionIds.length === 0) return this.read(tx, ids);
-    const rows = await prepared<Payment>(
-      tx,
+    const rows = await tx.prepared<Payment>(
       'payments_read_with_owners',
       `SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.id = ANY ($1::text[])
        UNION ALL
@@ -43,9 +41,8 @@ export class PaymentRows {
   }
 
   /** The payments that these refunds give back. */
-  async readByRefunds(tx: EntityManager, refundIds: string[]): Promise<Payment[]> {
-    const rows = await prepared<Payment>(
-      tx,
+  async readByRefunds(tx: Transaction, refundIds: string[]): Promise<Payment[]> {
+    const rows = await tx.prepared<Payment>(
       'payments_read_by_refunds',
       `SELECT ${PAYMENT_COLUMNS} FROM payments p
        WHERE p.id = ANY (ARRAY(SELECT r.payment_id FROM refunds r WHERE r.id = ANY ($1::text[])))`,
@@ -54,11 +51,40 @@ export class PaymentRows {
     return asPayments(rows);
   }
 
+  /** The payment of an order that is still open, or undefined. */
+  async readOpen(tx: Transaction, orderId: string): Promise<Payment | undefined> {
+    const rows = await tx.query<Payment>(
+      `SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.order_id = $1 AND p.status IN ('init', 'processing')`,
+      [orderId],
+    );
+    return asPayments(rows)[0];
+  }
+
+  async insert(tx: Transaction, payment: Payment): Promise<void> {
+    await tx.query(
+      `INSERT INTO payments (id, order_id, provider, mchid, appid, status, amount_fen, currency, created_at, expires_at,
+                             next_check_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+      [
+        payment.id,
+        payment.orderId,
+        payment.provider,
+        payment.mchid,
+        payment.appid,
+        payment.status,
+        payment.amountFen,
+        payment.currency,
+        payment.createdAt,
+        payment.expiresAt,
+        payment.nextCheckAt,
+      ],
+    );
+  }
+
   /** Writes what a settlement or a refund changes of payments whose orders the caller has locked. */
-  async save(tx: EntityManager, payments: Payment[]): Promise<void> {
+  async save(tx: Transaction, payments: Payment[]): Promise<void> {
     if (payments.length === 0) return;
-    await prepared(
-      tx,
+    await tx.prepared(
       'payments_save',
       `UPDATE payments p SET status = v.status, transaction_id = v.transaction_id, late = v.late,
               failure_code = v.failure_code, paid_at = v.paid_at, settled_at = v.settled_at,
@@ -82,10 +108,9 @@ export class PaymentRows {
   }
 
   /** Writes that payments were handed to the channel for the first time. The caller has locked their orders. */
-  async saveStarts(tx: EntityManager, payments: Payment[]): Promise<void> {
+  async saveStarts(tx: Transaction, payments: Payment[]): Promise<void> {
     if (payments.length === 0) return;
-    await prepared(
-      tx,
+    await tx.prepared(
       'payments_save_starts',
       `UPDATE payments p SET status = v.status, started_at = v.started_at, next_check_at = v.next_check_at
        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
@@ -101,10 +126,9 @@ export class PaymentRows {
   }
 
   /** Writes the prepay ids that the channel gave. The caller has locked the orders. */
-  async savePrepays(tx: EntityManager, payments: Payment[]): Promise<void> {
+  async savePrepays(tx: Transaction, payments: Payment[]): Promise<void> {
     if (payments.length === 0) return;
-    await prepared(
-      tx,
+    await tx.prepared(
       'payments_save_prepays',
       `UPDATE payments p SET prepay_id = v.prepay_id, prepay_expires_at = v.prepay_expires_at
        FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS v(id, prepay_id, prepay_expires_at)

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import { type Transaction, transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, SECOND } from '../common/clock.js';
 import { channelCall } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
 import { Settings } from '../config/settings.js';
-import { committed } from '../database/committed.js';
+import { inTransaction } from '../database/in-transaction.js';
 import { Order } from '../orders/order.entity.js';
 import { OrdersService } from '../orders/orders.service.js';
 import {
@@ -50,27 +51,22 @@ export class PaymentsService {
   /**
    * The open payment of an order, made if there is none. One open payment per order: by the order's lock, and by a
    * partial unique index as second net.
-   * @throws DomainError `order_not_payable`, `order_expired`
+   * @throws DomainError `order_not_payable`, `order_expired`, `provider_disabled`
    */
   async create(orderId: string, id: string, cause: Cause): Promise<{ payment: Payment; created: boolean }> {
-    return committed(this.db, 'payment.create', async (tx) => {
+    return inTransaction(this.db, 'payment.create', async (tx) => {
       const order = await this.orders.lock(tx, orderId);
       // A repeat of a request whose answer got lost: what it made, whatever became of it since.
-      const made = await tx.findOneBy(Payment, { id });
+      const [made] = await this.rows.read(tx, [id]);
       if (made) return { payment: made, created: true };
-      const open = await tx.findOne(Payment, {
-        where: [
-          { orderId, status: 'init' },
-          { orderId, status: 'processing' },
-        ],
-      });
+      const open = await this.rows.readOpen(tx, orderId);
       if (open) return { payment: open, created: false };
 
       const now = this.clock.now();
       if (order.status !== 'pending') throw new DomainError('order_not_payable', `the order is ${order.status}`);
       if (order.hasExpired(now)) throw new DomainError('order_expired');
       const payment = this.newPayment(order, id, now);
-      await tx.insert(Payment, payment);
+      await this.rows.insert(tx, payment);
       order.expiresAt = payment.expiresAt;
       await this.orders.save(tx, [order]);
       await this.history.add(tx, [{ noun: 'payment', orderId, paymentId: payment.id, from: null, to: 'init', cause }]);
@@ -79,10 +75,12 @@ export class PaymentsService {
   }
 
   private newPayment(order: Order, id: string, now: Date): Payment {
+    const { name } = this.provider;
+    if (name === 'disabled') throw new DomainError('provider_disabled');
     return Object.assign(new Payment(), {
       id,
       orderId: order.id,
-      provider: this.provider.name,
+      provider: name,
       ...this.provider.account,
       status: 'init' as const,
       amountFen: order.amountFen,
@@ -127,7 +125,7 @@ export class PaymentsService {
 
   /** A payment that was never sent is closed here alone: the channel does not know it. */
   private closeUnsent(id: string, cause: Cause): Promise<Payment | null> {
-    return committed(this.db, 'payment.close_unsent', async (tx) => {
+    return inTransaction(this.db, 'payment.close_unsent', async (tx) => {
       const payment = await this.lock(tx, id);
       if (payment.status !== 'init') return null;
       const [settled] = await this.settlement.apply(tx, [{ seen: neverSent(payment), cause, closedAs: 'closed' }]);
@@ -170,9 +168,11 @@ export class PaymentsService {
 
   /**
    * The pretend payment of the mock provider. Again without a second effect.
-   * @throws DomainError `not_found` under a real provider, `payment_expired`, `payment_not_open`
+   * @throws DomainError `not_found` unless the mock provider is bound, `payment_expired`, `payment_not_open`
    */
   async pretendToPay(id: string, cause: Cause): Promise<Payment> {
+    // A payment that the mock once made is no more to be paid here than any other.
+    if (!this.settings.mockEnabled) throw new DomainError('not_found');
     const payment = await this.get(id);
     let seen: ChannelPayment;
     try {
@@ -181,7 +181,7 @@ export class PaymentsService {
       if (error instanceof ProviderError) throw channelError(error);
       throw error;
     }
-    return this.db.transaction(async (tx) => {
+    return transaction(this.db, async (tx) => {
       const current = await this.lock(tx, id);
       if (current.status === 'succeeded') return current;
       if (!current.isOpen) throw notOpen(current);
@@ -193,7 +193,7 @@ export class PaymentsService {
 
   /** One fact through the one door, in a transaction of its own. */
   async settle(seen: ChannelPayment, cause: Cause, closedAs?: 'closed'): Promise<Payment> {
-    return committed(this.db, 'payment.settle', async (tx) => {
+    return inTransaction(this.db, 'payment.settle', async (tx) => {
       const [settled] = await this.settlement.apply(tx, [{ seen, cause, closedAs }]);
       if (!settled?.payment) throw new DomainError('not_found');
       return settled.payment;
@@ -201,7 +201,7 @@ export class PaymentsService {
   }
 
   /** Locks the order, then reads the payment: what is read under the lock is what it is. */
-  async lock(tx: EntityManager, id: string): Promise<Payment> {
+  async lock(tx: Transaction, id: string): Promise<Payment> {
     // Issued together, they run in this order: what is read is read under the lock.
     const [, [payment]] = await Promise.all([this.orders.lockByPayments(tx, [id]), this.rows.read(tx, [id])]);
     if (!payment) throw new DomainError('not_found');

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { EntityManager } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
-import { Order } from '../orders/order.entity.js';
 import { OrdersService } from '../orders/orders.service.js';
 import type { ChannelPayment } from '../provider/payment-provider.js';
-import { Decision, decide } from './decide.js';
+import { decide, type Fact } from './decide.js';
 import { PaymentHistory } from './history.service.js';
 import { LateMoney } from './late-money.js';
 import { Payment } from './payment.entity.js';
@@ -49,82 +48,72 @@ export class PaymentSettlement {
     private readonly clock: Clock,
   ) {}
 
-  /**
-   * Answers one result for each of the list, in its order. The caller commits; `last` is called once everything else was
-   * issued, and what it issues travels with it.
-   */
-  async apply(
-    tx: EntityManager,
-    list: Settling[],
-    last?: (settled: Settled[]) => Promise<unknown>,
-  ): Promise<Settled[]> {
-    const ids = [...new Set(list.map(({ seen }) => seen.outTradeNo))];
-    const transactionIds = list.flatMap(({ seen }) => seen.transactionId ?? []);
+  /** Answers one result for each report, in their order. The caller commits. */
+  async apply(tx: Transaction, reports: Settling[]): Promise<Settled[]> {
+    const batch = await this.lockReported(tx, reports);
+    const results = reports.map((report) => this.decide(report, batch));
+    await this.write(tx, batch);
+    return results;
+  }
+
+  /** Locks the orders that the reports are about in id order, then reads their payments. */
+  async lockReported(tx: Transaction, reports: Settling[]): Promise<Batch> {
+    const ids = [...new Set(reports.map(({ seen }) => seen.outTradeNo))];
+    const transactionIds = reports.flatMap(({ seen }) => seen.transactionId ?? []);
     // Issued together, they run in this order: what is read is read under the lock.
     const [orders, payments] = await Promise.all([
       this.orders.lockByPayments(tx, ids),
       this.rows.readWithOwners(tx, ids, transactionIds),
     ]);
-    const batch = new Batch(orders, payments);
-    const settled = list.map((settling) => this.settle(settling, batch));
-
-    const writes = [
-      this.rows.save(tx, batch.changedPayments()),
-      this.orders.save(tx, batch.changedOrders()),
-      this.history.add(tx, batch.moves),
-      this.notifications.add(tx, batch.notifications),
-    ];
-    if (batch.discrepancies.length > 0 || batch.late.length > 0) {
-      await Promise.all(writes.splice(0));
-      await this.discrepancies.open(tx, batch.discrepancies);
-      await this.lateMoney.handle(tx, batch.late);
-    }
-    await Promise.all([...writes, last?.(settled)]);
-    return settled;
+    return new Batch(orders, payments);
   }
 
-  private settle(settling: Settling, batch: Batch): Settled {
-    const { seen, cause } = settling;
+  /** Decides one report on the locked rows and notes in the batch what is to be written. */
+  decide({ seen, cause, closedAs }: Settling, batch: Batch): Settled {
     const payment = batch.payment(seen.outTradeNo);
     const order = payment && batch.order(payment.orderId);
     if (!payment || !order) {
       if (seen.state === 'succeeded') batch.openUnknown(seen);
       return { outcome: 'unknown_payment', payment: null };
     }
-    const now = this.clock.now();
-    const decision = decide(seen, payment, order, {
-      now,
-      closedAs: settling.closedAs ?? null,
+    const fact: Fact = {
+      ...{ seen, payment, order, cause },
+      at: this.clock.now(),
+      closedAs: closedAs ?? null,
       transactionOwner: batch.ownerOfTransaction(seen.transactionId, payment.id),
-    });
-    return this.carryOut(decision, seen, payment, order, cause, batch, now);
-  }
-
-  private carryOut(
-    decision: Decision,
-    seen: ChannelPayment,
-    payment: Payment,
-    order: Order,
-    cause: Cause,
-    batch: Batch,
-    now: Date,
-  ): Settled {
+    };
+    const decision = decide(fact);
     switch (decision.kind) {
       case 'none':
         return { outcome: 'known', payment };
       case 'mismatch':
-        batch.openMismatch(payment, decision, seen);
+        batch.openMismatch(fact, decision);
         return { outcome: 'mismatch', payment, field: decision.field };
       case 'second_transaction':
-        batch.openSecondTransaction(payment, seen);
+        batch.openSecondTransaction(fact);
         return { outcome: 'mismatch', payment, field: 'transaction_id' };
       case 'ends':
-        batch.endPayment(payment, order, decision.as, seen.failureCode ?? null, cause, now);
+        batch.end(fact, decision.as);
         return { outcome: 'applied', payment };
       case 'pays_order':
       case 'late':
-        batch.succeed(payment, order, seen, decision.kind === 'late', cause, now);
+        batch.succeed(fact, decision.kind === 'late');
         return { outcome: 'applied', payment };
     }
+  }
+
+  /**
+   * Writes what the batch noted. All its statements are issued at once and none is waited for in between, so that what
+   * the caller issues next, the commit too, travels with them.
+   */
+  async write(tx: Transaction, batch: Batch): Promise<void> {
+    await Promise.all([
+      this.rows.save(tx, batch.changedPayments()),
+      this.orders.save(tx, batch.changedOrders()),
+      this.history.add(tx, batch.moves),
+      this.notifications.add(tx, batch.notifications),
+      this.discrepancies.open(tx, batch.discrepancies),
+      this.lateMoney.handle(tx, batch.late),
+    ]);
   }
 }

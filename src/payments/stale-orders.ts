@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
-import { committed } from '../database/committed.js';
+import { inTransaction } from '../database/in-transaction.js';
 import { OrdersService } from '../orders/orders.service.js';
 import { PaymentHistory } from './history.service.js';
 
@@ -27,8 +27,8 @@ export class StaleOrders {
     if (options.dryRun) {
       return (await this.db.query<{ id: string }[]>(found, [now, options.limit])).map((row) => row.id);
     }
-    return committed(this.db, 'order.expire', async (tx) => {
-      const rows = await tx.query<{ id: string }[]>(`${found} FOR UPDATE OF o SKIP LOCKED`, [now, options.limit]);
+    return inTransaction(this.db, 'order.expire', async (tx) => {
+      const rows = await tx.query<{ id: string }>(`${found} FOR UPDATE OF o SKIP LOCKED`, [now, options.limit]);
       const ids = rows.map((row) => row.id);
       const cancelled = await this.orders.cancelPending(tx, ids);
       await this.history.add(

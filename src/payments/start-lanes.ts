@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock } from '../common/clock.js';
 import { crashPoint } from '../common/crash-points.js';
 import { DomainError } from '../common/errors.js';
 import { Lane, LOCK_WAIT } from '../common/lane.js';
-import { shortTransaction } from '../database/short-transaction.js';
-import { setLocal } from '../database/sql.js';
+import { transaction, type Transaction } from '../database/transaction.js';
 import { OrdersService } from '../orders/orders.service.js';
 import type { ChannelOrder, Prepay } from '../provider/payment-provider.js';
 import { channelOrder, ChannelOrders } from './channel-orders.js';
@@ -69,7 +68,7 @@ export class StartLanes {
   }
 
   private intendAll(batch: Intent[], patient: boolean): Promise<(Intended | DomainError)[]> {
-    return shortTransaction(this.db, async (tx, commit) => {
+    return transaction(this.db, async (tx, commit) => {
       const ids = batch.map(({ id }) => id);
       const [payments, facts] = await Promise.all([this.lock(tx, ids, patient), this.channelOrders.facts(tx, ids)]);
       const started: Payment[] = [];
@@ -108,11 +107,11 @@ export class StartLanes {
 
   /** The first live prepay id that is saved wins, so that starts that race hand out one and the same. */
   private keepAll(batch: Keeping[], patient: boolean): Promise<Payment[]> {
-    return shortTransaction(this.db, async (tx, commit) => {
+    return transaction(this.db, async (tx, commit) => {
       const ids = batch.map(({ payment }) => payment.id);
       const [, payments] = await Promise.all([
         // Should the database lose it in a crash, the next start asks for another one: nobody waits for the disk here.
-        setLocal(tx, 'synchronous_commit', 'off'),
+        tx.query('SET LOCAL synchronous_commit = off'),
         this.lock(tx, ids, patient),
       ]);
       const changed = new Set<Payment>();
@@ -130,9 +129,9 @@ export class StartLanes {
   }
 
   /** Locks the orders, then reads the payments: issued together, they run in this order. */
-  private async lock(tx: EntityManager, ids: string[], patient: boolean): Promise<Map<string, Payment>> {
+  private async lock(tx: Transaction, ids: string[], patient: boolean): Promise<Map<string, Payment>> {
     const [, , payments] = await Promise.all([
-      setLocal(tx, 'lock_timeout', patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane),
+      tx.query(`SET LOCAL lock_timeout = ${patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane}`),
       this.orders.lockByPayments(tx, ids),
       this.rows.read(tx, ids),
     ]);

@@ -146,10 +146,12 @@ export interface Bill {
 /**
  * THE SEAM. Type and injection token of the payment channel; `provider.module.ts` alone decides which one is bound.
  * Every method but `payParams` speaks to the channel and must never be called inside a database transaction.
- * All of them throw {@link ProviderError}; `readCallback` throws {@link CallbackRefused}.
+ * All of them throw {@link ProviderError}; `readCallback` throws {@link CallbackRefused}. Only {@link DisabledProvider} throws DomainError
+ * `provider_disabled` instead, from each of them and from `account`.
  */
 export abstract class PaymentProvider {
-  abstract readonly name: 'mock' | 'wechat';
+  /** Payments are made by `mock` and `wechat` alone: `disabled` refuses. */
+  abstract readonly name: 'mock' | 'wechat' | 'disabled';
   /** Whom the channel pays: frozen into each payment when it is made, compared with whatever settles it. */
   abstract readonly account: ChannelAccount;
 

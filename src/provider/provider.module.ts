@@ -11,6 +11,8 @@ import { Clock } from '../common/clock.js';
 import { Settings } from '../config/settings.js';
 import type { CheckWechat, WechatEnvironment } from '../config/wechat-environment.js';
 import { ChannelObserver } from './channel-observer.js';
+import { DisabledLogin } from './disabled-login.js';
+import { DisabledProvider } from './disabled.provider.js';
 import { LoginChannel } from './login-channel.js';
 import { MockLogin } from './mock/mock-login.js';
 import { MockProvider } from './mock/mock.provider.js';
@@ -109,12 +111,9 @@ class GivenProvider {}
         given?: PaymentProvider,
       ): PaymentProvider => {
         if (given) return given;
-        if (!settings.wechat) {
-          return new MockProvider(
-            { enabled: settings.mockEnabled, callbackSecret: settings.mockCallbackSecret },
-            clock,
-          );
-        }
+        if (settings.channel === 'mock')
+          return new MockProvider({ callbackSecret: settings.mockCallbackSecret }, clock);
+        if (!settings.wechat) return new DisabledProvider();
         const log = new Logger(WechatV3Provider.name);
         return new WechatV3Provider(wechatSettings(settings.wechat), clock, {
           onCall: (call) => observer.note(call),
@@ -125,10 +124,10 @@ class GivenProvider {}
     {
       provide: LoginChannel,
       inject: [Settings, PaymentProvider],
-      useFactory: (settings: Settings, provider: PaymentProvider): LoginChannel =>
-        settings.wechat
-          ? new RealLogin(wechatSettings(settings.wechat))
-          : new MockLogin(provider.account.appid, settings.mockEnabled),
+      useFactory: (settings: Settings, provider: PaymentProvider): LoginChannel => {
+        if (settings.channel === 'mock') return new MockLogin(provider.account.appid);
+        return settings.wechat ? new RealLogin(wechatSettings(settings.wechat)) : new DisabledLogin();
+      },
     },
     {
       provide: CallBudget,

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { DomainError } from '../common/errors.js';
-import { committed } from '../database/committed.js';
+import { inTransaction } from '../database/in-transaction.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { PaymentsService } from '../payments/payments.service.js';
 import { RefundCarrier } from '../refunds/carry-out.service.js';
@@ -28,7 +28,7 @@ export class DifferenceWork {
     if (asked === 'agrees') return false;
     const { type, noun, number, here, there } = difference;
     const isPayment = noun === 'payment';
-    await committed(this.db, 'case.open', (tx) =>
+    await inTransaction(this.db, 'case.open', (tx) =>
       this.discrepancies.open(tx, [
         {
           type,

@@ -22,6 +22,12 @@ export interface LockedRefund {
   order: Order;
 }
 
+/** What moves a refund: its rows, by whom or what, and when. */
+export interface RefundChange extends LockedRefund {
+  cause: Cause;
+  at: Date;
+}
+
 /** The rows of one settlement in memory, and what it is about to write. */
 export class RefundBatch {
   readonly moves: Move[] = [];
@@ -64,57 +70,51 @@ export class RefundBatch {
   }
 
   /** The money reached the payer. */
-  succeed(locked: LockedRefund, seen: ChannelRefund, cause: Cause, now: Date): void {
-    const { refund, payment, order } = locked;
+  succeed(change: RefundChange, seen: ChannelRefund): void {
+    const { refund, payment, order, cause, at } = change;
     this.learn(refund, seen);
-    this.move(refund, 'succeeded', cause, null, now);
-    refund.succeededAt = seen.succeededAt ?? now;
+    this.move(change, 'succeeded', null);
+    refund.succeededAt = seen.succeededAt ?? at;
     refund.failureCode = null;
     refund.failureMessage = null;
     payment.refundedFen += refund.amountFen;
     this.dirtyPayments.add(payment);
     // What comes back of late money does not make its order refunded: it was paid by another payment, or never.
     if (order.paidPaymentId === payment.id) this.noteOnOrder(order, payment, refund, cause);
-    this.notify('refund.succeeded', locked);
+    this.notify('refund.succeeded', change);
     this.resolvedCases.push({ caseKey: notEnoughCase(refund.id), note: 'the refund was paid' });
   }
 
   /** Nothing will be paid under this number: the promise is taken back. */
-  release(
-    locked: LockedRefund,
-    as: 'rejected' | 'closed',
-    failure: { code: string; message: string | null },
-    cause: Cause,
-    now: Date,
-  ): void {
-    const { refund, payment } = locked;
-    this.move(refund, as, cause, failure.code, now);
+  release(change: RefundChange, as: 'rejected' | 'closed', failure: { code: string; message: string | null }): void {
+    const { refund, payment } = change;
+    this.move(change, as, failure.code);
     refund.failureCode = failure.code;
     refund.failureMessage = failure.message;
     payment.reservedFen -= refund.amountFen;
     this.dirtyPayments.add(payment);
-    this.notify(`refund.${as}`, locked);
+    this.notify(`refund.${as}`, change);
     this.resolvedCases.push({ caseKey: notEnoughCase(refund.id), note: `the refund was ${as}` });
     // A person's no is a decision. After the channel's nobody would look for late money any more: its refund has but one
     // number, and that one is used up.
-    if (payment.late && failure.code !== REJECTED_BY_OPERATOR) this.openLateMoney(locked, failure.code);
+    if (payment.late && failure.code !== REJECTED_BY_OPERATOR) this.openLateMoney(change, failure.code);
   }
 
   /** The payer's account does not take it: it stays reserved, and operators say where it shall go. */
-  abnormal(locked: LockedRefund, seen: ChannelRefund, cause: Cause, now: Date): void {
-    const { refund } = locked;
+  abnormal(change: RefundChange, seen: ChannelRefund): void {
+    const { refund, at } = change;
     this.learn(refund, seen);
-    this.move(refund, 'abnormal', cause, 'ABNORMAL', now);
+    this.move(change, 'abnormal', 'ABNORMAL');
     refund.failureCode = 'ABNORMAL';
-    refund.nextCheckAt ??= now;
-    this.notify('refund.abnormal', locked);
-    this.notify('refund.abnormal', locked, 'operators');
+    refund.nextCheckAt ??= at;
+    this.notify('refund.abnormal', change);
+    this.notify('refund.abnormal', change, 'operators');
   }
 
   /** Moves a refund with its event; the caller sets what else changes. */
-  move(refund: Refund, to: RefundStatus, cause: Cause, note: string | null, now: Date): void {
+  move({ refund, cause, at }: RefundChange, to: RefundStatus, note: string | null): void {
     const { orderId, paymentId, id: refundId, status: from } = refund;
-    refund.moveTo(to, now);
+    refund.moveTo(to, at);
     refund.leaseUntil = null;
     this.dirtyRefunds.add(refund);
     this.moves.push({ noun: 'refund', orderId, paymentId, refundId, from, to, cause, note });

@@ -1,10 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import { type Transaction, transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
-import { committed } from '../database/committed.js';
+import { inTransaction } from '../database/in-transaction.js';
 import { PaymentHistory } from '../payments/history.service.js';
 import type { Payment } from '../payments/payment.entity.js';
 import {
@@ -75,7 +76,7 @@ export class RefundCarrier {
 
   /** Asks the channel whatever we think we know, and takes over what it says: for a difference found in a bill. */
   async recheck(id: string, cause: Cause): Promise<{ status: string; channel: string }> {
-    const order = await this.db.transaction(async (tx) => {
+    const order = await transaction(this.db, async (tx) => {
       const locked = (await this.settlement.lock(tx, [id])).get(id);
       if (!locked) throw new DomainError('not_found');
       return toChannelOrder(locked.refund, locked.payment, locked.order.metadata);
@@ -92,7 +93,7 @@ export class RefundCarrier {
 
   /** Decides under the lock what is to be done, and commits the intent before anything is called. */
   private intend(id: string, cause: Cause, mode: Mode): Promise<Step> {
-    return committed(this.db, 'refund.intent', async (tx) => {
+    return inTransaction(this.db, 'refund.intent', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
@@ -104,7 +105,7 @@ export class RefundCarrier {
       const now = this.clock.now();
       const step = await this.nextStep(tx, locked, mode, now);
       if (step.kind === 'send' && refund.sentAt === null && isTooOld(locked.payment, now)) {
-        batch.release(locked, 'rejected', { code: 'refund_too_old', message: null }, cause, now);
+        batch.release({ ...locked, cause, at: now }, 'rejected', { code: 'refund_too_old', message: null });
         await this.settlement.write(tx, batch);
         return { kind: 'nothing', refund };
       }
@@ -124,14 +125,15 @@ export class RefundCarrier {
     return { kind: 'nothing', refund };
   }
 
-  private approve(batch: RefundBatch, { refund }: LockedRefund, cause: Cause): void {
-    const now = this.clock.now();
-    batch.move(refund, 'processing', cause, null, now);
+  private approve(batch: RefundBatch, locked: LockedRefund, cause: Cause): void {
+    const { refund } = locked;
+    const at = this.clock.now();
+    batch.move({ ...locked, cause, at }, 'processing', null);
     refund.approvedBy = cause.actor;
-    refund.nextCheckAt = now;
+    refund.nextCheckAt = at;
   }
 
-  private async nextStep(tx: EntityManager, locked: LockedRefund, mode: Mode, now: Date): Promise<Step> {
+  private async nextStep(tx: Transaction, locked: LockedRefund, mode: Mode, now: Date): Promise<Step> {
     const { refund, payment, order } = locked;
     const abnormal = refund.status === 'abnormal';
     const byPerson = mode === 'order' || mode === 'sync';
@@ -151,9 +153,9 @@ export class RefundCarrier {
   }
 
   /** When this part of the payment may be sent: queued, not refused, behind older parts that wait too. */
-  private async freeAt(tx: EntityManager, refund: Refund, payment: Payment, now: Date): Promise<Date> {
+  private async freeAt(tx: Transaction, refund: Refund, payment: Payment, now: Date): Promise<Date> {
     if (!this.channel.wantsPauses) return now;
-    const [row] = await tx.query<{ last: Date | null; before: number }[]>(
+    const [row] = await tx.query<{ last: Date | null; before: number }>(
       `SELECT max(last_sent_at) AS last,
               count(*) FILTER (WHERE status = 'processing' AND sent_at IS NULL AND id < $2)::integer AS before
        FROM refunds WHERE payment_id = $1 AND id <> $2`,
@@ -182,7 +184,7 @@ export class RefundCarrier {
   }
 
   private async settle(seen: ChannelRefund, cause: Cause): Promise<Refund> {
-    return committed(this.db, 'refund.outcome', async (tx) => {
+    return inTransaction(this.db, 'refund.outcome', async (tx) => {
       const [settled] = await this.settlement.apply(tx, [{ seen, cause }]);
       if (!settled?.refund) throw new DomainError('not_found');
       return this.reschedule(tx, settled.refund, null);
@@ -193,7 +195,7 @@ export class RefundCarrier {
     const { outRefundNo: id } = order;
     const { code, outcome } = error;
     this.log.warn({ request_id: cause.requestId, refund_id: id, code, outcome }, 'the refund was not confirmed');
-    return committed(this.db, 'refund.outcome', async (tx) => {
+    return inTransaction(this.db, 'refund.outcome', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
@@ -204,14 +206,14 @@ export class RefundCarrier {
       if (held) openCase(batch, locked, error.code);
       // The channel surely did not take it and never will: the promise is taken back, its code shown.
       else if (error.outcome === 'rejected')
-        batch.release(locked, 'rejected', { code: error.code, message: null }, cause, this.clock.now());
+        batch.release({ ...locked, cause, at: this.clock.now() }, 'rejected', { code: error.code, message: null });
       await this.settlement.write(tx, batch);
       return this.reschedule(tx, locked.refund, held ? error.code : null);
     });
   }
 
   /** Gives a refund that is still under way back, and says when it is asked about again. */
-  private async reschedule(tx: EntityManager, refund: Refund, heldBecause: string | null): Promise<Refund> {
+  private async reschedule(tx: Transaction, refund: Refund, heldBecause: string | null): Promise<Refund> {
     if (refund.status !== 'processing' && refund.status !== 'abnormal') return refund;
     if (refund.status === 'processing') refund.failureCode = heldBecause;
     refund.nextCheckAt = nextCheck(refund, this.clock.now());
@@ -229,7 +231,7 @@ export class RefundCarrier {
    * @throws DomainError `refund_not_open`, `channel_rejected`, `channel_unavailable`
    */
   async retryAbnormal(id: string, target: AbnormalRefundTarget, cause: Cause): Promise<Refund> {
-    const order = await committed(this.db, 'refund.abnormal', async (tx) => {
+    const order = await inTransaction(this.db, 'refund.abnormal', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { EntityManager } from 'typeorm';
-import { prepared } from '../database/sql.js';
+import type { Transaction } from '../database/transaction.js';
 import { Refund } from './refund.entity.js';
 
 const COLUMNS = `r.id, r.payment_id AS "paymentId", r.order_id AS "orderId", r.status, r.amount_fen AS "amountFen",
@@ -12,17 +11,46 @@ const COLUMNS = `r.id, r.payment_id AS "paymentId", r.order_id AS "orderId", r.s
 /** The statements on `refunds`, as lists. Sole writer of the table together with the services beside it. */
 @Injectable()
 export class RefundRows {
-  async read(tx: EntityManager, ids: string[]): Promise<Refund[]> {
+  async read(tx: Transaction, ids: string[]): Promise<Refund[]> {
     const text = `SELECT ${COLUMNS} FROM refunds r WHERE r.id = ANY ($1::text[])`;
-    const rows = await prepared<Refund>(tx, 'refunds_read', text, [ids]);
+    const rows = await tx.prepared<Refund>('refunds_read', text, [ids]);
     return rows.map((row) => Object.assign(new Refund(), row));
   }
 
+  /** How many refunds of a payment count as its parts: all but the rejected ones. */
+  async countParts(tx: Transaction, paymentId: string): Promise<number> {
+    const [row] = await tx.query<{ parts: number }>(
+      `SELECT count(*)::integer AS parts FROM refunds WHERE payment_id = $1 AND status <> 'rejected'`,
+      [paymentId],
+    );
+    return row?.parts ?? 0;
+  }
+
+  async insert(tx: Transaction, refund: Refund): Promise<void> {
+    await tx.query(
+      `INSERT INTO refunds (id, payment_id, order_id, status, amount_fen, currency, reason, requested_by, approved_by,
+                            created_at, next_check_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+      [
+        refund.id,
+        refund.paymentId,
+        refund.orderId,
+        refund.status,
+        refund.amountFen,
+        refund.currency,
+        refund.reason,
+        refund.requestedBy,
+        refund.approvedBy,
+        refund.createdAt,
+        refund.nextCheckAt,
+      ],
+    );
+  }
+
   /** Writes what a settlement changes of refunds whose orders the caller has locked. */
-  async save(tx: EntityManager, refunds: Refund[]): Promise<void> {
+  async save(tx: Transaction, refunds: Refund[]): Promise<void> {
     if (refunds.length === 0) return;
-    await prepared(
-      tx,
+    await tx.prepared(
       'refunds_save',
       `UPDATE refunds r SET status = v.status, refund_id = v.refund_id, failure_code = v.failure_code,
               failure_message = v.failure_message, succeeded_at = v.succeeded_at, settled_at = v.settled_at,

@@ -1,20 +1,22 @@
 import { Injectable, OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { derivedId } from '../common/ids.js';
-import { committed } from '../database/committed.js';
+import { inTransaction } from '../database/in-transaction.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 import { OrdersService } from '../orders/orders.service.js';
-import { PaymentHistory } from '../payments/history.service.js';
+import { type Move, PaymentHistory } from '../payments/history.service.js';
 import { LateMoney, type LatePayment } from '../payments/late-money.js';
 import type { Payment } from '../payments/payment.entity.js';
 import { PaymentRows } from '../payments/payments.repository.js';
 import { REJECTED_BY_OPERATOR } from './batch.js';
 import { Refund } from './refund.entity.js';
+import { RefundRows } from './refunds.repository.js';
 import { isTooOld } from './schedule.js';
 import { RefundSettlement } from './settlement.service.js';
 
@@ -37,6 +39,7 @@ export class RefundsService implements OnModuleInit {
     @InjectDataSource() private readonly db: DataSource,
     private readonly orders: OrdersService,
     private readonly payments: PaymentRows,
+    private readonly rows: RefundRows,
     private readonly settlement: RefundSettlement,
     private readonly history: PaymentHistory,
     private readonly notifications: NotificationsService,
@@ -71,12 +74,12 @@ export class RefundsService implements OnModuleInit {
    * @throws DomainError `payment_not_refundable`, `refund_exceeds_payment`, `refund_too_old`, `refund_too_many`
    */
   async request(request: RefundRequest, cause: Cause): Promise<Refund> {
-    return committed(this.db, 'refund.request', async (tx) => {
+    return inTransaction(this.db, 'refund.request', async (tx) => {
       const orders = await this.orders.lockByPayments(tx, [request.paymentId]);
       const [payment] = await this.payments.read(tx, [request.paymentId]);
       const order = payment && orders.get(payment.orderId);
       if (!payment || !order) throw new DomainError('not_found');
-      const known = await tx.findOneBy(Refund, { id: request.id });
+      const [known] = await this.rows.read(tx, [request.id]);
       if (known) return known;
 
       await this.assertRefundable(tx, payment);
@@ -85,7 +88,7 @@ export class RefundsService implements OnModuleInit {
         throw new DomainError('refund_exceeds_payment', `${payment.refundableFen} fen are left of the payment`);
       }
       const refund = this.newRefund(request, payment, amountFen);
-      await this.insert(tx, refund, payment, cause);
+      await this.insert(tx, refund, payment, [this.requested(refund, cause)]);
       const data = { refund_id: refund.id, payment_id: payment.id, order_id: order.id, amount: amountFen };
       await this.notifications.add(tx, [
         { type: 'refund.requested', userId: order.userId, subjectId: refund.id, data },
@@ -95,16 +98,12 @@ export class RefundsService implements OnModuleInit {
     });
   }
 
-  private async assertRefundable(tx: EntityManager, payment: Payment): Promise<void> {
+  private async assertRefundable(tx: Transaction, payment: Payment): Promise<void> {
     if (payment.status !== 'succeeded' || !payment.paidAt) {
       throw new DomainError('payment_not_refundable', `the payment is ${payment.status}`);
     }
     if (isTooOld(payment, this.clock.now())) throw new DomainError('refund_too_old');
-    const parts = await tx
-      .createQueryBuilder(Refund, 'r')
-      .where(`r.paymentId = :id AND r.status <> 'rejected'`, { id: payment.id })
-      .getCount();
-    if (parts >= PARTS) throw new DomainError('refund_too_many');
+    if ((await this.rows.countParts(tx, payment.id)) >= PARTS) throw new DomainError('refund_too_many');
   }
 
   private newRefund(request: RefundRequest, payment: Payment, amountFen: number): Refund {
@@ -133,51 +132,45 @@ export class RefundsService implements OnModuleInit {
     });
   }
 
-  /** The row and the reserve on its payment, together. A CHECK on the payment is the second net. */
-  private async insert(tx: EntityManager, refund: Refund, payment: Payment, cause: Cause): Promise<void> {
+  /** The row and the reserve on its payment, together, with its events. A CHECK on the payment is the second net. */
+  private async insert(tx: Transaction, refund: Refund, payment: Payment, moves: Move[]): Promise<void> {
     payment.reservedFen += refund.amountFen;
-    await tx.insert(Refund, refund);
-    await this.payments.save(tx, [payment]);
+    await Promise.all([this.rows.insert(tx, refund), this.payments.save(tx, [payment]), this.history.add(tx, moves)]);
+  }
+
+  private requested(refund: Refund, cause: Cause): Move {
     const { orderId, paymentId, id: refundId } = refund;
-    await this.history.add(tx, [{ noun: 'refund', orderId, paymentId, refundId, from: null, to: 'requested', cause }]);
+    return { noun: 'refund', orderId, paymentId, refundId, from: null, to: 'requested', cause };
   }
 
   /**
    * The refund of late money, in the transaction that records the money. Its number is derived from the payment, so
-   * that it can be asked for once only, and it needs nobody's word: it is due at once.
+   * that it can be asked for once only, and it needs nobody's approval: it is due at once.
    */
-  private async requestForLate(tx: EntityManager, { payment, cause }: LatePayment): Promise<void> {
+  private requestForLate(tx: Transaction, { payment, cause }: LatePayment): Promise<void> {
     const id = derivedId('ref', payment.id);
     const request = { id, paymentId: payment.id, reason: '订单已关闭，款项退回', requestedBy: 'paydesk' };
     const refund = this.newRefund(request, payment, payment.refundableFen);
-    await this.insert(tx, refund, payment, cause);
+    const requested = this.requested(refund, cause);
     const now = this.clock.now();
-    await tx.update(Refund, id, { status: 'processing', approvedBy: 'paydesk', nextCheckAt: now });
-    const { orderId, paymentId } = refund;
-    await this.history.add(tx, [
-      {
-        noun: 'refund',
-        orderId,
-        paymentId,
-        refundId: id,
-        from: 'requested',
-        to: 'processing',
-        cause,
-        note: 'late money',
-      },
-    ]);
+    refund.moveTo('processing', now);
+    refund.approvedBy = 'paydesk';
+    refund.nextCheckAt = now;
+    const approved: Move = { ...requested, from: 'requested', to: 'processing', note: 'late money' };
+    return this.insert(tx, refund, payment, [requested, approved]);
   }
 
   /** An operator says no. @throws DomainError `refund_not_open` once it is carried out */
   async reject(id: string, reason: string, cause: Cause): Promise<Refund> {
-    return committed(this.db, 'refund.reject', async (tx) => {
+    return inTransaction(this.db, 'refund.reject', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
       const { refund } = locked;
       if (refund.status === 'rejected') return refund;
       if (refund.status !== 'requested') throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
-      batch.release(locked, 'rejected', { code: REJECTED_BY_OPERATOR, message: reason }, cause, this.clock.now());
+      const at = this.clock.now();
+      batch.release({ ...locked, cause, at }, 'rejected', { code: REJECTED_BY_OPERATOR, message: reason });
       await this.settlement.write(tx, batch);
       return refund;
     });

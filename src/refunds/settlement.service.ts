@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { EntityManager } from 'typeorm';
+import type { Transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
@@ -43,26 +43,24 @@ export class RefundSettlement {
     private readonly clock: Clock,
   ) {}
 
-  /**
-   * Answers one result for each of the list, in its order. The caller commits; `last` is called once everything else was
-   * issued, and what it issues travels with it.
-   */
-  async apply(
-    tx: EntityManager,
-    list: RefundSettling[],
-    last?: (settled: RefundSettled[]) => Promise<unknown>,
-  ): Promise<RefundSettled[]> {
-    const batch = await this.lock(
+  /** Answers one result for each report, in their order. The caller commits. */
+  async apply(tx: Transaction, reports: RefundSettling[]): Promise<RefundSettled[]> {
+    const batch = await this.lockReported(tx, reports);
+    const results = reports.map((report) => this.decide(report, batch));
+    await this.write(tx, batch);
+    return results;
+  }
+
+  /** Locks the orders that the reports are about in id order, then reads the rows that hang on them. */
+  lockReported(tx: Transaction, reports: RefundSettling[]): Promise<RefundBatch> {
+    return this.lock(
       tx,
-      list.map(({ seen }) => seen.outRefundNo),
+      reports.map(({ seen }) => seen.outRefundNo),
     );
-    const settled = list.map((settling) => this.settle(settling, batch));
-    await this.write(tx, batch, () => last?.(settled));
-    return settled;
   }
 
   /** Locks the orders of these refunds, then reads the rows that hang on them. */
-  async lock(tx: EntityManager, refundIds: string[]): Promise<RefundBatch> {
+  async lock(tx: Transaction, refundIds: string[]): Promise<RefundBatch> {
     const ids = [...new Set(refundIds)];
     // Issued together, they run in this order: what is read is read under the lock.
     const [orders, payments, refunds] = await Promise.all([
@@ -73,47 +71,49 @@ export class RefundSettlement {
     return new RefundBatch(orders, payments, refunds);
   }
 
-  /** Writes whatever the batch changed, each move with its event and its notification. */
-  async write(tx: EntityManager, batch: RefundBatch, last?: () => Promise<unknown> | undefined): Promise<void> {
-    const writes = [
-      this.rows.save(tx, batch.changedRefunds()),
-      this.payments.save(tx, batch.changedPayments()),
-      this.orders.save(tx, batch.changedOrders()),
-      this.history.add(tx, batch.moves),
-      this.notifications.add(tx, batch.notifications),
-    ];
-    if (batch.discrepancies.length > 0 || batch.resolvedCases.length > 0) {
-      await Promise.all(writes.splice(0));
-      await this.discrepancies.open(tx, batch.discrepancies);
-      await this.discrepancies.resolveByItself(tx, batch.resolvedCases);
-    }
-    await Promise.all([...writes, last?.()]);
-  }
-
-  private settle({ seen, cause }: RefundSettling, batch: RefundBatch): RefundSettled {
+  /** Decides one report on the locked rows and notes in the batch what is to be written. */
+  decide({ seen, cause }: RefundSettling, batch: RefundBatch): RefundSettled {
     const locked = batch.get(seen.outRefundNo);
     if (!locked) {
       if (seen.state !== 'not_found') batch.openUnknown(seen);
       return { outcome: 'unknown_refund', refund: null };
     }
-    const decision = decideRefund(seen, locked.refund, locked.payment);
+    const { refund, payment } = locked;
+    const change = { ...locked, cause, at: this.clock.now() };
+    const decision = decideRefund(seen, refund, payment);
     switch (decision.kind) {
       case 'none':
-        batch.learn(locked.refund, seen);
-        return { outcome: 'known', refund: locked.refund };
+        batch.learn(refund, seen);
+        return { outcome: 'known', refund };
       case 'mismatch':
-        batch.openMismatch(locked.refund, decision);
-        return { outcome: 'mismatch', refund: locked.refund, field: decision.field };
+        batch.openMismatch(refund, decision);
+        return { outcome: 'mismatch', refund, field: decision.field };
       case 'succeeded':
-        batch.succeed(locked, seen, cause, this.clock.now());
+        batch.succeed(change, seen);
         break;
       case 'closed':
-        batch.release(locked, 'closed', { code: 'CLOSED', message: null }, cause, this.clock.now());
+        batch.release(change, 'closed', { code: 'CLOSED', message: null });
         break;
       case 'abnormal':
-        batch.abnormal(locked, seen, cause, this.clock.now());
+        batch.abnormal(change, seen);
         break;
     }
-    return { outcome: 'applied', refund: locked.refund };
+    return { outcome: 'applied', refund };
+  }
+
+  /**
+   * Writes what the batch noted, each move with its event and its notification. All its statements are issued at once
+   * and none is waited for in between, so that what the caller issues next, the commit too, travels with them.
+   */
+  async write(tx: Transaction, batch: RefundBatch): Promise<void> {
+    await Promise.all([
+      this.rows.save(tx, batch.changedRefunds()),
+      this.payments.save(tx, batch.changedPayments()),
+      this.orders.save(tx, batch.changedOrders()),
+      this.history.add(tx, batch.moves),
+      this.notifications.add(tx, batch.notifications),
+      this.discrepancies.open(tx, batch.discrepancies),
+      this.discrepancies.resolveByItself(tx, batch.resolvedCases),
+    ]);
   }
 }

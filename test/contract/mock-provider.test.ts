@@ -10,7 +10,7 @@ const clock = new Clock();
 
 /** The mock has no books: what happens stands in the metadata, so the stage manager writes it there. */
 function openStage(): Stage {
-  const provider = new MockProvider({ enabled: true, callbackSecret: SECRET }, clock);
+  const provider = new MockProvider({ callbackSecret: SECRET }, clock);
   const directed = (order: ChannelOrder, direction: object): ChannelOrder => ({ ...order, metadata: { ...direction } });
   const refunding = (refund: ChannelRefundOrder, outcome: string): ChannelRefundOrder => ({
     ...refund,

@@ -1,5 +1,5 @@
 import { HOUR, MINUTE, SECOND } from '../../src/common/clock.js';
-import { type Answer, startTestApp, TEA, times, type TestApp } from '../support/app.js';
+import { type Answer, startTestApp, times, type TestApp } from '../support/app.js';
 import {
   announcementsOf,
   buy,
@@ -223,26 +223,5 @@ describe('orders and payments', () => {
       body: read.body,
     });
     expect(read.body.read_at).not.toBeNull();
-  });
-
-  it('is off under a provider that is none, and with it every other pretence', async () => {
-    const { body } = await orderTea(await newCustomer(paydesk));
-    const production = await startTestApp({
-      databaseUrl: paydesk.databaseUrl,
-      clock: paydesk.clock,
-      env: {
-        NODE_ENV: 'production',
-        DATABASE_URL: paydesk.databaseUrl,
-        JWT_SECRET: 'a secret of production, of its own kind',
-      },
-    });
-    const owner = await production.as('user', body.user_id);
-    const { body: payment } = await owner.post<{ id: string }>('/payments/', { order_id: body.id });
-    expect((await owner.post(`/payments/${payment.id}/succeed/`)).status).toBe(404);
-    expect((await production.api().post('/auth/login/', { code: 'alice' })).status).toBe(404);
-    expect((await production.callback({ payment_id: payment.id, status: 'SUCCESS' })).status).toBe(404);
-    expect((await owner.get(`/payments/${payment.id}/`)).body).toMatchObject({ status: 'init' });
-    expect((await owner.post('/orders/', { product_id: TEA, quantity: 1 })).status).toBe(201);
-    await production.close();
   });
 });

@@ -4,6 +4,10 @@ import { HOUR } from '../../src/common/clock.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { newCustomer, type Problem } from '../support/flows.js';
 
+/** In seconds. */
+const DAYS = 86_400;
+const STRICT = { JWT_MAX_TTL_SECONDS: '3600' };
+
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const pem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString();
@@ -59,6 +63,49 @@ describe('bearer tokens', () => {
     expect(answer.status).toBe(401);
     expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
     expect(answer.body).toMatchObject({ status: 401, code: 'unauthenticated' });
+  });
+
+  it.each<[string, (now: number) => Record<string, unknown>, string]>([
+    ['that never ends', () => ({ exp: undefined }), 'the token has no exp'],
+    ['that says in words when it ends', () => ({ exp: 'tomorrow' }), 'the token has no exp'],
+    ['that lives longer than thirty days', (now) => ({ iat: now, exp: now + 30 * DAYS + 61 }), 'lives longer than'],
+    [
+      'that is old, and was made for a year',
+      (now) => ({ iat: now - 364 * DAYS, exp: now + DAYS }),
+      'lives longer than',
+    ],
+    [
+      'that claims to be issued later',
+      (now) => ({ iat: now + 300 * DAYS, exp: now + 301 * DAYS }),
+      'lives longer than',
+    ],
+    ['that does not say when it was issued', (now) => ({ iat: undefined, exp: now + 31 * DAYS }), 'lives longer than'],
+  ])('answers 401 to a token of any role %s', async (_, changes, detail) => {
+    for (const role of ['user', 'operator', 'service']) {
+      const token = forged({ alg: 'HS256' }, { ...claims, role, ...changes(Number(claims.iat)) }, secret());
+      const answer = await paydesk.api(token).get<Problem>('/orders/');
+      expect([role, answer.status, answer.body.code]).toEqual([role, 401, 'unauthenticated']);
+      expect(answer.body.detail).toContain(detail);
+    }
+  });
+
+  it('takes a token of thirty days, from a clock that is a little ahead', async () => {
+    const iat = Number(claims.iat) + 20;
+    expect(await ask(forged({ alg: 'HS256' }, { ...claims, iat, exp: iat + 30 * DAYS }, secret()))).toBe(200);
+  });
+
+  it('lets tokens live as long as JWT_MAX_TTL_SECONDS says', async () => {
+    const strict = await startTestApp({ databaseUrl: paydesk.databaseUrl, clock: paydesk.clock, env: STRICT });
+    try {
+      const status = async (life: number): Promise<number> => {
+        const token = forged({ alg: 'HS256' }, { ...claims, exp: Number(claims.iat) + life }, secret());
+        return (await strict.api(token).get('/orders/')).status;
+      };
+      expect([await status(3600), await status(3661)]).toEqual([200, 401]);
+      expect((await (await strict.as('operator')).get('/admin/payments/')).status).toBe(200);
+    } finally {
+      await strict.close();
+    }
   });
 
   it('answers 401 to a token whose claims were changed after it was signed', async () => {

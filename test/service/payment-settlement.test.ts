@@ -1,3 +1,4 @@
+import { transaction } from '../../src/database/transaction.js';
 import { byTimer } from '../../src/common/cause.js';
 import { PaymentSettlement, type Settled, type Settling } from '../../src/payments/settlement.service.js';
 import { type ChannelPayment, PaymentProvider } from '../../src/provider/payment-provider.js';
@@ -26,7 +27,7 @@ describe('what the channel says of payments', () => {
   afterAll(() => paydesk.close());
 
   const apply = (...list: Settling[]): Promise<Settled[]> =>
-    paydesk.db.transaction((tx) => paydesk.app.get(PaymentSettlement).apply(tx, list));
+    transaction(paydesk.db, (tx) => paydesk.app.get(PaymentSettlement).apply(tx, list));
 
   function paid(outTradeNo: string, changes: Partial<ChannelPayment> = {}): Settling {
     transactions += 1;

@@ -1,3 +1,4 @@
+import { transaction } from '../../src/database/transaction.js';
 import { byTimer } from '../../src/common/cause.js';
 import { type ChannelRefund, PaymentProvider } from '../../src/provider/payment-provider.js';
 import { RefundSettlement, type RefundSettled } from '../../src/refunds/settlement.service.js';
@@ -17,7 +18,7 @@ describe('what the channel says of refunds', () => {
   afterAll(() => paydesk.close());
 
   const apply = (...list: ChannelRefund[]): Promise<RefundSettled[]> =>
-    paydesk.db.transaction((tx) =>
+    transaction(paydesk.db, (tx) =>
       paydesk.app.get(RefundSettlement).apply(
         tx,
         list.map((seen) => ({ seen, cause: CAUSE })),

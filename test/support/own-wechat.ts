@@ -42,7 +42,7 @@ export async function startOwnWechat(env: Record<string, string> = {}): Promise<
     env: {
       WECHAT_PAY_ENABLE_REAL: 'true',
       WECHAT_APPID: settings.appid,
-      WECHAT_APP_SECRET: settings.appSecret,
+      WECHAT_APP_SECRET: settings.appSecret ?? '',
       WECHAT_PAY_MCHID: settings.mchid,
       WECHAT_PAY_SERIAL_NO: settings.serialNo,
       WECHAT_PAY_PRIVATE_KEY: settings.privateKey,

@@ -47,7 +47,7 @@ export class ToldChannel extends PaymentProvider {
 
   constructor(clock: ManualClock) {
     super();
-    this.mock = new MockProvider({ enabled: true, callbackSecret: 'told' }, clock);
+    this.mock = new MockProvider({ callbackSecret: 'told' }, clock);
     this.account = this.mock.account;
   }
 

@@ -65,11 +65,11 @@ function bareCalls(file: ts.SourceFile): string[] {
   });
 }
 
-/** Methods with a transaction that neither is `committed` nor marks its points itself. */
+/** Methods with a transaction that neither is `inTransaction` nor marks its points itself. */
 function bareTransactions(file: ts.SourceFile): string[] {
   return callsIn(file).flatMap((node) => {
     const name = nameOf(node.expression);
-    const opens = name === 'transaction' || name === 'shortTransaction';
+    const opens = name === 'transaction';
     return opens && !/crashPoint\(/.test(node.getText()) ? [methodAround(node)] : [];
   });
 }

@@ -11,6 +11,21 @@ function metricsIn(text: string): string[] {
   return [...new Set(names.map((name) => name.replace(/_(bucket|sum|count)$/, '')))];
 }
 
+describe('docker-compose.yml', () => {
+  it('is a production set-up, whatever a copied .env says', () => {
+    const compose = readFileSync(join(__dirname, '..', '..', 'docker-compose.yml'), 'utf8');
+    expect(compose).toMatch(/^ +NODE_ENV: production$/m);
+    expect(compose).not.toMatch(/(SECRET|PASSWORD|KEY)[^\n]*:-/);
+  });
+});
+
+describe('.gitignore', () => {
+  it('names keys and settings, but not the example', () => {
+    const lines = readFileSync(join(__dirname, '..', '..', '.gitignore'), 'utf8').split('\n');
+    expect(lines).toEqual(expect.arrayContaining(['.env*', '!.env.example', '*.pem', '*.key', '*.p12']));
+  });
+});
+
 describe('the files for Prometheus and Grafana', () => {
   const known = new Set(
     new Instruments().registry.getMetricsAsArray().map(({ name }) => name.replace(/_(bucket|sum|count)$/, '')),

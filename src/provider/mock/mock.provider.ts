@@ -35,7 +35,7 @@ export class MockProvider extends PaymentProvider {
   readonly account: ChannelAccount = { mchid: 'mock_mchid', appid: 'mock_appid' };
 
   constructor(
-    private readonly options: { enabled: boolean; callbackSecret: string },
+    private readonly options: { callbackSecret: string },
     private readonly clock: Clock,
   ) {
     super();
@@ -75,7 +75,6 @@ export class MockProvider extends PaymentProvider {
   }
 
   override pretendToPay(order: ChannelOrder): Promise<ChannelPayment> {
-    if (!this.options.enabled) return super.pretendToPay(order);
     return this.play(order, (outcome) => {
       if (outcome === 'fail') return this.failed(order);
       return outcome === 'pending' ? this.unpaid(order, 'open') : this.paid(order);
@@ -123,9 +122,6 @@ export class MockProvider extends PaymentProvider {
 
   /** Runs a scene, unless the stage direction is that the channel refuses or does not answer. */
   private play<T>(order: ChannelOrder, scene: (outcome: 'success' | 'fail' | 'pending' | null) => T): Promise<T> {
-    if (!this.options.enabled) {
-      return Promise.reject(new ProviderError('rejected', 'MOCK_OFF', 'the mock provider is off in production'));
-    }
     const outcome = mockOutcome(order.metadata);
     if (outcome === 'error')
       return Promise.reject(new ProviderError('rejected', 'MOCK_ERROR', 'refused as directed', 400));
@@ -135,7 +131,7 @@ export class MockProvider extends PaymentProvider {
 
   private signed(signature: string | undefined, body: Buffer): boolean {
     const expected = createHmac('sha256', this.options.callbackSecret).update(body).digest();
-    if (!this.options.enabled || !/^[0-9a-fA-F]{64}$/.test(signature ?? '')) return false;
+    if (!/^[0-9a-fA-F]{64}$/.test(signature ?? '')) return false;
     return timingSafeEqual(expected, Buffer.from(signature ?? '', 'hex'));
   }
 

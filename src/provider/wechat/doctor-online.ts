@@ -122,6 +122,15 @@ function clockCheck(skew: number | null): Check {
 /** A code that nobody ever got: "invalid code" proves that appid and secret were right. */
 async function loginCheck(settings: WechatSettings): Promise<Check> {
   const name = 'mini-program login';
+  if (settings.appSecret === null) {
+    const advice = 'Set WECHAT_APP_SECRET, unless another system logs users in and issues their tokens.';
+    return {
+      name,
+      ok: 'warn',
+      message: 'WECHAT_APP_SECRET is not set: logins are answered login_not_configured',
+      advice,
+    };
+  }
   const login = new WechatLogin(settings);
   try {
     const answer = await login.ask('paydesk-doctor');

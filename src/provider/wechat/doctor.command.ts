@@ -45,26 +45,16 @@ export class DoctorCommand extends CommandRunner {
   }
 }
 
-async function examine({ enabled, wechat, problems }: Examined, clock: Clock): Promise<Check[]> {
+async function examine(examined: Examined, clock: Clock): Promise<Check[]> {
   const { checkWechat } = await import('./doctor.js');
-  const checks = await checkWechat(wechatSettings(wechat), clock);
-  const environment = problems.map((message): Check => {
-    const advice = 'Every variable is described in .env.example.';
-    return { name: 'environment', ok: 'fail', message, advice };
-  });
+  const { checkEnvironment } = await import('./doctor-environment.js');
+  const checks = await checkWechat(wechatSettings(examined.wechat), clock);
   // What is missing is said once: an empty value has no right form either.
   const named = (message: string): string => /^[A-Z0-9_]+/.exec(message)?.[0] ?? '';
-  const missing = new Set(problems.map(named).map((name) => name.replace(/_PATH$/, '')));
+  const missing = new Set(examined.problems.map(named).map((name) => name.replace(/_PATH$/, '')));
   const values = checks.filter(({ ok, message }) => ok !== 'fail' || !missing.has(named(message)));
-  return [...(enabled ? [] : [OFF]), ...environment, ...values];
+  return [...checkEnvironment(examined), ...values];
 }
-
-const OFF: Check = {
-  name: 'real provider',
-  ok: 'warn',
-  message: 'it is off: the service pretends to be paid',
-  advice: 'Set WECHAT_PAY_ENABLE_REAL=true to take real money.',
-};
 
 function verdict(checks: Check[], failed: number): string {
   const looks = checks.filter(({ ok }) => ok === 'warn').length;

@@ -3,7 +3,14 @@ import { Clock } from '../../common/clock.js';
 import { Check, fine } from './doctor-check.js';
 import { checkOnline } from './doctor-online.js';
 import { KeyRing, certificateFits } from './key-ring.js';
-import { SettingsProblem, WechatSettings, isRealChannel, settingsProblems } from './settings.js';
+import {
+  SettingsProblem,
+  WECHAT_API_URL,
+  WECHAT_PAY_URL,
+  WechatSettings,
+  isRealChannel,
+  settingsProblems,
+} from './settings.js';
 import { payMessage, verifyMessage } from './signing.js';
 
 /**
@@ -63,6 +70,11 @@ const SETTINGS: readonly [variable: string, name: string, advice: string][] = [
 
 function settingChecks(settings: WechatSettings, problems: readonly SettingsProblem[]): Check[] {
   const unset = new Set([
+    ...(settings.appSecret === null ? ['WECHAT_APP_SECRET'] : []),
+    // Left out, it is the payment's address; WeChat's own addresses are there by themselves.
+    ...(settings.refundNotifyUrl === settings.notifyUrl ? ['WECHAT_PAY_REFUND_NOTIFY_URL'] : []),
+    ...(settings.baseUrl === WECHAT_PAY_URL ? ['WECHAT_PAY_BASE_URL'] : []),
+    ...(settings.apiBaseUrl === WECHAT_API_URL ? ['WECHAT_API_BASE_URL'] : []),
     ...(settings.merchantCert ? [] : ['WECHAT_PAY_MERCHANT_CERT']),
     ...(settings.publicKey ? [] : ['WECHAT_PAY_PUBLIC_KEY', 'WECHAT_PAY_PUBLIC_KEY_ID']),
     ...(settings.platformCerts.length > 0 ? [] : ['WECHAT_PAY_PLATFORM_CERT']),

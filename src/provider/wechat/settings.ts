@@ -20,7 +20,8 @@ export const WECHAT_API_URL = 'https://api.weixin.qq.com';
 /** Everything the provider needs to know of a merchant. Keys are PEM *texts*: who reads the files is not its business. */
 export interface WechatSettings {
   appid: string;
-  appSecret: string;
+  /** Null: `wx.login` codes are not traded here. */
+  appSecret: string | null;
   mchid: string;
   /** Serial of the merchant API certificate whose private key signs. */
   serialNo: string;
@@ -69,7 +70,7 @@ export class WechatSettingsError extends Error {
 /** Whether requests go to WeChat itself and not to a simulator: then the rules for addresses are WeChat's. */
 export function isRealChannel(settings: Pick<WechatSettings, 'baseUrl'>): boolean {
   const host = URL.canParse(settings.baseUrl) ? new URL(settings.baseUrl).hostname : '';
-  return /(^|\.)(weixin\.qq\.com|wechatpay\.cn)$/.test(host);
+  return /(^|\.)(weixin\.qq\.com|wechatpay\.cn)\.?$/.test(host);
 }
 
 /** Every problem of the settings, in a fixed order; empty when the provider can be built from them. */
@@ -81,7 +82,8 @@ export function settingsProblems(settings: WechatSettings): SettingsProblem[] {
   const pattern = (text: string, rule: RegExp, message: string): string | null => (rule.test(text) ? null : message);
 
   check('WECHAT_APPID', pattern(settings.appid, /^wx[0-9A-Za-z]{16}$/, 'must be wx and 16 letters or digits'));
-  check('WECHAT_APP_SECRET', pattern(settings.appSecret, /^[!-~]{8,128}$/, 'must be the secret of the mini-program'));
+  if (settings.appSecret !== null)
+    check('WECHAT_APP_SECRET', pattern(settings.appSecret, /^[!-~]{8,128}$/, 'must be the secret of the mini-program'));
   check('WECHAT_PAY_MCHID', pattern(settings.mchid, /^\d{8,10}$/, 'must be the merchant number, 8 to 10 digits'));
   check(
     'WECHAT_PAY_SERIAL_NO',
@@ -104,7 +106,9 @@ export function settingsProblems(settings: WechatSettings): SettingsProblem[] {
   for (const pem of settings.platformCerts) check('WECHAT_PAY_PLATFORM_CERT', certificateProblem(pem));
   const real = isRealChannel(settings);
   check('WECHAT_PAY_NOTIFY_URL', notifyUrlProblem(settings.notifyUrl, 255, real));
-  check('WECHAT_PAY_REFUND_NOTIFY_URL', notifyUrlProblem(settings.refundNotifyUrl, 256, real));
+  // Left out, it is the first one: what is wrong with that is said once.
+  if (settings.refundNotifyUrl !== settings.notifyUrl)
+    check('WECHAT_PAY_REFUND_NOTIFY_URL', notifyUrlProblem(settings.refundNotifyUrl, 256, real));
   check('WECHAT_PAY_BASE_URL', baseUrlProblem(settings.baseUrl, real));
   if (settings.backupBaseUrl !== null) check('WECHAT_PAY_BASE_URL', baseUrlProblem(settings.backupBaseUrl, real));
   check('WECHAT_API_BASE_URL', baseUrlProblem(settings.apiBaseUrl, false));
@@ -177,7 +181,9 @@ export function notifyUrlProblem(text: string, maxLength: number, real: boolean)
 function baseUrlProblem(text: string, real: boolean): string | null {
   if (!URL.canParse(text)) return 'is not a URL';
   const url = new URL(text);
-  if (url.protocol !== 'https:' && (real || url.protocol !== 'http:')) return 'must be an https URL';
+  // Over the internet the answer to a login is proved by TLS alone, and its question holds the secret of the mini-program.
+  const plain = !real && url.protocol === 'http:' && isPrivateHost(url.hostname);
+  if (url.protocol !== 'https:' && !plain) return 'must be an https URL';
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
     return 'must be scheme and host only, without a path or a password';
   return null;

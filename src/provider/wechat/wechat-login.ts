@@ -37,8 +37,8 @@ export class WechatLogin {
 
   /**
    * Trades the code of `wx.login` for the user's openid. A code works once, so nothing is tried twice.
-   * @throws DomainError `login_failed`, `too_many_requests`, `channel_unavailable` or, when our own appid or secret is
-   * wrong, `channel_rejected`
+   * @throws DomainError `login_failed`, `too_many_requests`, `channel_unavailable`, `login_not_configured` where there
+   * is no secret or, when our own appid or secret is wrong, `channel_rejected`
    */
   async exchange(code: string): Promise<WechatIdentity> {
     if (!/^[!-~]{1,256}$/.test(code)) throw new DomainError('login_failed');
@@ -49,10 +49,11 @@ export class WechatLogin {
 
   /**
    * Asks, and answers what was said, untranslated: for a check of the settings.
-   * @throws DomainError `channel_unavailable`
+   * @throws DomainError `channel_unavailable`, `login_not_configured`
    */
   async ask(code: string): Promise<LoginAnswer> {
     const { appid, appSecret, apiBaseUrl, timeouts } = this.settings;
+    if (appSecret === null) throw new DomainError('login_not_configured');
     const query = new URLSearchParams({ appid, secret: appSecret, js_code: code, grant_type: 'authorization_code' });
     try {
       const answer = await this.agent.request({

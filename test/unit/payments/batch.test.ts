@@ -1,5 +1,13 @@
 import { Batch } from '../../../src/payments/batch.js';
+import type { Order } from '../../../src/orders/order.entity.js';
+import type { Fact } from '../../../src/payments/decide.js';
+import type { Payment } from '../../../src/payments/payment.entity.js';
+import type { ChannelPayment } from '../../../src/provider/payment-provider.js';
 import { CAUSE, EXPIRES, NOW, orderRow, PAID_AT, paidRow, paidWord, paymentRow } from '../../support/rows.js';
+
+function fact(payment: Payment, order: Order, seen: ChannelPayment, at = NOW): Fact {
+  return { seen, payment, order, cause: CAUSE, at, closedAs: null, transactionOwner: null };
+}
 
 function batchOf(order = orderRow(), payment = paymentRow()) {
   return { order, payment, batch: new Batch(new Map([[order.id, order]]), [payment]) };
@@ -10,7 +18,7 @@ const DATA = { payment_id: 'pay_1', order_id: 'ord_1', amount: 1800, currency: '
 describe('a settlement', () => {
   it('that pays an order moves payment and order, each with its event, and tells the owner', () => {
     const { batch, order, payment } = batchOf(orderRow(), paymentRow({ failureCode: 'USERPAYING' }));
-    batch.succeed(payment, order, paidWord(), false, CAUSE, NOW);
+    batch.succeed(fact(payment, order, paidWord()), false);
 
     expect(payment).toMatchObject({ status: 'succeeded', transactionId: 'T1', late: false, failureCode: null });
     expect([payment.paidAt, payment.settledAt]).toEqual([PAID_AT, NOW]);
@@ -37,13 +45,13 @@ describe('a settlement', () => {
 
   it('without a time of payment takes its own', () => {
     const { batch, order, payment } = batchOf();
-    batch.succeed(payment, order, paidWord({ paidAt: null }), false, CAUSE, NOW);
+    batch.succeed(fact(payment, order, paidWord({ paidAt: null })), false);
     expect([payment.paidAt, order.paidAt]).toEqual([NOW, NOW]);
   });
 
   it('of late money leaves the order alone, and tells owner and operators', () => {
     const { batch, order, payment } = batchOf(orderRow({ status: 'cancelled' }), paymentRow({ status: 'expired' }));
-    batch.succeed(payment, order, paidWord(), true, CAUSE, NOW);
+    batch.succeed(fact(payment, order, paidWord()), true);
 
     expect(payment).toMatchObject({ status: 'succeeded', late: true });
     expect(order).toMatchObject({ status: 'cancelled', paidPaymentId: null });
@@ -59,7 +67,7 @@ describe('a settlement', () => {
 
   it.each(['failed', 'closed'] as const)('that ends a payment as %s keeps its order open', (as) => {
     const { batch, order, payment } = batchOf();
-    batch.endPayment(payment, order, as, 'PAYERROR', CAUSE, NOW);
+    batch.end(fact(payment, order, paidWord({ failureCode: 'PAYERROR' })), as);
     expect(payment).toMatchObject({ status: as, failureCode: 'PAYERROR', settledAt: NOW });
     expect(order.status).toBe('pending');
     expect(batch.moves).toMatchObject([{ noun: 'payment', from: 'processing', to: as, note: 'PAYERROR' }]);
@@ -69,7 +77,7 @@ describe('a settlement', () => {
 
   it('that ends a payment by its time cancels the pending order', () => {
     const { batch, order, payment } = batchOf();
-    batch.endPayment(payment, order, 'expired', null, CAUSE, EXPIRES);
+    batch.end(fact(payment, order, paidWord(), EXPIRES), 'expired');
     expect(order.status).toBe('cancelled');
     expect(batch.moves).toMatchObject([
       { noun: 'payment', to: 'expired', note: null },
@@ -80,7 +88,7 @@ describe('a settlement', () => {
 
   it('that ends a payment by its time does not touch an order that another payment paid', () => {
     const { batch, order, payment } = batchOf(orderRow({ status: 'paid', paidPaymentId: 'pay_2' }));
-    batch.endPayment(payment, order, 'expired', null, CAUSE, EXPIRES);
+    batch.end(fact(payment, order, paidWord(), EXPIRES), 'expired');
     expect(order.status).toBe('paid');
     expect([batch.changedOrders(), batch.moves.length]).toEqual([[], 1]);
   });
@@ -103,14 +111,14 @@ describe('what a settlement knows', () => {
     expect(batch.ownerOfTransaction('T2', 'pay_0')).toBeNull();
     expect(batch.ownerOfTransaction(null, 'pay_1')).toBeNull();
 
-    batch.succeed(fresh, order, paidWord({ transactionId: 'T2' }), false, CAUSE, NOW);
+    batch.succeed(fact(fresh, order, paidWord({ transactionId: 'T2' })), false);
     expect(batch.ownerOfTransaction('T2', 'pay_0')).toBe('pay_1');
   });
 
   it('opens a case for what does not fit, one for each thing seen', () => {
     const { batch, payment } = batchOf();
-    batch.openMismatch(payment, { field: 'amount', expected: '1800', seen: '1' }, paidWord());
-    batch.openSecondTransaction(paidRow(), paidWord({ transactionId: 'T2' }));
+    batch.openMismatch(fact(payment, orderRow(), paidWord()), { field: 'amount', expected: '1800', seen: '1' });
+    batch.openSecondTransaction(fact(paidRow(), orderRow(), paidWord({ transactionId: 'T2' })));
     batch.openUnknown(paidWord({ outTradeNo: 'pay_x' }));
     expect(batch.discrepancies).toEqual([
       {

@@ -1,13 +1,13 @@
 import type { OrderStatus } from '../../../src/orders/order.entity.js';
-import { type Circumstances, type Decision, decide } from '../../../src/payments/decide.js';
+import { type Decision, decide, type Fact } from '../../../src/payments/decide.js';
 import type { Payment, PaymentStatus } from '../../../src/payments/payment.entity.js';
 import type { ChannelPayment } from '../../../src/provider/payment-provider.js';
 import { EXPIRES, NOW, orderRow, paidRow, paidWord, paymentRow } from '../../support/rows.js';
 
-const AT: Circumstances = { now: NOW, closedAs: null, transactionOwner: null };
+const AT = { at: NOW, closedAs: null, transactionOwner: null };
 
-function decided(seen: ChannelPayment, payment = paymentRow(), order = orderRow(), at: Partial<Circumstances> = {}) {
-  return decide(seen, payment, order, { ...AT, ...at });
+function decided(seen: ChannelPayment, payment = paymentRow(), order = orderRow(), at: Partial<Fact> = {}) {
+  return decide({ seen, payment, order, ...AT, ...at });
 }
 
 function word(state: ChannelPayment['state']): ChannelPayment {
@@ -90,8 +90,8 @@ describe('the end of a payment', () => {
   });
 
   it('is called by whoever asked for it, else by the clock', () => {
-    const closed = (now: Date, closedAs: Circumstances['closedAs']): Decision =>
-      decided(word('closed'), paymentRow(), orderRow(), { now, closedAs });
+    const closed = (at: Date, closedAs: Fact['closedAs']): Decision =>
+      decided(word('closed'), paymentRow(), orderRow(), { at, closedAs });
     const justBefore = new Date(EXPIRES.getTime() - 1);
     expect(closed(justBefore, null)).toEqual({ kind: 'ends', as: 'closed' });
     expect(closed(EXPIRES, null)).toEqual({ kind: 'ends', as: 'expired' });

@@ -1,17 +1,17 @@
 import type { Order } from '../../../src/orders/order.entity.js';
 import type { Payment } from '../../../src/payments/payment.entity.js';
-import { type LockedRefund, notEnoughCase, REJECTED_BY_OPERATOR, RefundBatch } from '../../../src/refunds/batch.js';
+import { notEnoughCase, REJECTED_BY_OPERATOR, RefundBatch, type RefundChange } from '../../../src/refunds/batch.js';
 import type { Refund } from '../../../src/refunds/refund.entity.js';
 import { CAUSE, NOW, orderRow, PAID_AT, paidRow, refundRow, refundWord } from '../../support/rows.js';
 
 function locked(
   of: { order?: Partial<Order>; payment?: Partial<Payment>; refund?: Partial<Refund> } = {},
-): LockedRefund & { batch: RefundBatch } {
+): RefundChange & { batch: RefundBatch } {
   const order = orderRow({ status: 'paid', paidPaymentId: 'pay_1', ...of.order });
   const payment = paidRow({ reservedFen: 500, ...of.payment });
   const refund = refundRow(of.refund);
   const batch = new RefundBatch(new Map([[order.id, order]]), [payment], [refund]);
-  return { order, payment, refund, batch };
+  return { order, payment, refund, cause: CAUSE, at: NOW, batch };
 }
 
 const DATA = { refund_id: 'ref_1', payment_id: 'pay_1', order_id: 'ord_1', amount: 500, currency: 'CNY' };
@@ -22,7 +22,7 @@ describe('a refund that reached the payer', () => {
     const held = { failureCode: 'NOT_ENOUGH', failureMessage: 'no money', leaseUntil: NOW };
     const { batch, ...rows } = locked({ refund: held });
     const { refund, payment, order } = rows;
-    batch.succeed(rows, refundWord(), CAUSE, NOW);
+    batch.succeed(rows, refundWord());
 
     expect(refund).toMatchObject({ status: 'succeeded', refundId: 'R1', failureCode: null, failureMessage: null });
     expect([refund.succeededAt, refund.settledAt, refund.leaseUntil]).toEqual([PAID_AT, NOW, null]);
@@ -45,13 +45,13 @@ describe('a refund that reached the payer', () => {
 
   it('without a time takes ours', () => {
     const { batch, ...rows } = locked();
-    batch.succeed(rows, refundWord({ succeededAt: null }), CAUSE, NOW);
+    batch.succeed(rows, refundWord({ succeededAt: null }));
     expect(rows.refund.succeededAt).toEqual(NOW);
   });
 
   it('makes the order refunded when nothing is left of it', () => {
     const { batch, ...rows } = locked({ payment: { refundedFen: 1300 }, order: { status: 'partially_refunded' } });
-    batch.succeed(rows, refundWord(), CAUSE, NOW);
+    batch.succeed(rows, refundWord());
     expect(rows.order).toMatchObject({ refundedFen: 1800, status: 'refunded' });
     expect(batch.moves).toMatchObject([
       { noun: 'refund' },
@@ -61,7 +61,7 @@ describe('a refund that reached the payer', () => {
 
   it('moves the order once only while parts follow each other', () => {
     const { batch, ...rows } = locked({ payment: { refundedFen: 300 }, order: { status: 'partially_refunded' } });
-    batch.succeed(rows, refundWord(), CAUSE, NOW);
+    batch.succeed(rows, refundWord());
     expect(rows.order).toMatchObject({ refundedFen: 800, status: 'partially_refunded' });
     expect(batch.moves).toHaveLength(1);
     expect(batch.changedOrders()).toEqual([rows.order]);
@@ -69,7 +69,7 @@ describe('a refund that reached the payer', () => {
 
   it('of late money is none of the order’s', () => {
     const { batch, ...rows } = locked({ order: { status: 'paid', paidPaymentId: 'pay_2' } });
-    batch.succeed(rows, refundWord(), CAUSE, NOW);
+    batch.succeed(rows, refundWord());
     expect(rows.order).toMatchObject({ refundedFen: 0, status: 'paid' });
     expect(rows.payment.refundedFen).toBe(500);
     expect(batch.changedOrders()).toEqual([]);
@@ -79,7 +79,7 @@ describe('a refund that reached the payer', () => {
 describe('a refund under whose number nothing will be paid', () => {
   it.each(['rejected', 'closed'] as const)('gives its promise back when it is %s', (as) => {
     const { batch, ...rows } = locked();
-    batch.release(rows, as, { code: 'NO_AUTH', message: 'not allowed' }, CAUSE, NOW);
+    batch.release(rows, as, { code: 'NO_AUTH', message: 'not allowed' });
 
     const { refund, payment, order } = rows;
     expect(refund).toMatchObject({ status: as, failureCode: 'NO_AUTH', failureMessage: 'not allowed', settledAt: NOW });
@@ -95,7 +95,7 @@ describe('a refund under whose number nothing will be paid', () => {
 describe('late money whose refund came to nothing', () => {
   const released = (late: boolean, code: string): RefundBatch => {
     const { batch, ...rows } = locked({ payment: { late }, order: { status: 'cancelled', paidPaymentId: null } });
-    batch.release(rows, 'rejected', { code, message: null }, CAUSE, NOW);
+    batch.release(rows, 'rejected', { code, message: null });
     return batch;
   };
 
@@ -123,7 +123,7 @@ describe('late money whose refund came to nothing', () => {
 describe('a refund that the payer’s account does not take', () => {
   it('stays reserved, is looked at again, and is told to owner and operators', () => {
     const { batch, ...rows } = locked({ refund: { nextCheckAt: null } });
-    batch.abnormal(rows, refundWord({ state: 'abnormal' }), CAUSE, NOW);
+    batch.abnormal(rows, refundWord({ state: 'abnormal' }));
 
     expect(rows.refund).toMatchObject({ status: 'abnormal', failureCode: 'ABNORMAL', refundId: 'R1', settledAt: null });
     expect(rows.refund.nextCheckAt).toEqual(NOW);
@@ -137,7 +137,7 @@ describe('a refund that the payer’s account does not take', () => {
 
   it('keeps the time at which it was to be looked at', () => {
     const { batch, ...rows } = locked({ refund: { nextCheckAt: PAID_AT } });
-    batch.abnormal(rows, refundWord({ state: 'abnormal' }), CAUSE, NOW);
+    batch.abnormal(rows, refundWord({ state: 'abnormal' }));
     expect(rows.refund.nextCheckAt).toEqual(PAID_AT);
   });
 });

@@ -1,13 +1,14 @@
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import { type CommitStep, crashPoint } from '../common/crash-points.js';
+import { type Transaction, transaction } from './transaction.js';
 
 /** A transaction between the two points of a step at which a process may die. */
-export async function committed<T>(
+export async function inTransaction<T>(
   db: DataSource,
   step: CommitStep,
-  work: (tx: EntityManager) => Promise<T>,
+  work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  const result = await db.transaction(async (tx) => {
+  const result = await transaction(db, async (tx) => {
     const done = await work(tx);
     crashPoint(`${step}.before_commit`);
     return done;

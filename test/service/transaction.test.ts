@@ -1,13 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { dataSourceOptions } from '../../src/data-source.js';
-import { shortTransaction } from '../../src/database/short-transaction.js';
-import { prepared } from '../../src/database/sql.js';
+import { type Transaction, transaction } from '../../src/database/transaction.js';
 import { startTestApp, times, type TestApp } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { buyAndStart } from '../support/flows.js';
 
-describe('a short transaction', () => {
+describe('a transaction', () => {
   let database: TestDatabase;
   let db: DataSource;
 
@@ -23,13 +22,13 @@ describe('a short transaction', () => {
     await database.drop();
   });
 
-  const note = (tx: EntityManager, id: number): Promise<unknown> =>
-    prepared(tx, 'note', 'INSERT INTO notes (id) VALUES ($1)', [id]);
+  const note = (tx: Transaction, id: number): Promise<unknown> =>
+    tx.prepared('note', 'INSERT INTO notes (id) VALUES ($1)', [id]);
   const notes = async (): Promise<number[]> =>
     (await db.query<{ id: number }[]>('SELECT id FROM notes ORDER BY id')).map(({ id }) => id);
 
   it('is committed with its last statements', async () => {
-    const answer = await shortTransaction(db, async (tx, commit) => {
+    const answer = await transaction(db, async (tx, commit) => {
       await note(tx, 1);
       await Promise.all([note(tx, 2), commit()]);
       return 'done';
@@ -38,30 +37,39 @@ describe('a short transaction', () => {
   });
 
   it('is committed after its work when that does not do it', async () => {
-    await shortTransaction(db, (tx) => note(tx, 1));
+    await transaction(db, (tx) => note(tx, 1));
     expect(await notes()).toEqual([1]);
   });
 
   it('is nothing when a statement fails whose commit is already on its way', async () => {
-    const failing = shortTransaction(db, (tx, commit) =>
-      Promise.all([note(tx, 1), note(tx, 1), note(tx, 2), commit()]),
-    );
+    const failing = transaction(db, (tx, commit) => Promise.all([note(tx, 1), note(tx, 1), note(tx, 2), commit()]));
     await expect(failing).rejects.toThrow('duplicate key');
     expect(await notes()).toEqual([]);
   });
 
+  it('fails with what failed first, not with what failed because of it', async () => {
+    const careless = transaction(db, async (tx) => {
+      const first = note(tx, 1).then(() => note(tx, 1));
+      first.catch(() => undefined);
+      await first.catch(() => undefined);
+      await note(tx, 2);
+    });
+    await expect(careless).rejects.toMatchObject({ code: '23505' });
+    expect(await notes()).toEqual([]);
+  });
+
   it('is not taken as committed when nobody looked at the statement that failed', async () => {
-    const careless = shortTransaction(db, async (tx, commit) => {
+    const careless = transaction(db, async (tx, commit) => {
       note(tx, 1).catch(() => undefined);
       note(tx, 1).catch(() => undefined);
       await commit();
     });
-    await expect(careless).rejects.toThrow('rolled back');
+    await expect(careless).rejects.toThrow('duplicate key');
     expect(await notes()).toEqual([]);
   });
 
   it('is nothing when its work fails', async () => {
-    const failing = shortTransaction(db, async (tx) => {
+    const failing = transaction(db, async (tx) => {
       await note(tx, 1);
       throw new Error('no');
     });
@@ -70,7 +78,7 @@ describe('a short transaction', () => {
   });
 
   it('refuses a statement that comes after the commit: it would stand alone', async () => {
-    const failing = shortTransaction(db, async (tx, commit) => {
+    const failing = transaction(db, async (tx, commit) => {
       const over = commit();
       await note(tx, 1).finally(() => over);
     });
@@ -79,12 +87,12 @@ describe('a short transaction', () => {
   });
 
   it('gives up a connection that broke, and the next one works', async () => {
-    const failing = shortTransaction(db, async (tx) => {
+    const failing = transaction(db, async (tx) => {
       await note(tx, 1);
       await tx.query('SELECT pg_terminate_backend(pg_backend_pid())');
     });
     await expect(failing).rejects.toThrow();
-    await shortTransaction(db, (tx) => note(tx, 2));
+    await transaction(db, (tx) => note(tx, 2));
     expect(await notes()).toEqual([2]);
   });
 });

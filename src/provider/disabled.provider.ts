@@ -1,0 +1,64 @@
+import { DomainError } from '../common/errors.js';
+import {
+  type Bill,
+  type CallbackFact,
+  type ChannelAccount,
+  type ChannelPayment,
+  type ChannelRefund,
+  PaymentProvider,
+  type PayParams,
+  type Prepay,
+} from './payment-provider.js';
+
+/**
+ * Production without a channel: no money can be taken, and none may be pretended. Every method refuses with
+ * `provider_disabled`, so that no caller has to ask first.
+ */
+export class DisabledProvider extends PaymentProvider {
+  readonly name = 'disabled';
+
+  /** @throws DomainError `provider_disabled`: there is no merchant whom a payment could be for */
+  get account(): ChannelAccount {
+    throw new DomainError('provider_disabled');
+  }
+
+  prepay(): Promise<Prepay> {
+    return refuse();
+  }
+
+  payParams(): Promise<PayParams> {
+    return refuse();
+  }
+
+  queryPayment(): Promise<ChannelPayment> {
+    return refuse();
+  }
+
+  closePayment(): Promise<ChannelPayment> {
+    return refuse();
+  }
+
+  refund(): Promise<ChannelRefund> {
+    return refuse();
+  }
+
+  queryRefund(): Promise<ChannelRefund> {
+    return refuse();
+  }
+
+  retryAbnormalRefund(): Promise<ChannelRefund> {
+    return refuse();
+  }
+
+  readCallback(): Promise<CallbackFact> {
+    return refuse();
+  }
+
+  bill(): Promise<Bill | null> {
+    return refuse();
+  }
+}
+
+function refuse(): Promise<never> {
+  return Promise.reject(new DomainError('provider_disabled'));
+}
