@@ -1,7 +1,5 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
-import { createDataSource } from './data-source.js';
 import { Terminal } from './terminal/terminal.js';
-import { migrate } from './migrate.js';
 
 interface Options {
   revert?: boolean;
@@ -15,6 +13,7 @@ export class MigrateCommand extends CommandRunner {
   }
 
   override async run(_: string[], { revert, json }: Options): Promise<void> {
+    const { migrate } = await import('./migrate.js');
     const done = await this.terminal.withDatabase((url) => (revert ? this.revert(url) : migrate(url)));
     if (json) this.terminal.json({ [revert ? 'reverted' : 'applied']: done });
     else
@@ -24,6 +23,7 @@ export class MigrateCommand extends CommandRunner {
   }
 
   private async revert(url: string): Promise<string[]> {
+    const { createDataSource } = await import('./data-source.js');
     const db = createDataSource(url);
     await db.initialize();
     try {

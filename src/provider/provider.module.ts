@@ -22,8 +22,6 @@ import { settingsProblems, wechatSettings, type WechatSettings } from './wechat/
 import { WechatLogin } from './wechat/wechat-login.js';
 import { WechatV3Provider } from './wechat/wechat-v3.provider.js';
 
-export { DoctorCommand } from './wechat/doctor.command.js';
-
 /** What is wrong with the values of a real configuration, a line each. */
 export const checkWechat: CheckWechat = (environment) =>
   settingsProblems(wechatSettings(environment)).map(({ setting, message }) => `${setting} ${message}`);

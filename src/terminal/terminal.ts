@@ -1,6 +1,7 @@
 import { Inject, Injectable, INestApplicationContext } from '@nestjs/common';
 import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
+import type { Settings } from '../config/settings.js';
 
 /** Starts what commands work on (database and services, no port, no timers), runs the work and stops it again. */
 export type OpenApp = <T>(work: (app: INestApplicationContext) => Promise<T>) => Promise<T>;
@@ -9,6 +10,10 @@ export const OPEN_APP = Symbol('open app');
 /** Runs work with the database's address alone, before there are any tables. */
 export type OpenDatabase = <T>(work: (databaseUrl: string) => Promise<T>) => Promise<T>;
 export const OPEN_DATABASE = Symbol('open database');
+
+/** Reads the configuration. @throws ConfigError with every problem at once */
+export type OpenSettings = () => Promise<Settings>;
+export const OPEN_SETTINGS = Symbol('open settings');
 
 /** What a person typed wrong, beyond what the option parser sees. Ends the command with exit code 2. */
 export class UsageError extends Error {}
@@ -19,6 +24,7 @@ export class Terminal {
   constructor(
     @Inject(OPEN_APP) readonly withApp: OpenApp,
     @Inject(OPEN_DATABASE) readonly withDatabase: OpenDatabase,
+    @Inject(OPEN_SETTINGS) readonly settings: OpenSettings,
   ) {}
 
   /** Prints one object: its JSON, or its fields in two columns. */
