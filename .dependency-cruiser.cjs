@@ -8,7 +8,7 @@ const MAY_IMPORT = {
   config: ['common'],
   metrics: [],
   database: ['config'],
-  terminal: ['database'],
+  terminal: ['config'],
   provider: ['config', 'terminal'],
   // Guards and decorators, forms and errors: for the features, so they know none of them.
   http: ['database', 'auth'],
@@ -34,9 +34,9 @@ function allowed(folder, seen = new Set()) {
 const folders = Object.keys(MAY_IMPORT);
 const oneOf = (names) => `(${[...names].join('|')})`;
 const ENTRY_POINTS =
-  '^(src/(main|cli|simulated)|simulator/(main|bench|bench-child)|bench/main|prove/(main|hostile/collects))\\.ts$';
+  '^(src/(main|cli)|dev/simulated|simulator/(main|bench|bench-child)|bench/main|prove/(main|hostile/collects))\\.ts$';
 
-const OUTSIDE = '^(src|simulator|bench|prove|test)/';
+const OUTSIDE = '^(src|dev|simulator|bench|prove|test)/';
 
 const layers = folders.map((folder) => ({
   name: `layer-${folder}`,
@@ -61,23 +61,24 @@ module.exports = {
       name: 'layer-embedded-postgres',
       severity: 'error',
       comment: 'The embedded database stands on its own: it is used by tests and benchmarks without the application.',
-      from: { path: '^src/embedded-postgres(/|\\.ts$)' },
-      to: { path: '^(src|simulator|bench|prove|test|migrations)/', pathNot: '^src/embedded-postgres(/|\\.ts$)' },
+      from: { path: '^dev/embedded-postgres(/|\\.ts$)' },
+      to: { path: '^(src|dev|simulator|bench|prove|test|migrations)/', pathNot: '^dev/embedded-postgres(/|\\.ts$)' },
     },
     {
       name: 'folder-without-a-place',
       severity: 'error',
       comment: 'A new folder of src: say in MAY_IMPORT (.dependency-cruiser.cjs) what it may import.',
-      from: { path: '^src/[^/]+/', pathNot: `^src/${oneOf([...folders, 'embedded-postgres'])}/` },
+      from: { path: '^src/[^/]+/', pathNot: `^src/${oneOf(folders)}/` },
       to: {},
     },
     {
       name: 'provider-behind-its-seam',
       severity: 'error',
       comment:
-        'Only provider.module.ts knows the two providers: import PaymentProvider from provider/payment-provider.ts.',
+        'Only provider.module.ts knows the two providers: import PaymentProvider from provider/payment-provider.ts. ' +
+        'cli.ts lists the command that explains a real configuration.',
       from: { path: '^(src|bench|prove)/', pathNot: '^src/provider/(provider\\.module\\.ts$|mock/|wechat/)' },
-      to: { path: '^src/provider/(mock|wechat)/' },
+      to: { path: '^src/provider/(mock|wechat)/', pathNot: '^src/provider/wechat/doctor\\.command\\.ts$' },
     },
     {
       name: 'providers-apart',
@@ -103,20 +104,36 @@ module.exports = {
       severity: 'error',
       comment: 'The simulator judges the provider, so it has its own crypto and its own books: write it anew there.',
       from: { path: '^simulator/' },
-      to: { path: '^(src|migrations|bench|prove|test)/' },
+      to: { path: '^(src|dev|migrations|bench|prove|test)/' },
     },
     {
       name: 'src-without-simulator',
       severity: 'error',
-      comment: 'Only src/simulated.ts, the entry point of npm run start:simulated, starts the simulator, by its index.',
-      from: { path: '^(src|migrations)/', pathNot: '^src/simulated\\.ts$' },
+      comment: 'Only dev/simulated.ts, the entry point of npm run start:simulated, starts the simulator, by its index.',
+      from: { path: '^(src|migrations)/' },
       to: { path: '^(simulator|bench|prove|test)/' },
+    },
+    {
+      name: 'src-without-dev',
+      severity: 'error',
+      comment:
+        'What production refuses lies in dev, which the image does not hold: src/embedded-database.ts imports it.',
+      from: { path: '^(src|migrations)/', pathNot: '^src/embedded-database\\.ts$' },
+      to: { path: '^dev/' },
+    },
+    {
+      name: 'dev-by-one-dynamic-import',
+      severity: 'error',
+      comment:
+        'The image does not hold dev: import the embedded database where it is needed, not when the file is loaded.',
+      from: { path: '^src/embedded-database\\.ts$' },
+      to: { path: '^dev/', dynamic: false },
     },
     {
       name: 'simulator-by-its-index',
       severity: 'error',
       comment: 'Import simulator/index.ts: what lies behind it is not for others.',
-      from: { path: '^(src|bench|prove)/' },
+      from: { path: '^(src|dev|bench|prove)/' },
       to: { path: '^simulator/', pathNot: '^simulator/index\\.ts$' },
     },
     {
@@ -153,7 +170,7 @@ module.exports = {
       severity: 'error',
       comment: 'Nothing that runs imports this file: delete it, or import it.',
       from: { path: ENTRY_POINTS },
-      to: { path: '^(src|simulator|migrations|bench|prove)/.+\\.ts$', pathNot: ENTRY_POINTS, reachable: false },
+      to: { path: '^(src|dev|simulator|migrations|bench|prove)/.+\\.ts$', pathNot: ENTRY_POINTS, reachable: false },
     },
     {
       name: 'no-dev-dependencies',

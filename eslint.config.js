@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'var/', 'coverage/', 'reports/', '.stryker-tmp/'] },
+  { ignores: ['dist/', '.dist-*/', 'node_modules/', 'var/', 'coverage/', 'reports/', '.stryker-tmp/'] },
   ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] })),
   {
     files: ['**/*.ts'],

@@ -17,6 +17,7 @@ export default {
   thresholds: { high: 95, low: 85, break: 85 },
   ignorePatterns: [
     '/dist',
+    '/.dist-*',
     '/var',
     '/reports',
     '/docs',

@@ -11,6 +11,7 @@ import { ChannelOrders } from '../src/payments/channel-orders.js';
 import { DuePayments } from '../src/payments/due-payments.js';
 import { PaymentSettlement } from '../src/payments/settlement.service.js';
 import { type ChannelPayment, PaymentProvider } from '../src/provider/payment-provider.js';
+import { ChannelCalls } from '../src/provider/shared-calls.js';
 import type { Bed, Bench, Range } from './bench.js';
 import type { Job, JobInput } from './job.js';
 import { serviceEnvironment, type BenchKeys } from './keys.js';
@@ -76,6 +77,7 @@ async function servicesOf(input: JobInput): Promise<DuePayments> {
     channel,
     app.get(ChannelOrders, { strict: false }),
     app.get(PaymentSettlement, { strict: false }),
+    new ChannelCalls(channel, clock),
     new CallBudget(Number.MAX_SAFE_INTEGER),
     clock,
   );

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { startEmbeddedPostgres, type EmbeddedDatabase } from '../src/embedded-postgres.js';
+import { startEmbeddedPostgres, type EmbeddedDatabase } from '../dev/embedded-postgres.js';
 import { migrate } from '../src/migrate.js';
 import type { Bed, Bench, Range } from './bench.js';
 import { startChannel } from './channel.js';

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import pg from 'pg';
-import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
 import { migrate } from '../src/migrate.js';
 
 /** Where the proofs keep their database, keys and logs. */

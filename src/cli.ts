@@ -1,32 +1,47 @@
+#!/usr/bin/env node
 import { Module, OnApplicationBootstrap } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { CommandFactory, InjectCommander } from 'nest-commander';
-import { Logger } from 'nestjs-pino';
-import { AppModule } from './app.module.js';
 import { IssueTokenCommand } from './auth/auth.commands.js';
 import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.js';
-import { armCrashPoint } from './common/crash-points.js';
-import { readSettings } from './config/settings.js';
+import type { Settings } from './config/settings.js';
 import { MigrateCommand } from './migrate.command.js';
-import { migrateOrCheck } from './migrate.js';
-import { attachEmbeddedPostgres } from './embedded-postgres.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
-import { checkWechat, DoctorCommand } from './provider/provider.module.js';
+import { DoctorCommand } from './provider/wechat/doctor.command.js';
 import { ReconcileBillCommand } from './reconciliation/reconciliation.commands.js';
 import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
-import { EMBEDDED_DIRECTORY, fatal } from './start.js';
-import { OPEN_APP, OPEN_DATABASE, type OpenApp, type OpenDatabase, Terminal, UsageError } from './terminal/terminal.js';
+import {
+  OPEN_APP,
+  OPEN_DATABASE,
+  OPEN_SETTINGS,
+  type OpenApp,
+  type OpenDatabase,
+  Terminal,
+  UsageError,
+} from './terminal/terminal.js';
 
-/** Commands of operators: exit code 0 done, 1 something failed, 2 wrong usage, 78 wrong configuration. */
+/**
+ * Commands of operators: exit code 0 done, 1 something failed, 2 wrong usage, 78 wrong configuration. What a command
+ * works with is loaded when it runs: the application takes a second, which help and a token need not wait for.
+ */
 const EXIT_USAGE = 2;
+
+/** As package.json names the program, and the image's PATH. */
+const NAME = 'paydesk';
+
+const openSettings = async (): Promise<Settings> => {
+  const { readSettings } = await import('./config/settings.js');
+  const { checkWechat } = await import('./provider/provider.module.js');
+  return readSettings(checkWechat);
+};
 
 /** The configured database, or the embedded one: the running service's if there is one. */
 const openDatabase: OpenDatabase = async (work) => {
-  const settings = readSettings(checkWechat);
-  if (settings.databaseUrl !== null) return work(settings.databaseUrl, settings.databasePooler);
-  const embedded = await attachEmbeddedPostgres({ directory: EMBEDDED_DIRECTORY });
+  const { databaseUrl } = await openSettings();
+  if (databaseUrl !== null) return work(databaseUrl);
+  const { attachEmbedded } = await import('./embedded-database.js');
+  const embedded = await attachEmbedded();
   try {
-    return await work(embedded.url, 'session');
+    return await work(embedded.url);
   } finally {
     await embedded.stop();
   }
@@ -34,11 +49,16 @@ const openDatabase: OpenDatabase = async (work) => {
 
 const openApp: OpenApp = (work) =>
   openDatabase(async (databaseUrl) => {
-    const settings = { ...readSettings(checkWechat), jobsEnabled: false };
+    const settings = { ...(await openSettings()), jobsEnabled: false };
+    const { armCrashPoint } = await import('./common/crash-points.js');
     armCrashPoint(settings.crashAt);
     if (settings.channel === 'disabled')
       for (const line of settings.warnings) process.stderr.write(`WARNING: ${line}\n`);
+    const { migrateOrCheck } = await import('./migrate.js');
     await migrateOrCheck(databaseUrl, settings.databasePooler);
+    const { AppModule } = await import('./app.module.js');
+    const { NestFactory } = await import('@nestjs/core');
+    const { Logger } = await import('nestjs-pino');
     const module = AppModule.with({ settings: { ...settings, logLevel: 'warn', logToStderr: true }, databaseUrl });
     const app = await NestFactory.createApplicationContext(module, { logger: ['error', 'warn'], abortOnError: false });
     app.useLogger(app.get(Logger));
@@ -51,6 +71,7 @@ const openApp: OpenApp = (work) =>
 
 /** What is used here of the option parser. */
 interface Commander {
+  name(name: string): unknown;
   commands: readonly {
     exitOverride(handler: (error: Error) => never): { allowExcessArguments(allowed: boolean): unknown };
   }[];
@@ -61,6 +82,7 @@ interface Commander {
     Terminal,
     { provide: OPEN_APP, useValue: openApp },
     { provide: OPEN_DATABASE, useValue: openDatabase },
+    { provide: OPEN_SETTINGS, useValue: openSettings },
     ExpirePaymentsCommand,
     ReconcilePaymentsCommand,
     ReconcileBillCommand,
@@ -77,12 +99,13 @@ class CliModule implements OnApplicationBootstrap {
 
   /** What is set on the program does not hold for its commands: each one gets it. */
   onApplicationBootstrap(): void {
+    this.commander.name(NAME);
     for (const command of this.commander.commands) command.exitOverride(endWith).allowExcessArguments(false);
   }
 }
 
 function usage(message: string): never {
-  process.stderr.write(`${message}\nTry: npm run cli -- --help\n`);
+  process.stderr.write(`${message}\nUse --help to see the commands and their options.\n`);
   process.exit(EXIT_USAGE);
 }
 
@@ -92,17 +115,23 @@ function endWith(error: Error): never {
   if (code === 'commander.helpDisplayed' || code === 'commander.version') process.exit(0);
   if (error instanceof UsageError) usage(error.message);
   if (exitCode !== undefined) process.exit(EXIT_USAGE);
-  fatal(error);
+  throw error;
+}
+
+async function fail(error: unknown): Promise<never> {
+  if (error instanceof UsageError) usage(error.message);
+  process.exitCode = 1;
+  const { fatal } = await import('./start.js');
+  return fatal(error);
 }
 
 try {
   await CommandFactory.run(CliModule, {
-    cliName: 'npm run cli --',
+    cliName: NAME,
     logger: ['error'],
     errorHandler: endWith,
-    serviceErrorHandler: (error) => (error instanceof UsageError ? usage(error.message) : fatal(error)),
+    serviceErrorHandler: (error) => void fail(error),
   });
 } catch (error) {
-  if (error instanceof UsageError) usage(error.message);
-  fatal(error);
+  await fail(error);
 }

@@ -7,10 +7,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import helmet from 'helmet';
 import { Logger } from 'nestjs-pino';
 import { AppModule, type AppOptions } from './app.module.js';
+import { CallerShare } from './auth/caller-share.js';
 import { CallbacksService } from './callbacks/callbacks.service.js';
 import { Clock } from './common/clock.js';
 import { DomainError, invalidField } from './common/errors.js';
 import { newId } from './common/ids.js';
+import { ClientAddresses } from './http/client-addresses.js';
 import { refuseBrokenHttp } from './http/broken-http.js';
 import { isCallback } from './http/callback-route.js';
 import { Readiness } from './http/health.controller.js';
@@ -59,6 +61,8 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
   });
   app.useLogger(app.get(Logger));
   limit.reportTo(app.get(Instruments));
+  app.get(CallerShare).guard(fastify);
+  app.get(ClientAddresses).warnWithoutProxy();
   app.useGlobalFilters(filter);
   app.useGlobalPipes(validation());
   parseBodies(app);
@@ -85,7 +89,7 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
   });
   fastify.addHook('onError', async (request, _reply, error) => {
     if (error.code !== 'FST_ERR_CTP_BODY_TOO_LARGE' || !isCallback(request.url)) return;
-    await app.get(CallbacksService).tooLarge(request.ip, request.id);
+    await app.get(CallbacksService).tooLarge(app.get(ClientAddresses).of(request), request.id);
   });
   serveDocs(app, openApiDocument(app, options.settings));
   return app;

@@ -1,7 +1,5 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
-import { createDataSource } from './data-source.js';
 import { Terminal } from './terminal/terminal.js';
-import { assertMigratable, migrate } from './migrate.js';
 
 interface Options {
   revert?: boolean;
@@ -15,10 +13,9 @@ export class MigrateCommand extends CommandRunner {
   }
 
   override async run(_: string[], { revert, json }: Options): Promise<void> {
-    const done = await this.terminal.withDatabase((url, pooler) => {
-      assertMigratable(pooler);
-      return revert ? this.revert(url) : migrate(url);
-    });
+    const { assertMigratable, migrate } = await import('./migrate.js');
+    assertMigratable((await this.terminal.settings()).databasePooler);
+    const done = await this.terminal.withDatabase((url) => (revert ? this.revert(url) : migrate(url)));
     if (json) this.terminal.json({ [revert ? 'reverted' : 'applied']: done });
     else
       this.terminal.line(
@@ -27,6 +24,7 @@ export class MigrateCommand extends CommandRunner {
   }
 
   private async revert(url: string): Promise<string[]> {
+    const { createDataSource } = await import('./data-source.js');
     const db = createDataSource(url);
     await db.initialize();
     try {

@@ -2,16 +2,13 @@ import { existsSync } from 'node:fs';
 import { DataSource } from 'typeorm';
 import { armCrashPoint } from './common/crash-points.js';
 import { ChannelKeys } from './provider/provider.module.js';
-import { EmbeddedPostgresError, startEmbeddedPostgres } from './embedded-postgres.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
 import { isDatabaseUnavailable } from './database/database-errors.js';
 import { checkDatabase } from './database/check-database.js';
+import type { OpenEmbedded } from './embedded-database.js';
 import { migrateOrCheck } from './migrate.js';
 import { createHttpApp } from './http-app.js';
 import { seedCatalogue } from './orders/catalogue.js';
-
-/** Where the embedded PostgreSQL keeps its files, under the working directory. */
-export const EMBEDDED_DIRECTORY = 'var/postgres';
 
 export interface Running {
   /** Where the API answers, without a trailing slash. */
@@ -21,16 +18,16 @@ export interface Running {
   stop: () => Promise<void>;
 }
 
-/** Database, migrations, catalogue, HTTP: in this order. */
-export async function start(settings: Settings): Promise<Running> {
+/**
+ * Database, migrations, catalogue, HTTP: in this order.
+ * @param openEmbedded called when no `DATABASE_URL` is set
+ */
+export async function start(settings: Settings, openEmbedded: OpenEmbedded): Promise<Running> {
   armCrashPoint(settings.crashAt);
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const embedded =
     settings.databaseUrl === null
-      ? await startEmbeddedPostgres({
-          directory: EMBEDDED_DIRECTORY,
-          onUnexpectedExit: (reason) => fatal(new Error(`the embedded PostgreSQL is gone: ${reason}`)),
-        })
+      ? await openEmbedded((reason) => fatal(new Error(`the embedded PostgreSQL is gone: ${reason}`)))
       : null;
   try {
     const databaseUrl = settings.databaseUrl ?? embedded?.url ?? '';
@@ -106,7 +103,8 @@ export function fatal(error: unknown): never {
 
 function inWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error instanceof ConfigError || error instanceof EmbeddedPostgresError) return error.message;
+  // By its name, since its class is not in every installation.
+  if (error instanceof ConfigError || error.name === 'EmbeddedPostgresError') return error.message;
   const { code, address, port } = error as { code?: string; address?: string; port?: number };
   if (code === 'EADDRINUSE') return `Port ${port} of ${address} is taken by another program: stop it, or set PORT.`;
   if (code === 'EACCES') return `Port ${port} of ${address} may not be used by this user: set PORT to one above 1023.`;

@@ -3,7 +3,6 @@ import { Clock } from '../common/clock.js';
 import { newId } from '../common/ids.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
 import { type Role, ROLES } from './public.js';
-import { TokensService } from './tokens.service.js';
 
 interface Options {
   role?: Role;
@@ -20,13 +19,14 @@ export class IssueTokenCommand extends CommandRunner {
   override async run(_: string[], { role, user, json }: Options): Promise<void> {
     if (!role) throw new UsageError('--role is needed: user, operator or service');
     if (role === 'user' && !user) throw new UsageError('--user is needed for role user');
-    await this.terminal.withApp(async (app) => {
-      const id = user ?? newId('usr', app.get(Clock));
-      const { token, expiresIn } = await app.get(TokensService).issue({ id, role });
-      if (json)
-        this.terminal.json({ access_token: token, token_type: 'Bearer', expires_in: expiresIn, role, user_id: id });
-      else this.terminal.line(token);
-    });
+    const clock = new Clock();
+    const id = user ?? newId('usr', clock);
+    // A token needs the secret alone: it is issued at once, and also while the database is down.
+    const { TokensService } = await import('./tokens.service.js');
+    const { token, expiresIn } = await new TokensService(await this.terminal.settings(), clock).issue({ id, role });
+    if (json)
+      this.terminal.json({ access_token: token, token_type: 'Bearer', expires_in: expiresIn, role, user_id: id });
+    else this.terminal.line(token);
   }
 
   @Option({ flags: '--role <role>', description: 'user, operator or service' })

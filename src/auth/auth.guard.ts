@@ -16,11 +16,16 @@ export class AuthGuard implements CanActivate {
     const targets = [context.getHandler(), context.getClass()];
     if (this.reflector.getAllAndOverride<boolean>(PUBLIC, targets)) return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const token = /^Bearer +([\w.~+/=-]{1,8192})$/i.exec(request.headers.authorization ?? '')?.[1];
+    const token = bearerToken(request);
     if (!token) throw new DomainError('unauthenticated');
     request.user = await this.tokens.verify(token);
     const roles = this.reflector.getAllAndOverride<Role[]>(ALLOWED_ROLES, targets);
     if (roles && !roles.includes(request.user.role)) throw new DomainError('forbidden');
     return true;
   }
+}
+
+/** The token that a request brings; null where there is none, or nothing that could be one. */
+export function bearerToken({ headers }: Pick<AuthenticatedRequest, 'headers'>): string | null {
+  return /^Bearer +([\w.~+/=-]{1,8192})$/i.exec(headers.authorization ?? '')?.[1] ?? null;
 }

@@ -5,6 +5,8 @@ import { MINUTE } from '../common/clock.js';
 import { Settings } from '../config/settings.js';
 import { ProviderModule } from '../provider/provider.module.js';
 import { AuthGuard } from './auth.guard.js';
+import { CallerShare } from './caller-share.js';
+import { LoginLimit } from './login-limit.js';
 import { LoginController } from './login.controller.js';
 import { TokensService } from './tokens.service.js';
 import { UsersService } from './users.service.js';
@@ -15,11 +17,11 @@ import { UsersService } from './users.service.js';
     ProviderModule,
     ThrottlerModule.forRootAsync({
       inject: [Settings],
-      useFactory: (settings: Settings) => [{ ttl: MINUTE, limit: settings.loginsPerMinute }],
+      useFactory: (settings: Settings) => [{ ttl: MINUTE, limit: settings.badCallbacksPerMinute }],
     }),
   ],
   controllers: [LoginController],
-  providers: [TokensService, UsersService, { provide: APP_GUARD, useClass: AuthGuard }],
-  exports: [TokensService, UsersService, ThrottlerModule],
+  providers: [TokensService, UsersService, LoginLimit, CallerShare, { provide: APP_GUARD, useClass: AuthGuard }],
+  exports: [TokensService, CallerShare, UsersService, ThrottlerModule],
 })
 export class AuthModule {}

@@ -1,9 +1,12 @@
-import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { ThrottlerGuard } from '@nestjs/throttler';
 import { IsString, Length } from 'class-validator';
+import type { FastifyRequest } from 'fastify';
+import { DomainError } from '../common/errors.js';
+import { ClientAddresses } from '../http/client-addresses.js';
 import { Problems } from '../http/openapi.js';
 import { LoginChannel } from '../provider/login-channel.js';
+import { LoginLimit } from './login-limit.js';
 import { Public } from './public.js';
 import { TokensService } from './tokens.service.js';
 import { UsersService } from './users.service.js';
@@ -37,12 +40,13 @@ export class LoginController {
     private readonly channel: LoginChannel,
     private readonly users: UsersService,
     private readonly tokens: TokensService,
+    private readonly limit: LoginLimit,
+    private readonly addresses: ClientAddresses,
   ) {}
 
   @Post('login')
   @HttpCode(200)
   @Public()
-  @UseGuards(ThrottlerGuard)
   @ApiOperation({ summary: 'Log in with the code of `wx.login`' })
   @ApiOkResponse({ type: LoginView })
   @Problems(
@@ -54,8 +58,9 @@ export class LoginController {
     'channel_rejected',
     'channel_unavailable',
   )
-  async login(@Body() body: LoginBody): Promise<LoginView> {
-    const user = await this.users.byOpenid(this.channel.appid, await this.channel.openidOf(body.code));
+  async login(@Body() body: LoginBody, @Req() request: FastifyRequest): Promise<LoginView> {
+    const openid = await this.openidOf(body.code, this.addresses.of(request));
+    const user = await this.users.byOpenid(this.channel.appid, openid);
     const { token, expiresIn } = await this.tokens.issue({ id: user.id, role: 'user' });
     return {
       access_token: token,
@@ -63,5 +68,16 @@ export class LoginController {
       expires_in: expiresIn,
       user: { id: user.id, openid: user.openid },
     };
+  }
+
+  private async openidOf(code: string, address: string): Promise<string> {
+    this.limit.assertAllowed(address);
+    try {
+      return await this.channel.openidOf(code);
+    } catch (error) {
+      // What is our own failure, or the channel's, is not the caller's.
+      if (error instanceof DomainError && error.status < 500) await this.limit.noteFailure(address);
+      throw error;
+    }
   }
 }

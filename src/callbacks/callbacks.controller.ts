@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Public } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
 import { Settings } from '../config/settings.js';
+import { ClientAddresses } from '../http/client-addresses.js';
 import { fail, SUCCESS_BODY } from '../http/callback-route.js';
 import { Problems } from '../http/openapi.js';
 import { CallbacksService } from './callbacks.service.js';
@@ -43,6 +44,7 @@ export class CallbacksController {
   constructor(
     private readonly callbacks: CallbacksService,
     private readonly settings: Settings,
+    private readonly addresses: ClientAddresses,
   ) {}
 
   @Post('payments/callback/wechat')
@@ -99,7 +101,7 @@ export class CallbacksController {
     const answer = await this.callbacks.receive({
       headers: flat(request.headers),
       body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
-      address: request.ip,
+      address: this.addresses.of(request),
       requestId: request.id,
     });
     if (answer.status === 429) void reply.header('retry-after', '60');

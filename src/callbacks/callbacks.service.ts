@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { crashPoint } from '../common/crash-points.js';
@@ -23,6 +23,7 @@ import { CallbackJournal, type CallbackOutcome, type JournalEntry } from './jour
 export interface IncomingCallback {
   headers: Readonly<Record<string, string | undefined>>;
   body: Buffer;
+  /** In its normal form. */
   address: string;
   requestId: string;
 }
@@ -198,8 +199,8 @@ export class CallbacksService {
   private allows(address: string): boolean {
     const list = this.settings.callbackAllowedIps;
     if (!list) return true;
-    const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
-    return list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
+    const version = isIP(address);
+    return version !== 0 && list.check(address, version === 6 ? 'ipv6' : 'ipv4');
   }
 
   private newEntry({ headers, body, address, requestId }: IncomingCallback): JournalEntry {

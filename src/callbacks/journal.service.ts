@@ -73,7 +73,7 @@ export class CallbackJournal {
         entries.map((entry) => entry.provider),
         entries.map((entry) => entry.outcome),
         entries.map((entry) => entry.httpStatus),
-        entries.map((entry) => entry.address),
+        entries.map((entry) => printable(entry.address)),
         entries.map((entry) => printable(entry.eventType)),
         entries.map((entry) => printable(entry.notificationId)),
         entries.map((entry) => printable(entry.outTradeNo)),

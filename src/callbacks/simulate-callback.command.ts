@@ -1,8 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { Command, CommandRunner, Option } from 'nest-commander';
-import { Settings } from '../config/settings.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
-import { CallbacksService } from './callbacks.service.js';
 
 const STATUSES = ['SUCCESS', 'FAIL', 'CLOSED'];
 
@@ -24,6 +22,8 @@ export class SimulateCallbackCommand extends CommandRunner {
 
   override async run([paymentId]: string[], options: Options): Promise<void> {
     const { status = 'SUCCESS', amount, json } = options;
+    const { Settings } = await import('../config/settings.js');
+    const { CallbacksService } = await import('./callbacks.service.js');
     const answer = await this.terminal.withApp(async (app) => {
       const settings = app.get(Settings);
       if (!settings.mockEnabled) throw new Error('the mock provider is off: this command has no channel to play');

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { createPublicKey } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
+import { normalAddress } from '../common/address.js';
 import type { CrashPoint } from '../common/crash-points.js';
 import { databaseUrlProblem } from './database-url.js';
 import { readEnvFile } from './env-file.js';
@@ -53,6 +54,7 @@ export abstract class Settings {
   readonly crashAt!: CrashPoint | null;
   /** How many proxies of our own stand before us: so many hops of `X-Forwarded-For` are believed. */
   readonly trustedProxyHops!: number;
+  /** Logins of one address that fail; this and the following are limits of one process. */
   readonly loginsPerMinute!: number;
   readonly badCallbacksPerMinute!: number;
   readonly channelQueriesPerSecond!: number;
@@ -221,7 +223,11 @@ function allowList(text: string | undefined, problems: string[]): BlockList | nu
       problems.push('WECHAT_PAY_CALLBACK_ALLOWED_IPS must be a comma-separated list of addresses or CIDR ranges');
       return null;
     }
-    list.addSubnet(address, bits, version === 6 ? 'ipv6' : 'ipv4');
+    const plain = normalAddress(address) ?? address;
+    // IPv4 written as IPv6 (`::ffff:1.2.3.0/120`) is compared as what it is.
+    const mapped = version === 6 && isIP(plain) === 4 && bits >= 96;
+    if (mapped || version === 4) list.addSubnet(plain, mapped ? bits - 96 : bits, 'ipv4');
+    else list.addSubnet(address, bits, 'ipv6');
   }
   return list;
 }

@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common';
+import { ClientAddresses } from './client-addresses.js';
 import { HealthController, Readiness } from './health.controller.js';
 import { IdempotencyInterceptor } from './idempotency.interceptor.js';
 import { IdempotencyService } from './idempotency.service.js';
@@ -6,7 +7,7 @@ import { IdempotencyService } from './idempotency.service.js';
 @Global()
 @Module({
   controllers: [HealthController],
-  providers: [Readiness, IdempotencyService, IdempotencyInterceptor],
-  exports: [Readiness, IdempotencyService, IdempotencyInterceptor],
+  providers: [ClientAddresses, Readiness, IdempotencyService, IdempotencyInterceptor],
+  exports: [ClientAddresses, Readiness, IdempotencyService, IdempotencyInterceptor],
 })
 export class HttpModule {}

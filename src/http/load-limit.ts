@@ -45,6 +45,10 @@ interface Hooks {
 /** Routes that call the channel, or wait for others who do. */
 const CALLS_CHANNEL =
   /^\/api\/(auth\/login|payments\/[^/?]+\/(start|cancel|sync)|refunds\/[^/?]+\/(succeed|sync|retry-abnormal))\/?(\?|$)/;
+export function callsChannel(url: string): boolean {
+  return CALLS_CHANNEL.test(url);
+}
+
 const LIVE = /^\/health\/live\/?(\?|$)/;
 const PROBE = /^\/(health|metrics)(\/|\?|$)/;
 
@@ -116,7 +120,7 @@ export class LoadLimit {
   /** Null: never refused. */
   private roomFor(url: string): Room | null {
     if (isCallback(url)) return this.rooms.callback;
-    if (CALLS_CHANNEL.test(url)) return this.rooms.channel;
+    if (callsChannel(url)) return this.rooms.channel;
     if (!PROBE.test(url)) return this.rooms.own;
     return LIVE.test(url) ? null : this.rooms.probe;
   }

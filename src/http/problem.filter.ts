@@ -20,6 +20,7 @@ export class ProblemFilter implements ExceptionFilter {
     else if (known.status === 503) this.log.warn({ err: error, request_id: request.id }, known.code);
     if (reply.sent) return;
     if (known.status === 503) void reply.header('retry-after', '2');
+    if (known.status === 429 && !reply.hasHeader('retry-after')) void reply.header('retry-after', '60');
     if (isCallback(request.url)) {
       void reply.status(known.status).header('content-type', 'application/json; charset=utf-8').send(fail(known.code));
       return;

@@ -13,6 +13,7 @@ import {
   PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
+import { ChannelCalls } from '../provider/shared-calls.js';
 import { ChannelOrders, neverSent, stillOpen } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
 import { asPayments, PAYMENT_COLUMNS } from './payments.repository.js';
@@ -80,6 +81,7 @@ export class DuePayments {
     private readonly provider: PaymentProvider,
     private readonly channelOrders: ChannelOrders,
     private readonly settlement: PaymentSettlement,
+    private readonly calls: ChannelCalls,
     private readonly budget: CallBudget,
     private readonly clock: Clock,
   ) {}
@@ -177,10 +179,12 @@ export class DuePayments {
       // Never sent: the channel has nothing to say of it (the mock has, by its stage directions).
       if (!order.placed && this.provider.name !== 'mock') return expired ? neverSent(payment) : stillOpen(payment);
       await this.budget.take();
-      const seen = await channelCall('payment.check_query', () => this.provider.queryPayment(order));
+      const query = () => channelCall('payment.check_query', () => this.provider.queryPayment(order));
+      const seen = await this.calls.paymentQueries.join(payment.id, query);
       if (!expired || (seen.state !== 'open' && seen.state !== 'not_found')) return seen;
       await this.budget.take();
-      return await channelCall('payment.check_close', () => this.provider.closePayment(order));
+      const close = () => channelCall('payment.check_close', () => this.provider.closePayment(order));
+      return await this.calls.closes.fresh(payment.id, close);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       this.log.warn({ payment_id: payment.id, code: error.code, outcome: error.outcome }, 'the channel gave no answer');

@@ -1,8 +1,7 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
 import { positiveInteger, Terminal } from '../terminal/terminal.js';
-import { type DueReport, DuePayments, type DueScope } from './due-payments.js';
-import { StaleOrders } from './stale-orders.js';
+import type { DueReport, DueScope } from './due-payments.js';
 
 interface Options {
   dryRun?: boolean;
@@ -25,6 +24,8 @@ abstract class DueCommand extends CommandRunner {
   override async run(_: string[], options: Options): Promise<void> {
     const { dryRun = false, limit = NO_LIMIT, json } = options;
     const cause = byCommand(this.name);
+    const { DuePayments } = await import('./due-payments.js');
+    const { StaleOrders } = await import('./stale-orders.js');
     const { report, cancelled } = await this.terminal.withApp((app) =>
       this.terminal.progress(this.name, async (onProgress) => {
         const found = await app.get(DuePayments).run({ scope: this.scope, cause, limit, dryRun, onProgress });

@@ -77,6 +77,7 @@ export class PaymentsController {
     'payment_expired',
     'payment_not_open',
     'payer_unknown',
+    'too_many_requests',
     'channel_rejected',
     'channel_unavailable',
     'service_unavailable',
@@ -119,6 +120,7 @@ export class PaymentsController {
     'not_found',
     'payment_expired',
     'payment_not_open',
+    'too_many_requests',
     'channel_rejected',
     'channel_unavailable',
   )
@@ -129,9 +131,14 @@ export class PaymentsController {
   @Post(':id/sync')
   @HttpCode(200)
   @OwnedBy('payment')
-  @ApiOperation({ summary: 'Ask the channel now, for the page that is shown after paying' })
+  @ApiOperation({
+    summary: 'Ask the channel now, for the page that is shown after paying',
+    description:
+      'WeChat Pay is asked about one payment at most once a second: who asks again within it waits for the next answer. ' +
+      'A payment that has succeeded is answered as it is.',
+  })
   @ApiOkResponse({ type: PaymentView })
-  @Problems('unauthenticated', 'not_found', 'channel_rejected', 'channel_unavailable')
+  @Problems('unauthenticated', 'not_found', 'too_many_requests', 'channel_rejected', 'channel_unavailable')
   async sync(@Param('id') id: string, @RequestCause() cause: Cause): Promise<PaymentView> {
     return PaymentView.of(await this.payments.sync(id, cause));
   }

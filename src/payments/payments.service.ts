@@ -16,6 +16,7 @@ import {
   PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
+import { ChannelCalls } from '../provider/shared-calls.js';
 import { ChannelOrders, neverSent } from './channel-orders.js';
 import { PaymentHistory } from './history.service.js';
 import { Payment } from './payment.entity.js';
@@ -32,6 +33,7 @@ export class PaymentsService {
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly provider: PaymentProvider,
+    private readonly calls: ChannelCalls,
     private readonly orders: OrdersService,
     private readonly rows: PaymentRows,
     private readonly channelOrders: ChannelOrders,
@@ -116,7 +118,8 @@ export class PaymentsService {
     if (payment.status === 'closed') return payment;
     if (!payment.isOpen) throw notOpen(payment);
     try {
-      return await this.close(await this.channelOrders.of(payment), cause);
+      const order = await this.channelOrders.of(payment);
+      return await this.settle(await this.calls.closes.join(id, () => this.callClose(order)), cause, 'closed');
     } catch (error) {
       if (error instanceof ProviderError) throw channelError(error);
       throw error;
@@ -133,19 +136,32 @@ export class PaymentsService {
     });
   }
 
-  /** Closes at the channel, and takes over what the payment then is. @throws ProviderError */
-  async close(order: ChannelOrder, cause: Cause): Promise<Payment> {
-    const seen = await channelCall('payment.cancel', () => this.provider.closePayment(order));
+  /**
+   * Closes what was placed at the channel just now, and takes over what the payment then is: by a call of its own, as one
+   * that is under way may have come there before the order did.
+   * @throws ProviderError
+   */
+  async closeAgain(order: ChannelOrder, cause: Cause): Promise<Payment> {
+    const seen = await this.calls.closes.fresh(order.outTradeNo, () => this.callClose(order));
     return this.settle(seen, cause, 'closed');
   }
 
-  /** Asks the channel now, unless it is known that the money came. @throws DomainError `channel_unavailable`, … */
+  private callClose(order: ChannelOrder): Promise<ChannelPayment> {
+    return channelCall('payment.cancel', () => this.provider.closePayment(order));
+  }
+
+  /**
+   * Asks the channel about a payment, unless its money came; one that ended without may still find late money. Who asks while the channel is being
+   * asked gets that answer; who asks again at once waits for the next question ({@link ChannelCalls}).
+   * @throws DomainError `channel_unavailable`, …
+   */
   async sync(id: string, cause: Cause): Promise<Payment> {
     const payment = await this.get(id);
     if (payment.status === 'succeeded') return payment;
     try {
       const order = await this.channelOrders.of(payment);
-      return await this.settle(await channelCall('payment.sync', () => this.provider.queryPayment(order)), cause);
+      const ask = () => channelCall('payment.sync', () => this.provider.queryPayment(order));
+      return await this.settle(await this.calls.paymentQueries.join(id, ask), cause);
     } catch (error) {
       if (error instanceof ProviderError) throw channelError(error);
       throw error;
@@ -157,7 +173,8 @@ export class PaymentsService {
     const payment = await this.get(id);
     try {
       const order = await this.channelOrders.of(payment);
-      const seen = await channelCall('payment.recheck', () => this.provider.queryPayment(order));
+      const ask = () => channelCall('payment.recheck', () => this.provider.queryPayment(order));
+      const seen = await this.calls.paymentQueries.fresh(id, ask);
       const { status } = await this.settle(seen, cause);
       return { status, channel: seen.state };
     } catch (error) {

@@ -9,6 +9,7 @@ import {
   type Prepay,
   ProviderError,
 } from '../provider/payment-provider.js';
+import { ChannelCalls } from '../provider/shared-calls.js';
 import { Payment } from './payment.entity.js';
 import { PaymentsService } from './payments.service.js';
 import { channelError, notOpen } from './refusals.js';
@@ -30,6 +31,7 @@ export interface Started {
 export class PaymentStarter {
   constructor(
     private readonly provider: PaymentProvider,
+    private readonly calls: ChannelCalls,
     private readonly payments: PaymentsService,
     private readonly lanes: StartLanes,
     private readonly clock: Clock,
@@ -48,7 +50,9 @@ export class PaymentStarter {
 
     let prepay: Prepay;
     try {
-      prepay = await channelCall('payment.start', () => this.provider.prepay(order));
+      const place = () => channelCall('payment.start', () => this.provider.prepay(order));
+      // The same order gives the same call, whoever makes it.
+      prepay = await this.calls.prepays.join(id, place);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       return this.afterFailedPrepay(order, error, cause);
@@ -63,7 +67,7 @@ export class PaymentStarter {
     if (kept.isOpen && kept.prepayId) return { payment: kept, payParams: await this.provider.payParams(kept.prepayId) };
     // Settled while the call was on its way: what it opened at the channel is closed again, or found paid. If that
     // fails, nobody holds the prepay id, and money that comes all the same is late money.
-    await this.payments.close(order, cause).catch((error: unknown) => {
+    await this.payments.closeAgain(order, cause).catch((error: unknown) => {
       if (!(error instanceof ProviderError)) throw error;
     });
     throw notOpen(await this.payments.get(payment.id));
@@ -72,16 +76,16 @@ export class PaymentStarter {
   private async afterFailedPrepay(order: ChannelOrder, error: ProviderError, cause: Cause): Promise<never> {
     if (error.outcome === 'unknown') throw channelError(error);
     if (ASK_INSTEAD.has(error.code)) {
-      const seen = await channelCall('payment.start_query', () => this.provider.queryPayment(order)).catch(
-        asChannelError,
-      );
+      const ask = () => channelCall('payment.start_query', () => this.provider.queryPayment(order));
+      const seen = await this.calls.paymentQueries.fresh(order.outTradeNo, ask).catch(asChannelError);
       const settled = await this.payments.settle(seen, cause);
       if (!settled.isOpen) throw notOpen(settled);
       throw channelError(error);
     }
     // A sure refusal of this call. An earlier one, whose answer never came, may have got through: closed before the
     // payment is called failed. If that cannot be confirmed either, the payment stays open and can be started again.
-    const closing = channelCall('payment.start_close', () => this.provider.closePayment(order));
+    const close = () => channelCall('payment.start_close', () => this.provider.closePayment(order));
+    const closing = this.calls.closes.fresh(order.outTradeNo, close);
     const seen = await closing.catch((closeError: unknown) => {
       if (closeError instanceof ProviderError) throw channelError(error);
       throw closeError;

@@ -16,6 +16,7 @@ import {
  */
 export class DisabledProvider extends PaymentProvider {
   readonly name = 'disabled';
+  readonly sameNumberGapMs = 0;
 
   /** @throws DomainError `provider_disabled`: there is no merchant whom a payment could be for */
   get account(): ChannelAccount {

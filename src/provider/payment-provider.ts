@@ -154,6 +154,11 @@ export abstract class PaymentProvider {
   abstract readonly name: 'mock' | 'wechat' | 'disabled';
   /** Whom the channel pays: frozen into each payment when it is made, compared with whatever settles it. */
   abstract readonly account: ChannelAccount;
+  /**
+   * At least so long between two calls of one kind about one number (a question, a close, an order), in milliseconds.
+   * `SharedCalls` keeps it.
+   */
+  abstract readonly sameNumberGapMs: number;
 
   /** Places the order at the channel. The same order again gives a live prepay id again. */
   abstract prepay(order: ChannelOrder): Promise<Prepay>;

@@ -17,11 +17,10 @@ import { LoginChannel } from './login-channel.js';
 import { MockLogin } from './mock/mock-login.js';
 import { MockProvider } from './mock/mock.provider.js';
 import { PaymentProvider } from './payment-provider.js';
+import { ChannelCalls } from './shared-calls.js';
 import { settingsProblems, wechatSettings, type WechatSettings } from './wechat/settings.js';
 import { WechatLogin } from './wechat/wechat-login.js';
 import { WechatV3Provider } from './wechat/wechat-v3.provider.js';
-
-export { DoctorCommand } from './wechat/doctor.command.js';
 
 /** What is wrong with the values of a real configuration, a line each. */
 export const checkWechat: CheckWechat = (environment) =>
@@ -103,6 +102,7 @@ class GivenProvider {}
   providers: [
     ChannelObserver,
     ChannelKeys,
+    ChannelCalls,
     {
       provide: PaymentProvider,
       inject: [Settings, Clock, ChannelObserver, { token: GIVEN, optional: true }],
@@ -137,7 +137,7 @@ class GivenProvider {}
       useFactory: (settings: Settings) => new CallBudget(settings.channelQueriesPerSecond),
     },
   ],
-  exports: [PaymentProvider, LoginChannel, CallBudget, ChannelObserver, ChannelKeys],
+  exports: [PaymentProvider, LoginChannel, CallBudget, ChannelCalls, ChannelObserver, ChannelKeys],
 })
 export class ProviderModule {
   /** Binds this channel, instead of the one that the settings name. */

@@ -6,7 +6,7 @@ import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
 import { ProviderError } from '../provider/payment-provider.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
-import { type BillReport, BillService } from './bill.service.js';
+import type { BillReport } from './bill.service.js';
 import { BadBill } from './bill-csv.js';
 import { chinaDay } from './china-day.js';
 
@@ -29,6 +29,7 @@ export class ReconcileBillCommand extends CommandRunner {
   override async run(_: string[], { date, file, dryRun = false, json }: Options): Promise<void> {
     if (!date) throw new UsageError('--date YYYY-MM-DD is needed');
     const bill = file === undefined ? undefined : await openBill(file);
+    const { BillService } = await import('./bill.service.js');
     try {
       const report = await this.terminal.withApp((app) =>
         this.terminal.progress('reconcile_bill', (onProgress) =>

@@ -28,10 +28,8 @@ const MENDABLE = new Set([
   'REQUEST_BLOCKED',
   'APPID_MCHID_NOT_MATCH',
   'MCH_NOT_EXISTS',
-  // The payment was not found, which happens shortly after it was paid, or the address was wrong.
+  // The payment was not found, which happens shortly after it was paid.
   'RESOURCE_NOT_EXISTS',
-  'http_404',
-  'http_405',
 ]);
 
 /** By whose word a refund is worked on. `resend`: the channel was asked and never got it. */

@@ -9,6 +9,7 @@ import {
   PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
+import { ChannelCalls } from '../provider/shared-calls.js';
 import { RefundBudget } from './refund-budget.js';
 
 /** The channel's calls about refunds, kept under its limits. All throw {@link ProviderError}. */
@@ -16,6 +17,7 @@ import { RefundBudget } from './refund-budget.js';
 export class RefundChannel {
   constructor(
     private readonly provider: PaymentProvider,
+    private readonly calls: ChannelCalls,
     private readonly budget: RefundBudget,
   ) {}
 
@@ -44,8 +46,9 @@ export class RefundChannel {
   /** A question that is refused tells nothing of the refund: `unknown`. */
   async ask(order: ChannelRefundOrder): Promise<ChannelRefund> {
     await this.budget.take();
+    const query = () => channelCall('refund.query', () => this.provider.queryRefund(order));
     try {
-      return await channelCall('refund.query', () => this.provider.queryRefund(order));
+      return await this.calls.refundQueries.fresh(order.outRefundNo, query);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       throw new ProviderError('unknown', error.code, error.message, error.httpStatus);

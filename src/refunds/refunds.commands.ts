@@ -3,10 +3,6 @@ import { byCommand } from '../common/cause.js';
 import { DomainError } from '../common/errors.js';
 import { isId } from '../common/ids.js';
 import { positiveInteger, Terminal, UsageError } from '../terminal/terminal.js';
-import { RefundCarrier } from './carry-out.service.js';
-import { DueRefunds } from './due-refunds.js';
-import { BANK_TYPES, RetryAbnormalBody } from './refund.body.js';
-import { RefundView } from './refund.view.js';
 
 interface SyncOptions {
   dryRun?: boolean;
@@ -25,6 +21,7 @@ export class SyncRefundsCommand extends CommandRunner {
 
   override async run(_: string[], { dryRun = false, limit = 1_000_000, json }: SyncOptions): Promise<void> {
     const cause = byCommand('sync_refunds');
+    const { DueRefunds } = await import('./due-refunds.js');
     const report = await this.terminal.withApp((app) =>
       this.terminal.progress('sync_refunds', (onProgress) =>
         app.get(DueRefunds).run({ scope: 'all', cause, limit, dryRun, onProgress }),
@@ -74,8 +71,14 @@ export class RetryAbnormalRefundCommand extends CommandRunner {
     if (!isId('ref', id)) throw new UsageError('REFUND_ID must be the id of a refund');
     if (!to) throw new UsageError('--to is needed: merchant_card or user_card');
     if (to === 'user_card' && !bankType) throw new UsageError('--bank-type is needed with --to user_card');
+    const { BANK_TYPES, RetryAbnormalBody } = await import('./refund.body.js');
+    if (bankType !== undefined && !BANK_TYPES.includes(bankType)) {
+      throw new UsageError(`--bank-type must be one of ${BANK_TYPES.join(', ')}`);
+    }
     const card = to === 'user_card' ? await readCard() : null;
     const target = RetryAbnormalBody.target({ to, bank_type: bankType, ...card });
+    const { RefundCarrier } = await import('./carry-out.service.js');
+    const { RefundView } = await import('./refund.view.js');
     const refund = await this.terminal.withApp(async (app) => {
       try {
         return await app.get(RefundCarrier).retryAbnormal(id, target, byCommand('retry_abnormal_refund'));
@@ -97,7 +100,6 @@ export class RetryAbnormalRefundCommand extends CommandRunner {
 
   @Option({ flags: '--bank-type <type>', description: 'With user_card, e.g. ICBC_DEBIT' })
   bankType(value: string): string {
-    if (!BANK_TYPES.includes(value)) throw new UsageError(`--bank-type must be one of ${BANK_TYPES.join(', ')}`);
     return value;
   }
 

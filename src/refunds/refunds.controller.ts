@@ -101,7 +101,7 @@ export class RefundsController {
   @OwnedBy('refund', STAFF)
   @ApiOperation({ summary: 'Ask the channel about a refund that is under way' })
   @ApiOkResponse({ type: RefundView })
-  @Problems('unauthenticated', 'not_found', 'service_unavailable')
+  @Problems('unauthenticated', 'not_found', 'too_many_requests', 'service_unavailable')
   async sync(@Param('id') id: string, @RequestCause() cause: Cause): Promise<RefundView> {
     return RefundView.of(await this.carrier.sync(id, cause));
   }

@@ -1,15 +1,19 @@
 import { Inject, Injectable, INestApplicationContext } from '@nestjs/common';
 import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
-import type { Pooler } from '../database/pool-options.js';
+import type { Settings } from '../config/settings.js';
 
 /** Starts what commands work on (database and services, no port, no timers), runs the work and stops it again. */
 export type OpenApp = <T>(work: (app: INestApplicationContext) => Promise<T>) => Promise<T>;
 export const OPEN_APP = Symbol('open app');
 
 /** Runs work with the database's address alone, before there are any tables. */
-export type OpenDatabase = <T>(work: (databaseUrl: string, pooler: Pooler) => Promise<T>) => Promise<T>;
+export type OpenDatabase = <T>(work: (databaseUrl: string) => Promise<T>) => Promise<T>;
 export const OPEN_DATABASE = Symbol('open database');
+
+/** Reads the configuration. @throws ConfigError with every problem at once */
+export type OpenSettings = () => Promise<Settings>;
+export const OPEN_SETTINGS = Symbol('open settings');
 
 /** What a person typed wrong, beyond what the option parser sees. Ends the command with exit code 2. */
 export class UsageError extends Error {}
@@ -20,6 +24,7 @@ export class Terminal {
   constructor(
     @Inject(OPEN_APP) readonly withApp: OpenApp,
     @Inject(OPEN_DATABASE) readonly withDatabase: OpenDatabase,
+    @Inject(OPEN_SETTINGS) readonly settings: OpenSettings,
   ) {}
 
   /** Prints one object: its JSON, or its fields in two columns. */

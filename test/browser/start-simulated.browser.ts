@@ -32,7 +32,7 @@ describe('npm run start:simulated', () => {
     url = `http://127.0.0.1:${port}`;
     const env = { DATABASE_URL: database.url, PORT: String(port), NODE_ENV: 'development', LOG_LEVEL: 'warn' };
     // What the npm script runs once it has built.
-    service = spawn(process.execPath, ['dist/src/simulated.js'], { cwd: folder, env });
+    service = spawn(process.execPath, ['dist/dev/simulated.js'], { cwd: folder, env });
     for (const stream of [service.stdout, service.stderr])
       stream?.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
     await eventually(() => {

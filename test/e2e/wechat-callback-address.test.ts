@@ -55,6 +55,38 @@ describe('the address that a callback comes from', () => {
       expect((await shop.send(callback, undefined, forwarded('101.226.103.7, 9.9.9.9, 10.0.0.2'))).status).toBe(403);
     }));
 
+  it.each<[proxy: string, written: string, kept: string]>([
+    ['adds the port', '101.226.103.7:51234', '101.226.103.7'],
+    ['writes IPv4 as IPv6', '::ffff:101.226.103.7', '101.226.103.7'],
+    ['writes brackets and a port', '[2001:DB8::1]:443', '2001:db8::1'],
+    ['writes quotes', '"[2001:db8:0:0::1]:443"', '2001:db8::1'],
+  ])('is the same when a proxy %s', (_proxy, written, kept) =>
+    open(
+      { WECHAT_PAY_CALLBACK_ALLOWED_IPS: '::ffff:101.226.103.0/120, 2001:db8::/32', TRUSTED_PROXY_HOPS: '1' },
+      async (shop) => {
+        const bought = await shop.waiting();
+        expect((await shop.send(shop.paidNotice(bought), undefined, forwarded(written))).status).toBe(200);
+        expect(await lastInJournal(shop)).toMatchObject({ outcome: 'applied', address: kept });
+        expect(await statesOf(bought)).toBe('succeeded/paid');
+        const other = written.replace('103.7', '104.7').replace(/2001:db8/i, '2001:db9');
+        expect((await shop.send(shop.paidNotice(bought), undefined, forwarded(other))).status).toBe(403);
+      },
+    ),
+  );
+
+  it.each(['x'.repeat(10_000), 'unknown', '1.2.3.4.5', '\t\u00e9'])(
+    'is unknown, and in no list, when a proxy writes no address (%.20j)',
+    (written) =>
+      open({ WECHAT_PAY_CALLBACK_ALLOWED_IPS: '0.0.0.0/0, ::/0', TRUSTED_PROXY_HOPS: '1' }, async (shop) => {
+        const callback = shop.paidNotice(await shop.waiting());
+        expect(await shop.send(callback, undefined, forwarded(written))).toMatchObject({
+          status: 403,
+          text: FORBIDDEN,
+        });
+        expect(await lastInJournal(shop)).toMatchObject({ outcome: 'forbidden', address: 'unknown' });
+      }),
+  );
+
   it('may be any when no list is set', () =>
     open({}, async (shop) => {
       expect((await shop.send(shop.paidNotice(await shop.waiting()))).status).toBe(200);
@@ -62,6 +94,22 @@ describe('the address that a callback comes from', () => {
 });
 
 describe('a flood of callbacks that prove nothing', () => {
+  it('is one flood, whatever port and whichever address of a /64 it names', () =>
+    open({ BAD_CALLBACKS_PER_MINUTE: '2', TRUSTED_PROXY_HOPS: '1' }, async (shop) => {
+      const bought = await shop.waiting();
+      const bad = (address: string): Promise<RawAnswer> =>
+        shop.send(shop.paidNotice(bought, {}, { serial: 'PUB_KEY_ID_0' }), undefined, forwarded(address));
+      for (const flood of [
+        ['6.6.6.6:1', '6.6.6.6:2', '::ffff:6.6.6.6'],
+        ['2001:db8::1', '[2001:db8::2]:443', '2001:db8:0:0:ffff::'],
+      ]) {
+        const statuses: number[] = [];
+        for (const address of flood) statuses.push((await bad(address)).status);
+        expect(statuses).toEqual([401, 401, 429]);
+      }
+      expect((await bad('2001:db8:0:1::1')).status).toBe(401);
+    }));
+
   it('is throttled by address, while genuine ones always pass and other addresses are not hurt', () =>
     open({ BAD_CALLBACKS_PER_MINUTE: '5', TRUSTED_PROXY_HOPS: '1' }, async (shop) => {
       const bought = await shop.waiting();

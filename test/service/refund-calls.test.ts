@@ -183,7 +183,7 @@ describe('a call about a refund', () => {
   describe('that is refused for something that can be mended', () => {
     it.each([
       ...['NOT_ENOUGH', 'SIGN_ERROR', 'NO_AUTH', 'REQUEST_BLOCKED', 'APPID_MCHID_NOT_MATCH', 'MCH_NOT_EXISTS'],
-      ...['RESOURCE_NOT_EXISTS', 'http_404', 'http_405', 'REFUND_FEE_MISMATCH'],
+      ...['RESOURCE_NOT_EXISTS', 'REFUND_FEE_MISMATCH'],
     ])('(%s) holds it with a case, until it is sent again at a word', async (code) => {
       const id = await held(new ProviderError('rejected', code, 'refused', 403));
       expect(await refunds.get(id)).toMatchObject({ status: 'processing', failureCode: code });

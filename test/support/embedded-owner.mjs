@@ -1,7 +1,7 @@
 // Holds an embedded PostgreSQL as the service or a command does, in a process that a test can kill.
 // Arguments: start|attach FOLDER. Prints one JSON line when it is up; stops on SIGTERM, ends without stopping when
 // anything comes in on standard input.
-import { attachEmbeddedPostgres, startEmbeddedPostgres } from '../../dist/src/embedded-postgres.js';
+import { attachEmbeddedPostgres, startEmbeddedPostgres } from '../../dist/dev/embedded-postgres.js';
 
 const [how, directory, outside] = process.argv.slice(2);
 const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { commandLine, identify } from '../../src/embedded-postgres/processes.js';
+import { commandLine, identify } from '../../dev/embedded-postgres/processes.js';
 
 interface Message {
   up?: true;

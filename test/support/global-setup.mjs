@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 /** One PostgreSQL server for the whole run, in a temporary folder and on a free port: runs do not meet each other. */
 export default async function globalSetup() {
-  if (!existsSync(new URL('../../dist/src/embedded-postgres.js', import.meta.url))) {
+  if (!existsSync(new URL('../../dist/dev/embedded-postgres.js', import.meta.url))) {
     throw new Error('The tests need the built service: run `npm run build` first (`npm test` does).');
   }
   const script = fileURLToPath(new URL('temporary-postgres.mjs', import.meta.url));

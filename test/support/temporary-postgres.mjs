@@ -3,10 +3,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { serverAccount } from '../../dist/src/embedded-postgres/account.js';
-import { findBinaries } from '../../dist/src/embedded-postgres/binaries.js';
-import { initdb, newPassword, own, SUPERUSER } from '../../dist/src/embedded-postgres/cluster.js';
-import { Server } from '../../dist/src/embedded-postgres/server.js';
+import { serverAccount } from '../../dist/dev/embedded-postgres/account.js';
+import { findBinaries } from '../../dist/dev/embedded-postgres/binaries.js';
+import { initdb, newPassword, chownTo, SUPERUSER } from '../../dist/dev/embedded-postgres/cluster.js';
+import { Server } from '../../dist/dev/embedded-postgres/server.js';
 
 const closed = new Promise((resolve) => process.stdin.once('end', resolve).once('error', resolve).resume());
 
@@ -19,7 +19,7 @@ try {
   const passwordFile = join(folder, 'password');
   const data = join(folder, 'data');
   await writeFile(passwordFile, password, { mode: 0o600 });
-  await own(account, folder, passwordFile);
+  await chownTo(account, folder, passwordFile);
   await initdb({ data, passwordFile, account, binaries, flags: ['--no-sync'] });
   server = await Server.start({
     cluster: { data, password, account, binaries },

@@ -14,7 +14,7 @@ export interface TidyRule {
   allowed: Readonly<Record<string, string>>;
 }
 
-const PRODUCT = ['src/', 'simulator/', 'bench/', 'prove/', 'migrations/'];
+const PRODUCT = ['src/', 'dev/', 'simulator/', 'bench/', 'prove/', 'migrations/'];
 const ALL = [...PRODUCT, 'test/'];
 
 const OWN_CLOCK = 'the simulator shares nothing with src, so it has a clock of its own';

@@ -45,7 +45,10 @@ export class ToldChannel extends PaymentProvider {
   private readonly onceMore = new Map<Call, Answer<Call>[]>();
   private readonly everMore = new Map<Call, Answer<Call>>();
 
-  constructor(clock: ManualClock) {
+  constructor(
+    clock: ManualClock,
+    readonly sameNumberGapMs = 0,
+  ) {
     super();
     this.mock = new MockProvider({ callbackSecret: 'told' }, clock);
     this.account = this.mock.account;
@@ -105,10 +108,13 @@ export class ToldChannel extends PaymentProvider {
   }
 }
 
-/** A service whose channel does what it is told. */
-export async function startTold(env: Record<string, string> = {}): Promise<TestApp & { channel: ToldChannel }> {
+/** A service whose channel does what it is told, and wants such a pause between two questions about one number. */
+export async function startTold(
+  env: Record<string, string> = {},
+  sameNumberGapMs = 0,
+): Promise<TestApp & { channel: ToldChannel }> {
   const clock = new ManualClock(NOW);
-  const channel = new ToldChannel(clock);
+  const channel = new ToldChannel(clock, sameNumberGapMs);
   const app = await startTestApp({ env, clock, provider: channel });
   return { ...app, channel };
 }

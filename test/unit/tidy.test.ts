@@ -10,7 +10,7 @@ const CODE = new Set(['.ts', '.mjs', '.cjs', '.js']);
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (NOT_OURS.has(entry.name) || entry.name.startsWith('.env')) return [];
+    if (NOT_OURS.has(entry.name) || /^\.(env|dist-)/.test(entry.name)) return [];
     if (entry.isDirectory()) return filesBelow(path);
     return entry.isFile() && TEXT.has(extname(path)) && entry.name !== 'package-lock.json' ? [path] : [];
   });
@@ -55,7 +55,7 @@ describe('the source tree', () => {
 
   it(`has no file of more than ${MAX_LINES} lines beside the tests`, () => {
     const long = files
-      .filter(({ path }) => CODE.has(extname(path)) && /^(src|simulator|bench|prove|migrations)\//.test(path))
+      .filter(({ path }) => CODE.has(extname(path)) && /^(src|dev|simulator|bench|prove|migrations)\//.test(path))
       .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
       .filter(({ lines }) => lines > MAX_LINES)
       .map(({ path, lines }) => `${path} has ${lines} lines. Write instead: two files, each with one purpose`);

@@ -32,6 +32,7 @@ const CALLBACK_STATES = new Map<unknown, 'succeeded' | 'failed' | 'closed'>([
  */
 export class MockProvider extends PaymentProvider {
   readonly name = 'mock';
+  readonly sameNumberGapMs = 0;
   readonly account: ChannelAccount = { mchid: 'mock_mchid', appid: 'mock_appid' };
 
   constructor(

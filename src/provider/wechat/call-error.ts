@@ -66,11 +66,21 @@ const PLATFORM_SERIAL_NUMBER = '269546507';
 /** Nothing was done, and nothing is wrong with the order: our list of certificates is behind. */
 export const PLATFORM_SERIAL_REFUSED = 'PLATFORM_SERIAL_REFUSED';
 
-const UNKNOWN_CODES = new Set(['FREQUENCY_LIMITED', 'SYSTEM_ERROR', PLATFORM_SERIAL_REFUSED]);
+/**
+ * The codes of the tables of JSAPI payment, refunds and bills with which WeChat Pay says that a call was surely not done,
+ * under their one name here. Any other text with a `code` may be that of a gateway on the way, which knows nothing.
+ */
+const REFUSAL_CODES: ReadonlySet<string> = new Set([
+  ...['PARAM_ERROR', 'INVALID_REQUEST', 'SIGN_ERROR', 'NO_AUTH', 'RULE_LIMIT', 'REQUEST_BLOCKED', 'MCH_NOT_EXISTS'],
+  ...['APPID_MCHID_NOT_MATCH', 'ORDERPAID', 'ORDER_CLOSED', 'ORDER_NOT_EXIST', 'OUT_TRADE_NO_USED', 'TRADE_ERROR'],
+  ...['RESOURCE_NOT_EXISTS', 'NOT_ENOUGH', 'USER_ACCOUNT_ABNORMAL', 'TRADE_OVERDUE', 'REFUND_FEE_MISMATCH'],
+  ...['NO_STATEMENT_EXIST', 'STATEMENT_CREATING'],
+]);
 
 /**
- * Sorts an answer that is not a success. Refused for sure is only what WeChat's own error text says with a 4xx status,
- * or its empty 404 and 405 of an unknown path; a limit that was hit, a 5xx, a 202 and anybody else's text are unknown.
+ * Sorts an answer that is not a success and whose signature, if it has one, holds. Refused for sure is only what a code
+ * of WeChat Pay's own tables says with a 4xx status; a limit that was hit, a 5xx, a 202, an empty answer and the text of
+ * anyone else are unknown.
  */
 export function refusal(
   operation: string,
@@ -86,9 +96,8 @@ export function refusal(
   const code = serialRefused
     ? PLATFORM_SERIAL_REFUSED
     : ((number && NUMERIC_CODES[number]) ?? SPELLINGS[written] ?? written);
-  const byWechat = envelope !== null || (body.length === 0 && (status === 404 || status === 405));
-  const refused = status >= 400 && status < 500 && status !== 429 && byWechat;
-  const outcome = refused && !UNKNOWN_CODES.has(code) ? 'rejected' : 'unknown';
+  const refused = status >= 400 && status < 500 && status !== 429;
+  const outcome = refused && envelope !== null && REFUSAL_CODES.has(code) ? 'rejected' : 'unknown';
   const named = status === 429 ? 'FREQUENCY_LIMITED' : code;
   const detail = envelope?.message ? `: ${envelope.message}` : '';
   const asked = requestId ? ` (Request-ID ${requestId})` : '';

@@ -5,7 +5,7 @@ import { nonce } from '../../common/ids.js';
 import { PLATFORM_SERIAL_REFUSED, WechatCallError, refusal, single } from './call-error.js';
 import { JsonObject, NotAsDocumented, parseObject } from './json.js';
 import { KeyRing, PlatformKey } from './key-ring.js';
-import { ProofFailure, proofFailureBy } from './proof.js';
+import { ProofFailure, isSigned, proofFailureBy } from './proof.js';
 import { SignedRequest, authorization, requestMessage, signMessage } from './signing.js';
 import { WechatSettings } from './settings.js';
 import { Transport, WireAnswer, WireStream, readAll } from './transport.js';
@@ -120,7 +120,8 @@ export class WechatClient {
         headers: await this.headers(call, EMPTY),
       });
       if (answer.status !== 200) {
-        throw refusal(operation, answer.status, answer.headers, await readAll(operation, answer.body, 64 * 1024));
+        const body = await readAll(operation, answer.body, 64 * 1024);
+        throw this.refused(call, { ...answer, body });
       }
       this.report(operation, started, null, answer.headers);
       return answer.body;
@@ -147,19 +148,17 @@ export class WechatClient {
     }
   }
 
-  /** Status first: only a success is signed, and nothing of it is parsed before its signature holds (page 4013053249). */
+  /**
+   * Status first. A success is always signed, and nothing of it is parsed before its signature holds (page 4013053249). A
+   * refusal is signed by WeChat Pay but for failed authentication; a signature that is there must hold.
+   */
   private read(call: Call, answer: WireAnswer): VerifiedAnswer {
     const { status, headers, body } = answer;
     if (status !== 200 && status !== 204) {
-      const refused = refusal(call.operation, status, headers, body);
-      if (refused.code === PLATFORM_SERIAL_REFUSED) this.options.onUnknownSerial?.();
-      throw refused;
+      throw this.refused(call, answer);
     }
     const failure = call.prove ? call.prove(answer) : this.proofFailure(headers, body);
-    if (failure !== null) {
-      if (failure === 'unknown_serial') this.options.onUnknownSerial?.();
-      throw this.notProven(call, failure, answer);
-    }
+    if (failure !== null) throw this.notProven(call, failure, answer);
     if (status === 204) return { json: {} };
     try {
       return { json: parseObject(body, ANSWER_LIMITS) };
@@ -169,7 +168,16 @@ export class WechatClient {
     }
   }
 
+  private refused(call: Call, answer: WireAnswer): WechatCallError {
+    const failure = isSigned(answer.headers) ? this.proofFailure(answer.headers, answer.body) : null;
+    if (failure !== null) return this.notProven(call, failure, answer);
+    const refused = refusal(call.operation, answer.status, answer.headers, answer.body);
+    if (refused.code === PLATFORM_SERIAL_REFUSED) this.options.onUnknownSerial?.();
+    return refused;
+  }
+
   private notProven(call: Call, why: string, { status, headers }: WireAnswer): WechatCallError {
+    if (why === 'unknown_serial') this.options.onUnknownSerial?.();
     const code = why === 'unreadable_answer' || why === 'signature_probe' ? why : 'unverified_answer';
     const requestId = single(headers['request-id']);
     return new WechatCallError('unknown', code, `${call.operation}: ${status} ${code} (${why})`, status, requestId);

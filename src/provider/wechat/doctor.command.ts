@@ -1,10 +1,8 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { Clock } from '../../common/clock.js';
-import { examineSettings, type Examined } from '../../config/settings.js';
+import type { Examined } from '../../config/settings.js';
 import { Terminal } from '../../terminal/terminal.js';
-import { checkWechat } from './doctor.js';
-import { Check } from './doctor-check.js';
-import { checkEnvironment } from './doctor-environment.js';
+import type { Check } from './doctor-check.js';
 import { wechatSettings } from './settings.js';
 
 interface Options {
@@ -24,6 +22,7 @@ export class DoctorCommand extends CommandRunner {
   }
 
   override async run(_: string[], { json }: Options): Promise<void> {
+    const { examineSettings } = await import('../../config/settings.js');
     const checks = await examine(examineSettings(), new Clock());
     const failed = checks.filter(({ ok }) => ok === 'fail').length;
     if (failed > 0) process.exitCode = 1;
@@ -47,6 +46,8 @@ export class DoctorCommand extends CommandRunner {
 }
 
 async function examine(examined: Examined, clock: Clock): Promise<Check[]> {
+  const { checkWechat } = await import('./doctor.js');
+  const { checkEnvironment } = await import('./doctor-environment.js');
   const checks = await checkWechat(wechatSettings(examined.wechat), clock);
   // What is missing is said once: an empty value has no right form either.
   const named = (message: string): string => /^[A-Z0-9_]+/.exec(message)?.[0] ?? '';

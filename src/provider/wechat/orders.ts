@@ -92,7 +92,7 @@ export async function closeOrder(
 }
 
 /** Refusals that say nothing of the order, so that asking about it would not help. */
-const NOT_OF_THE_ORDER = new Set(['SIGN_ERROR', 'PARAM_ERROR', 'NO_AUTH', 'MCH_NOT_EXISTS', 'http_404', 'http_405']);
+const NOT_OF_THE_ORDER = new Set(['SIGN_ERROR', 'PARAM_ERROR', 'NO_AUTH', 'MCH_NOT_EXISTS']);
 
 function isUnknownNumber(error: unknown): boolean {
   return error instanceof WechatCallError && error.outcome === 'rejected' && error.code === 'ORDER_NOT_EXIST';

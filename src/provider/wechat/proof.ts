@@ -43,6 +43,12 @@ export function proofFailure(
   return signature.startsWith(PROBE_PREFIX) ? 'signature_probe' : 'bad_signature';
 }
 
+/** Whether there is anything of a signature; an empty header says no more than none. `Wechatpay-Serial` alone signs nothing. */
+export function isSigned(headers: ProofHeaders): boolean {
+  const parts = ['wechatpay-signature', 'wechatpay-timestamp', 'wechatpay-nonce'];
+  return parts.some((name) => headers[name] !== undefined && headers[name] !== '');
+}
+
 /** {@link proofFailure} with the keys of the ring. */
 export function proofFailureBy(
   ring: KeyRing,

@@ -42,6 +42,7 @@ export interface WechatV3Options {
 /** WeChat Pay API v3 for a direct merchant's mini-program (JSAPI). */
 export class WechatV3Provider extends PaymentProvider {
   readonly name = 'wechat';
+  readonly sameNumberGapMs = SECOND;
   readonly account: ChannelAccount;
   private readonly ring: KeyRing;
   private readonly transport: Transport;

@@ -22,13 +22,19 @@ describe('an answer that is not a success', () => {
   });
 
   it.each<[number, string, string]>([
-    [404, '', 'rejected http_404'],
-    [405, '', 'rejected http_405'],
+    [404, '', 'unknown http_404'],
+    [405, '', 'unknown http_405'],
     [403, '', 'unknown http_403'],
     [404, '<html>', 'unknown http_404'],
     [400, '{}', 'unknown http_400'],
     [400, '{"code":""}', 'unknown http_400'],
     [400, '[]', 'unknown http_400'],
+    [404, '{"code":"NOT_FOUND","message":"no route"}', 'unknown NOT_FOUND'],
+    [403, '{"code":"FORBIDDEN","message":"denied by policy"}', 'unknown FORBIDDEN'],
+    [401, '{"code":"Unauthorized","message":"no key"}', 'unknown Unauthorized'],
+    [404, '{"code":404,"message":"Not Found"}', 'unknown http_404'],
+    [404, '{"code":"404","message":"Not Found"}', 'unknown 404'],
+    [404, '{"error_msg":"404 Route Not Found"}', 'unknown http_404'],
   ])('of status %i with the body %j is %s: only WeChat refuses for sure', (status, body, expected) => {
     expect(sorted(refused(status, Buffer.from(body)))).toBe(expected);
   });

@@ -270,7 +270,7 @@ describe('a download', () => {
 
   it.each<[name: string, Answering, outcome: 'rejected' | 'unknown', code: string]>([
     ['it is refused', refusing(400, 'PARAM_ERROR'), 'rejected', 'PARAM_ERROR'],
-    ['it is not there', (_q, response) => void response.writeHead(404).end(), 'rejected', 'http_404'],
+    ['it is not there', (_q, response) => void response.writeHead(404).end(), 'unknown', 'http_404'],
     ['nothing comes', (_q, response) => void response.writeHead(204).end(), 'unknown', 'http_204'],
     ['a part comes', (_q, response) => void response.writeHead(206).end('a,'), 'unknown', 'http_206'],
     ['it is elsewhere', (_q, response) => void response.writeHead(302, { location: '/' }).end(), 'unknown', 'http_302'],

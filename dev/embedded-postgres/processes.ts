@@ -5,6 +5,9 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
+const STOP_WITHIN_MILLISECONDS = 20_000;
+const POLL_MILLISECONDS = 20;
+
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
   pid: number;
@@ -51,11 +54,16 @@ export async function commandLine(pid: number): Promise<string> {
   return answer.stdout.trim();
 }
 
-/** Waits until a process is gone; false when it is still there after so many milliseconds. */
-export async function gone(pid: number, withinMilliseconds: number): Promise<boolean> {
-  for (let waited = 0; waited <= withinMilliseconds; waited += 50) {
-    if (!(await identify(pid))) return true;
-    await sleep(50);
+/**
+ * Stops a PostgreSQL server and waits for its end: fast shutdown (open transactions are rolled back, what is committed
+ * is written out), and after 20 s each immediate shutdown and SIGKILL.
+ */
+export async function stopServer(pid: number): Promise<void> {
+  for (const name of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+    signal(pid, name);
+    for (let waited = 0; waited <= STOP_WITHIN_MILLISECONDS; waited += POLL_MILLISECONDS) {
+      if (!(await identify(pid))) return;
+      await sleep(POLL_MILLISECONDS);
+    }
   }
-  return false;
 }

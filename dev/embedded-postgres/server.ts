@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from './cluster.js';
 import { explained } from './errors.js';
-import { tellWhenWeEnd } from './farewell.js';
-import { commandLine, gone, identify, signal } from './processes.js';
+import { stopServerOnExit } from './exit-hooks.js';
+import { commandLine, identify, stopServer } from './processes.js';
 
 /** For a small machine. Nothing here trades safety for speed: commits are on disk when they answer. */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -27,7 +27,6 @@ const SETTINGS: Readonly<Record<string, string>> = {
 const READY = 'database system is ready to accept connections';
 const PORT_TAKEN = /could not bind|could not create any TCP\/IP sockets/;
 const START_WITHIN_MILLISECONDS = 120_000;
-const STOP_WITHIN_MILLISECONDS = 20_000;
 
 export interface ServerOptions {
   cluster: Cluster;
@@ -75,7 +74,7 @@ export class Server {
       },
     );
     const lastLines: string[] = [];
-    tellWhenWeEnd(child);
+    stopServerOnExit(child);
 
     const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
@@ -96,27 +95,20 @@ export class Server {
         }
       });
     });
-    const timer = new AbortController();
-    const late = sleep(START_WITHIN_MILLISECONDS, 'late' as const, { signal: timer.signal }).catch(
-      () => 'late' as const,
-    );
+    const late = sleep(START_WITHIN_MILLISECONDS, 'late' as const, { ref: false });
     const outcome = await Promise.race([ready, late, ended.then((reason) => ({ reason }))]);
-    timer.abort();
     if (outcome === 'ready') return new Server(port, child, ended);
     child.kill('SIGQUIT');
     throw new Error(outcome === 'late' ? ['no answer in time', ...lastLines].join('\n') : outcome.reason);
   }
 
-  /** Fast shutdown: open transactions are rolled back, what is committed is written out. Waits for the end. */
+  /** Waits for the end. */
   async stop(): Promise<void> {
-    for (const name of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
-      this.child.kill(name);
-      const timer = new AbortController();
-      const late = sleep(STOP_WITHIN_MILLISECONDS, false, { signal: timer.signal }).catch(() => false);
-      const done = await Promise.race([this.ended.then(() => true), late]);
-      timer.abort();
-      if (done) return;
+    if (this.child.pid !== undefined && this.child.exitCode === null && this.child.signalCode === null) {
+      await stopServer(this.child.pid);
     }
+    // Its end is told when the last of its workers has let go of our pipe: one that hangs must not hold us up.
+    await Promise.race([this.ended, sleep(2000, undefined, { ref: false })]);
   }
 }
 
@@ -137,10 +129,7 @@ export async function stopOrphan(data: string, log: (line: string) => void): Pro
 
   if ((await identify(pid)) && (await isServerOf(data, pid))) {
     log(`stopping the PostgreSQL server (process ${pid}) that an earlier run left behind`);
-    for (const name of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
-      signal(pid, name);
-      if (await gone(pid, STOP_WITHIN_MILLISECONDS)) break;
-    }
+    await stopServer(pid);
   }
   // PostgreSQL refuses to start while the number in the file belongs to any process but its parent, so the parent's
   // is written there. The other lines stay: by them it makes sure that no worker of the dead server is still at work.

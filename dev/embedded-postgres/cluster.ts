@@ -125,7 +125,7 @@ async function make(home: string, data: string, account: Account, binaries: Bina
     const password = await makePassword(home);
     await mkdir(draft, { mode: 0o700 });
     await writeFile(join(draft, 'password'), password, { mode: 0o600 });
-    await own(account, draft, join(draft, 'password'));
+    await chownTo(account, draft, join(draft, 'password'));
     await initdb({ data: join(draft, 'data'), passwordFile: join(draft, 'password'), account, binaries });
     await rename(join(draft, 'data'), data);
   } finally {
@@ -158,7 +158,7 @@ export async function initdb(options: {
 }
 
 /** Gives folders and files to the server's account. */
-export async function own(account: Account, ...paths: string[]): Promise<void> {
+export async function chownTo(account: Account, ...paths: string[]): Promise<void> {
   if (account.uid === undefined || account.gid === undefined) return;
   for (const path of paths) await chown(path, account.uid, account.gid);
 }

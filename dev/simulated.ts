@@ -1,7 +1,8 @@
 import { startSimulator } from '../simulator/index.js';
-import { readSettings } from './config/settings.js';
-import { checkWechat } from './provider/provider.module.js';
-import { fatal, obeySignals, start } from './start.js';
+import { readSettings } from '../src/config/settings.js';
+import { startEmbedded } from '../src/embedded-database.js';
+import { checkWechat } from '../src/provider/provider.module.js';
+import { fatal, obeySignals, start } from '../src/start.js';
 
 /** `npm run start:simulated`: the real WeChat Pay provider against the bundled simulator, with keys made on the spot. */
 const KEYS = 'var/simulator';
@@ -11,7 +12,7 @@ try {
   const notifyBase = `http://127.0.0.1:${port}`;
   const simulator = await startSimulator({ port: simulatorPort, mode: 'both', outDir: KEYS, notifyBase });
   const read = () => readSettings(checkWechat, simulator.environment(KEYS, notifyBase));
-  const running = await start(read());
+  const running = await start(read(), startEmbedded);
   process.stdout.write(
     [
       `WeChat Pay simulator: ${simulator.url}`,

@@ -6,28 +6,28 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const servers = new Set<ChildProcess>();
 
 /**
- * Tells a server to shut down when this process ends without having stopped it: by an uncaught error, `process.exit`,
- * or a signal that nobody else handles, as while the application is still starting. It then shuts down by itself.
+ * Sends the server the signal to shut down when this process ends without having stopped it: by an uncaught error,
+ * `process.exit`, or a signal without another handler, as while the application is still starting.
  */
-export function tellWhenWeEnd(server: ChildProcess): void {
+export function stopServerOnExit(server: ChildProcess): void {
   if (servers.size === 0) {
-    process.on('exit', tell);
+    process.on('exit', stopServers);
     for (const name of SIGNALS) process.on(name, onSignal);
   }
   servers.add(server);
   server.once('close', () => {
     servers.delete(server);
     if (servers.size > 0) return;
-    process.off('exit', tell);
+    process.off('exit', stopServers);
     for (const name of SIGNALS) process.off(name, onSignal);
   });
 }
 
-function tell(): void {
+function stopServers(): void {
   for (const server of servers) server.kill('SIGINT');
 }
 
-/** Somebody else who handles the signal, stops the server when its requests are through: then this is none of ours. */
+/** Where the application handles the signal, it stops the server itself when its requests have finished. */
 function onSignal(name: NodeJS.Signals): void {
   if (process.listenerCount(name) === 1) process.exit(128 + constants.signals[name]);
 }

@@ -1,0 +1,27 @@
+import { isIP, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/**
+ * The one form in which addresses are compared, counted and kept, or null when the text is none: IPv4 as four numbers (also
+ * when it arrives as IPv6, `::ffff:1.2.3.4`), IPv6 as RFC 5952 writes it, without zone. Takes what proxies write:
+ * a port, brackets and quotes around it.
+ */
+export function normalAddress(text: string): string | null {
+  const bare = withoutPort(text.trim().replace(/^"(.*)"$/, '$1')).replace(/%.*$/, '');
+  // The library alone would also take `1` and `0x7f.1` for addresses.
+  if (bare.length > 45 || isIP(bare) === 0) return null;
+  return ipaddr.process(bare).toString();
+}
+
+function withoutPort(text: string): string {
+  const bracketed = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(text)?.[1];
+  // Without brackets a port can be told from an address in IPv4 only.
+  return bracketed ?? /^([\d.]+):\d{1,5}$/.exec(text)?.[1] ?? text;
+}
+
+/** Whom a limit counts: an IPv4 address, or the /64 of an IPv6 address, within which one caller may choose freely. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const bytes = ipaddr.IPv6.parse(address).toByteArray();
+  return `${new ipaddr.IPv6([...bytes.slice(0, 8), 0, 0, 0, 0, 0, 0, 0, 0]).toString()}/64`;
+}
