@@ -37,7 +37,11 @@ const READ_ONLY = '25006';
 
 /** The `pg` options of a pool, and what is done on each of its connections. */
 export function poolOptions(size: number, pooler: Pooler): PoolConfig & { pooler: Pooler } {
-  return {
+  const makeReady = async (client: ClientBase): Promise<void> => {
+    watch(client);
+    if (pooler === 'session') await client.query(SET_SESSION);
+  };
+  const options = {
     max: size,
     // How long a request waits for a free connection before it is told to come again.
     connectionTimeoutMillis: 3000,
@@ -47,11 +51,10 @@ export function poolOptions(size: number, pooler: Pooler): PoolConfig & { pooler
     // Statements that are issued together travel together, in their order, instead of one round trip each.
     pipeline: true,
     pooler,
-    onConnect: async (client) => {
-      watch(client);
-      if (pooler === 'session') await client.query(SET_SESSION);
-    },
-  } as PoolConfig & { pooler: Pooler };
+    // The pool waits for the promise, although its type does not say so.
+    onConnect: makeReady as (client: ClientBase) => void,
+  };
+  return options;
 }
 
 /** The same for migrations: they may take their time. */
