@@ -1,7 +1,7 @@
 import { DomainError } from '../common/errors.js';
+import type { FundLine, TradeBill } from './bill.js';
 import { MOCK_RULES } from './mock/mock-rules.js';
 import {
-  type Bill,
   type CallbackFact,
   type ChannelAccount,
   type ChannelPayment,
@@ -56,7 +56,15 @@ export class DisabledProvider extends PaymentProvider {
     return refuse();
   }
 
-  bill(): Promise<Bill | null> {
+  tradeBill(): Promise<TradeBill | null> {
+    return refuse();
+  }
+
+  fundBill(): Promise<AsyncIterable<FundLine> | null> {
+    return refuse();
+  }
+
+  readTradeBill(): Promise<TradeBill> {
     return refuse();
   }
 }
