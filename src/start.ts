@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { DataSource } from 'typeorm';
 import { armCrashPoint } from './common/crash-points.js';
-import { ChannelKeys } from './provider/provider.module.js';
+import { PaymentProvider } from './provider/payment-provider.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
 import { isDatabaseUnavailable } from './database/database-errors.js';
 import { checkDatabase } from './database/check-database.js';
@@ -45,7 +45,7 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
     return {
       url,
       reload(changed) {
-        app.get(ChannelKeys).reload(changed.wechat);
+        app.get(PaymentProvider).reloadKeys(changed);
       },
       async stop() {
         await app.close();
@@ -76,6 +76,7 @@ export function obeySignals(running: Running, readAgain: () => Settings): void {
   process.on('SIGHUP', () => {
     try {
       running.reload(readAgain());
+      process.stdout.write('SIGHUP: the keys were read again\n');
     } catch (error) {
       process.stderr.write(`SIGHUP: the keys were not taken over: ${(error as Error).message}\n`);
     }

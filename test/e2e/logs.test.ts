@@ -91,7 +91,7 @@ describe('the log in production', () => {
   it('is JSON, a line each', () => {
     expect(lines.length).toBeGreaterThan(5);
     const others = service.output.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
-    expect(others.every((line) => /^(Paydesk is ready|WARNING: NODE_ENV is production, but|SIGTERM)/.test(line))).toBe(
+    expect(others.every((line) => /^(database: |Paydesk is ready|WARNING: NODE_ENV is production, but|SIGTERM)/.test(line))).toBe(
       true,
     );
   });
