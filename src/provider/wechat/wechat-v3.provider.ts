@@ -1,6 +1,7 @@
 import { Clock, HOUR, SECOND, after } from '../../common/clock.js';
 import { DomainError } from '../../common/errors.js';
 import { nonce } from '../../common/ids.js';
+import { isSimulated } from '../../config/real-money.js';
 import {
   AbnormalRefundTarget,
   Bill,
@@ -24,7 +25,7 @@ import { closeOrder, placeOrder, queryOrder } from './orders.js';
 import { applyForRefund, askForRefund, retryAbnormal } from './refunds.js';
 import { CertificateRenewal } from './renewal.js';
 import { payMessage, signMessage } from './signing.js';
-import { SettingsProblem, WechatSettings, WechatSettingsError, isRealChannel } from './settings.js';
+import { SettingsProblem, WechatSettings, WechatSettingsError } from './settings.js';
 import { Transport } from './transport.js';
 
 /** How long a prepay id lives, whatever `time_expire` says (manual, page 4012791897). */
@@ -64,7 +65,7 @@ export class WechatV3Provider extends PaymentProvider {
       onUnknownSerial: () => this.renewal.hurry(),
     });
     this.renewal = new CertificateRenewal(this.client, this.ring, clock, {
-      issuer: isRealChannel(settings) ? 'Tenpay.com' : null,
+      issuer: isSimulated(settings) ? null : 'Tenpay.com',
       onProblem: options.onProblem,
     });
   }
