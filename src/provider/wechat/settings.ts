@@ -115,7 +115,8 @@ const KEYS: ReadonlySet<string> = new Set([
  * Keys that are right by themselves and stand in the wrong place: the merchant's own where WeChat's belongs would verify
  * nothing, and a serial of another certificate is refused by WeChat.
  */
-function mixUps({ privateKey, serialNo, merchantCert, publicKey, platformCerts }: WechatSettings): SettingsProblem[] {
+function mixUps(settings: WechatSettings): SettingsProblem[] {
+  const { mchid, privateKey, serialNo, merchantCert, publicKey, platformCerts } = settings;
   const problems: SettingsProblem[] = [];
   const note = (setting: string, message: string): void => void problems.push({ setting, message });
   const own = publicHalf(privateKey);
@@ -125,18 +126,21 @@ function mixUps({ privateKey, serialNo, merchantCert, publicKey, platformCerts }
   } else if (publicKey && platformCerts.some((pem) => publicHalf(pem) === publicHalf(publicKey.pem))) {
     note('WECHAT_PAY_PUBLIC_KEY', `is the key of the platform certificate: ${PUBLIC_KEY.hint}`);
   }
-  if (platformCerts.some((pem) => publicHalf(pem) === own)) {
+  if (platformCerts.some((pem) => publicHalf(pem) === own || holderOf(pem) !== null)) {
     note('WECHAT_PAY_PLATFORM_CERT', `is the merchant’s own certificate (apiclient_cert.pem): ${PLATFORM_CERT.hint}`);
   } else if (platformCerts.some((pem) => serialOf(pem) === normalSerial(serialNo))) {
     note('WECHAT_PAY_SERIAL_NO', `is the serial of the platform certificate: ${OWN_SERIAL}`);
   }
   if (!merchantCert) return problems;
+  const holder = holderOf(merchantCert);
   if (publicHalf(merchantCert) !== own) {
     const advice = 'take apiclient_cert.pem and apiclient_key.pem from the same download';
     note('WECHAT_PAY_MERCHANT_CERT', `is not the certificate of the private key: ${advice}`);
   } else if (serialOf(merchantCert) !== normalSerial(serialNo)) {
     note('WECHAT_PAY_SERIAL_NO', `is not the serial of the merchant’s certificate: that is ${serialOf(merchantCert)}`);
   }
+  if (holder !== null && holder !== mchid)
+    note('WECHAT_PAY_MCHID', `is not the merchant of WECHAT_PAY_MERCHANT_CERT: that is ${holder}`);
   return problems;
 }
 
@@ -149,6 +153,11 @@ function publicHalf(pem: string): string {
 
 function serialOf(certificate: string): string {
   return normalSerial(new X509Certificate(certificate).serialNumber);
+}
+
+/** The merchant number that a merchant's certificate is issued to, its common name; null for any other certificate. */
+function holderOf(certificate: string): string | null {
+  return /^CN=(\d{8,10})$/m.exec(new X509Certificate(certificate).subject)?.[1] ?? null;
 }
 
 function certificateKey(pem: string): KeyObject {

@@ -19,6 +19,10 @@ import {
 const REAL = { baseUrl: 'https://api.mch.weixin.qq.com', apiBaseUrl: 'https://api.weixin.qq.com' };
 const { pem: certificate, serial: certificateSerial } = makeCertificate(otherPair, YEAR_FROM, YEAR_TO);
 const own = makeCertificate(merchantPair, YEAR_FROM, YEAR_TO);
+const issuedTo = (number: string) => [{ name: 'commonName', value: number }];
+const named = makeCertificate(merchantPair, YEAR_FROM, YEAR_TO, issuedTo('1900007291'));
+const ofAnother = makeCertificate(merchantPair, YEAR_FROM, YEAR_TO, issuedTo('1900000109'));
+const older = makeCertificate(otherPair, YEAR_FROM, YEAR_TO, issuedTo('1900007291')).pem;
 const ofPublicKey = makeCertificate(platformPair, YEAR_FROM, YEAR_TO).pem;
 const ellipticKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
   type: 'pkcs8',
@@ -38,6 +42,7 @@ describe('settings', () => {
     expect(problemsOf({})).toEqual([]);
     expect(problemsOf({ publicKey: null, platformCerts: [certificate] })).toEqual([]);
     expect(problemsOf({ platformCerts: [certificate] })).toEqual([]);
+    expect(problemsOf({ merchantCert: named.pem, serialNo: named.serial })).toEqual([]);
     for (const serialNo of [own.serial, own.serial.toLowerCase()])
       expect(problemsOf({ merchantCert: own.pem, serialNo })).toEqual([]);
     expect(problemsOf({ publicKey: null, platformCerts: [] })).toEqual([]);
@@ -133,6 +138,16 @@ describe('settings', () => {
       'platform certificate: the merchant’s own',
       { platformCerts: [certificate, own.pem] },
       /^WECHAT_PAY_PLATFORM_CERT is the merchant’s own certificate/,
+    ],
+    [
+      'platform certificate: one that was the merchant’s own before',
+      { platformCerts: [older] },
+      /^WECHAT_PAY_PLATFORM_CERT is the merchant’s own certificate/,
+    ],
+    [
+      'merchant number: that of another merchant',
+      { merchantCert: ofAnother.pem, serialNo: ofAnother.serial },
+      /^WECHAT_PAY_MCHID is not the merchant of WECHAT_PAY_MERCHANT_CERT: that is 1900000109$/,
     ],
     [
       'serial: that of the platform certificate',
