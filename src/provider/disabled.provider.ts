@@ -1,4 +1,5 @@
 import { DomainError } from '../common/errors.js';
+import { MOCK_RULES } from './mock/mock-rules.js';
 import {
   type Bill,
   type CallbackFact,
@@ -16,7 +17,7 @@ import {
  */
 export class DisabledProvider extends PaymentProvider {
   readonly name = 'disabled';
-  readonly sameNumberGapMs = 0;
+  readonly rules = MOCK_RULES;
 
   /** @throws DomainError `provider_disabled`: there is no merchant whom a payment could be for */
   get account(): ChannelAccount {

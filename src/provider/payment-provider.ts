@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { DomainError } from '../common/errors.js';
+import type { ProviderRules } from './provider-rules.js';
 
 /** What identifies a charge at the channel, and all that a provider may need to know of it. */
 export interface ChannelOrder {
@@ -55,6 +56,8 @@ export interface ChannelPayment {
   account: ChannelAccount | null;
   /** Why it failed, a short code. */
   failureCode?: string;
+  /** Where the provider says nothing, it is as ordered. A real channel always says everything. */
+  restAsOrdered?: true;
 }
 
 /** What a refund call needs. A repeat with the same `outRefundNo` must carry the same values. */
@@ -119,16 +122,24 @@ export class CallbackRefused extends Error {
 }
 
 /**
+ * What follows from a failed call beside its outcome. `final`: nothing more. `fixable`: a person has to remove its cause (an
+ * empty account, a missing permission), and the call is repeated under the same number. `query`: the order is there
+ * already, its state has to be queried.
+ */
+export type AfterFailure = 'final' | 'fixable' | 'query';
+
+/**
  * A call to the channel that did not end in a verified answer. `rejected`: surely not done. `unknown`: it may have
  * happened, so it is asked again under the same number, and nothing is settled by it.
  */
 export class ProviderError extends Error {
   constructor(
     readonly outcome: 'rejected' | 'unknown',
-    /** The channel's own code (`NOT_ENOUGH`), or ours (`timeout`, `unverified_answer`). */
+    /** The channel's own code, or ours (`timeout`, `unverified_answer`). */
     readonly code: string,
     message: string,
     readonly httpStatus: number | null = null,
+    readonly then: AfterFailure = 'final',
   ) {
     super(message);
     this.name = 'ProviderError';
@@ -154,11 +165,7 @@ export abstract class PaymentProvider {
   abstract readonly name: 'mock' | 'wechat' | 'disabled';
   /** Whom the channel pays: frozen into each payment when it is made, compared with whatever settles it. */
   abstract readonly account: ChannelAccount;
-  /**
-   * At least so long between two calls of one kind about one number (a question, a close, an order), in milliseconds.
-   * `SharedCalls` keeps it.
-   */
-  abstract readonly sameNumberGapMs: number;
+  abstract readonly rules: ProviderRules;
 
   /** Places the order at the channel. The same order again gives a live prepay id again. */
   abstract prepay(order: ChannelOrder): Promise<Prepay>;

@@ -1,4 +1,5 @@
 import { ManualClock } from '../../src/common/clock.js';
+import { MOCK_RULES } from '../../src/provider/mock/mock-rules.js';
 import { MockProvider } from '../../src/provider/mock/mock.provider.js';
 import {
   type AbnormalRefundTarget,
@@ -15,6 +16,7 @@ import {
   ProviderError,
   type RawCallback,
 } from '../../src/provider/payment-provider.js';
+import type { ProviderRules } from '../../src/provider/provider-rules.js';
 import { startTestApp, type TestApp } from './app.js';
 import { NOW } from './rows.js';
 
@@ -37,19 +39,18 @@ type Answer<C extends Call> = Error | ((order: Calls[C][0]) => Calls[C][1] | Pro
 
 /** A channel behind the seam that does what it is told, else what the mock does, and keeps what it was asked. */
 export class ToldChannel extends PaymentProvider {
-  /** Told so, the service takes it for WeChat Pay. */
-  name: 'mock' | 'wechat' = 'mock';
+  readonly name = 'mock';
+  /** Those of the mock, or what a test sets. */
+  rules: ProviderRules;
   readonly account: ChannelAccount;
   private readonly mock: MockProvider;
   private readonly received = new Map<Call, unknown[]>();
   private readonly onceMore = new Map<Call, Answer<Call>[]>();
   private readonly everMore = new Map<Call, Answer<Call>>();
 
-  constructor(
-    clock: ManualClock,
-    readonly sameNumberGapMs = 0,
-  ) {
+  constructor(clock: ManualClock, minSameNumberInterval = 0) {
     super();
+    this.rules = { ...MOCK_RULES, minSameNumberInterval };
     this.mock = new MockProvider({ callbackSecret: 'told' }, clock);
     this.account = this.mock.account;
   }
@@ -76,7 +77,7 @@ export class ToldChannel extends PaymentProvider {
 
   /** All that it was told and asked. */
   forget(): void {
-    this.name = 'mock';
+    this.rules = MOCK_RULES;
     for (const memory of [this.received, this.onceMore, this.everMore]) memory.clear();
   }
 
@@ -111,10 +112,10 @@ export class ToldChannel extends PaymentProvider {
 /** A service whose channel does what it is told, and wants such a pause between two questions about one number. */
 export async function startTold(
   env: Record<string, string> = {},
-  sameNumberGapMs = 0,
+  minSameNumberInterval = 0,
 ): Promise<TestApp & { channel: ToldChannel }> {
   const clock = new ManualClock(NOW);
-  const channel = new ToldChannel(clock, sameNumberGapMs);
+  const channel = new ToldChannel(clock, minSameNumberInterval);
   const app = await startTestApp({ env, clock, provider: channel });
   return { ...app, channel };
 }

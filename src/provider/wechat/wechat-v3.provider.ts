@@ -1,5 +1,4 @@
 import { Clock, HOUR, SECOND, after } from '../../common/clock.js';
-import { DomainError } from '../../common/errors.js';
 import { nonce } from '../../common/ids.js';
 import { isSimulated } from '../../config/real-money.js';
 import {
@@ -27,6 +26,7 @@ import { CertificateRenewal } from './renewal.js';
 import { payMessage, signMessage } from './signing.js';
 import { SettingsProblem, WechatSettings, WechatSettingsError } from './settings.js';
 import { Transport } from './transport.js';
+import { WECHAT_RULES } from './wechat-rules.js';
 
 /** How long a prepay id lives, whatever `time_expire` says (manual, page 4012791897). */
 const PREPAY_LIFE_MS = 2 * HOUR;
@@ -43,7 +43,7 @@ export interface WechatV3Options {
 /** WeChat Pay API v3 for a direct merchant's mini-program (JSAPI). */
 export class WechatV3Provider extends PaymentProvider {
   readonly name = 'wechat';
-  readonly sameNumberGapMs = SECOND;
+  readonly rules = WECHAT_RULES;
   readonly account: ChannelAccount;
   private readonly ring: KeyRing;
   private readonly transport: Transport;
@@ -119,10 +119,9 @@ export class WechatV3Provider extends PaymentProvider {
   /**
    * Places the order. The same order again sends the same bytes and gets a live prepay id again.
    * @throws ProviderError; `rejected` with `ORDERPAID`, `ORDER_CLOSED` or `OUT_TRADE_NO_USED` when the number is used up
-   * @throws DomainError `payer_unknown`
    */
   async prepay(order: ChannelOrder): Promise<Prepay> {
-    if (order.openid === null) throw new DomainError('payer_unknown');
+    if (order.openid === null) throw new TypeError('a payment without an openid: needsOpenid was not asked');
     // Counted from before the call, so that ours ends no later than the channel's.
     const expiresAt = after(this.clock.now(), PREPAY_LIFE_MS);
     return { prepayId: await placeOrder(this.client, this.settings, order, order.openid), expiresAt };
