@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { DomainError } from '../common/errors.js';
+import type { FundLine, TradeBill } from './bill.js';
 import type { ProviderRules } from './provider-rules.js';
 
 /** What identifies a charge at the channel, and all that a provider may need to know of it. */
@@ -146,12 +147,12 @@ export class ProviderError extends Error {
   }
 }
 
-export type BillKind = 'trade' | 'fund_flow';
-
-/** A day's bill: CSV text as UTF-8 bytes, already unzipped, its hash checked while it is read (a bad one errors the stream). */
-export interface Bill {
-  kind: BillKind;
-  csv: Readable;
+/** The bill of a day is not ready: to be asked for again later. */
+export class BillNotReady extends ProviderError {
+  constructor(code: string, message: string, httpStatus: number | null = null) {
+    super('unknown', code, message, httpStatus);
+    this.name = 'BillNotReady';
+  }
 }
 
 /**
@@ -180,10 +181,14 @@ export abstract class PaymentProvider {
   /** Proves, then opens, then translates a callback, in one step, so that nobody can translate what was not proved. */
   abstract readCallback(callback: RawCallback): Promise<CallbackFact>;
   /**
-   * The bill of a day (`YYYY-MM-DD`, China time); null when the channel says there was nothing that day.
-   * @throws ProviderError `unknown` / `STATEMENT_CREATING` while it is not ready
+   * The trade bill of a day (`YYYY-MM-DD`, China time); null when the channel says there was nothing that day.
+   * @throws BillNotReady, BadBill
    */
-  abstract bill(day: string, kind: BillKind): Promise<Bill | null>;
+  abstract tradeBill(day: string): Promise<TradeBill | null>;
+  /** The movements of the merchant's account of a day. @throws BillNotReady, BadBill */
+  abstract fundBill(day: string): Promise<AsyncIterable<FundLine> | null>;
+  /** A trade bill that a person downloaded. @throws BadBill */
+  abstract readTradeBill(file: Readable): Promise<TradeBill>;
 
   /** The pretend payment of `POST /payments/{id}/succeed/`: only a pretend channel has one. */
   pretendToPay(_order: ChannelOrder): Promise<ChannelPayment> {

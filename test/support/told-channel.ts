@@ -3,7 +3,6 @@ import { MOCK_RULES } from '../../src/provider/mock/mock-rules.js';
 import { MockProvider } from '../../src/provider/mock/mock.provider.js';
 import {
   type AbnormalRefundTarget,
-  type Bill,
   type CallbackFact,
   type ChannelAccount,
   type ChannelOrder,
@@ -94,7 +93,9 @@ export class ToldChannel extends PaymentProvider {
   retryAbnormalRefund = (order: ChannelRefundOrder, target: AbnormalRefundTarget): Promise<ChannelRefund> =>
     this.answer('retryAbnormalRefund', order, () => this.mock.retryAbnormalRefund(order, target));
   readCallback = (callback: RawCallback): Promise<CallbackFact> => this.mock.readCallback(callback);
-  bill = (): Promise<Bill | null> => this.mock.bill();
+  tradeBill = () => this.mock.tradeBill();
+  fundBill = () => this.mock.fundBill();
+  readTradeBill = () => this.mock.readTradeBill();
   override pretendToPay = (order: ChannelOrder): Promise<ChannelPayment> => this.mock.pretendToPay(order);
 
   private async answer<C extends Call>(

@@ -2,9 +2,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Clock, HOUR, after } from '../../common/clock.js';
 import { derivedId, isId, nonce } from '../../common/ids.js';
 import { CURRENCY } from '../../common/money.js';
+import type { FundLine, TradeBill } from '../bill.js';
 import {
   type AbnormalRefundTarget,
-  type Bill,
   CallbackRefused,
   type CallbackFact,
   type ChannelAccount,
@@ -120,8 +120,16 @@ export class MockProvider extends PaymentProvider {
     }
   }
 
-  bill(): Promise<Bill | null> {
+  tradeBill(): Promise<TradeBill | null> {
     return Promise.resolve(null);
+  }
+
+  fundBill(): Promise<AsyncIterable<FundLine> | null> {
+    return Promise.resolve(null);
+  }
+
+  readTradeBill(): Promise<TradeBill> {
+    return Promise.reject(new ProviderError('rejected', 'no_bills', 'the mock provider has no bills'));
   }
 
   /** Runs a scene, unless the stage direction is that the channel refuses or does not answer. */

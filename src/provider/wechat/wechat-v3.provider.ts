@@ -1,10 +1,10 @@
+import type { Readable } from 'node:stream';
 import { Clock, HOUR, SECOND, after } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
 import { isSimulated } from '../../config/real-money.js';
+import type { FundLine, TradeBill } from '../bill.js';
 import {
   AbnormalRefundTarget,
-  Bill,
-  BillKind,
   CallbackFact,
   ChannelAccount,
   ChannelOrder,
@@ -16,7 +16,8 @@ import {
   Prepay,
   RawCallback,
 } from '../payment-provider.js';
-import { fetchBill } from './bill.js';
+import { type BillKind, downloadBill } from './bill-download.js';
+import { readFundBill, readTradeBill } from './bill-lines.js';
 import { readCallback } from './callback.js';
 import { CallReport, WechatClient } from './client.js';
 import { ExpiryWarning, KeyRing } from './key-ring.js';
@@ -163,7 +164,22 @@ export class WechatV3Provider extends PaymentProvider {
     return readCallback(callback, this.ring, this.clock);
   }
 
-  bill(day: string, kind: BillKind): Promise<Bill | null> {
-    return fetchBill(this.client, day, kind);
+  async tradeBill(day: string): Promise<TradeBill | null> {
+    const csv = await this.downloadBill(day, 'trade');
+    return csv && readTradeBill(csv);
+  }
+
+  async fundBill(day: string): Promise<AsyncIterable<FundLine> | null> {
+    const csv = await this.downloadBill(day, 'fund_flow');
+    return csv && readFundBill(csv);
+  }
+
+  readTradeBill(file: Readable): Promise<TradeBill> {
+    return readTradeBill(file);
+  }
+
+  /** The text of a bill, unzipped, its hash checked; null when there is none. @throws BillNotReady, ProviderError */
+  downloadBill(day: string, kind: BillKind): Promise<Readable | null> {
+    return downloadBill(this.client, day, kind);
   }
 }
