@@ -355,16 +355,17 @@ describe('doctor', () => {
     return Object.fromEntries(checks.map(({ name, ok, message }) => [name, `${ok}: ${message}`]));
   };
 
-  it('names a private key that is not of the certificate', async () => {
+  it('names a private key that is not of the certificate, and asks nobody', async () => {
     const checks = await found({ privateKey: makePair().privatePem, merchantCert: shop.settings.merchantCert });
-    expect(checks['merchant certificate and key']).toContain('fail: the certificate is not the one');
-    expect(checks['self test with WeChat Pay']).toContain('fail: ');
+    expect(checks['merchant certificate']).toContain('fail: WECHAT_PAY_MERCHANT_CERT is not the certificate of the');
+    expect(checks['calls to WeChat']).toContain('warn: WeChat was not called');
   });
 
   it('names a serial that is not of the certificate', async () => {
     const checks = await found({ serialNo: '5'.repeat(40) });
-    expect(checks['merchant certificate and key']).toContain('fail: the certificate');
-    expect(checks['platform certificates']).toContain('refuses our signature');
+    expect(checks['merchant serial']).toContain('fail: WECHAT_PAY_SERIAL_NO is not the serial of the merchant');
+    const blind = await found({ serialNo: '5'.repeat(40), merchantCert: null });
+    expect(blind['platform certificates']).toContain('refuses our signature');
   });
 
   it('names a wrong APIv3 key: the certificate list does not open', async () => {

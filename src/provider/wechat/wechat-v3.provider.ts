@@ -2,6 +2,7 @@ import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/comm
 import type { Readable } from 'node:stream';
 import { Clock, HOUR, SECOND, after } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
+import { isSimulated } from '../../config/real-money.js';
 import type { Settings } from '../../config/settings.js';
 import type { FundLine, TradeBill } from '../bill.js';
 import {
@@ -27,7 +28,7 @@ import { closeOrder, placeOrder, queryOrder } from './orders.js';
 import { applyForRefund, askForRefund, retryAbnormal } from './refunds.js';
 import { CertificateRenewal } from './renewal.js';
 import { payMessage, signMessage } from './signing.js';
-import { SettingsProblem, WechatSettings, WechatSettingsError, isRealChannel, wechatSettings } from './settings.js';
+import { SettingsProblem, WechatSettings, WechatSettingsError, wechatSettings } from './settings.js';
 import { Transport } from './transport.js';
 import { WECHAT_RULES } from './wechat-rules.js';
 
@@ -68,7 +69,7 @@ export class WechatV3Provider extends PaymentProvider implements OnApplicationBo
       onUnknownSerial: () => this.renewal.hurry(),
     });
     this.renewal = new CertificateRenewal(this.client, this.ring, clock, {
-      issuer: isRealChannel(settings) ? 'Tenpay.com' : null,
+      issuer: isSimulated(settings) ? null : 'Tenpay.com',
       onProblem: options.onProblem,
     });
   }
