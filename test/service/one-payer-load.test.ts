@@ -12,6 +12,8 @@ import { startTold, type ToldChannel } from '../support/told-channel.js';
 const ANSWERS_IN_MS = 250;
 const LOOPS = 200;
 const HONEST = 20;
+// Two hundred clients and the service in one process: on a busy machine that takes a while.
+jest.setTimeout(120_000);
 
 describe('one payer who asks without end', () => {
   let paydesk: TestApp & { channel: ToldChannel };
