@@ -22,6 +22,8 @@ const CALM = 1.5;
 /** Milliseconds without a refusal after which all is taken for right again, and for how long that is waited for. */
 const RIGHT_FOR = 3000;
 const RIGHT_WITHIN = 60_000;
+/** Milliseconds within which a trouble must meet somebody. */
+const MET_WITHIN = 60_000;
 /** Sales that must have gone through since. */
 const RIGHT_SALES = 5;
 
@@ -105,7 +107,8 @@ async function play(stage: Stage, scene: Scene, seconds: number): Promise<void> 
   const mend = await scene.begin(stage);
   if (!mend) return report.say('!!! SKIPPED', 'this user may not mount a small disk: run it as root');
   const from = performance.now();
-  await sleep(seconds * 1000);
+  await sleep(Math.max(seconds, scene.least) * 1000);
+  await untilRefused(stage, from);
   await mend();
   const back = performance.now();
   const right = await untilRight(stage, back);
@@ -127,6 +130,16 @@ async function play(stage: Stage, scene: Scene, seconds: number): Promise<void> 
   sayCallbacks(report, callbacks.byStatus, before.callbacks.byStatus);
   checkReadiness(stage, scene, { from, back });
   report.check('seconds until right again after the database is', right ?? 'never', right !== null);
+}
+
+/** A trouble that no customer has met yet has shown nothing. */
+async function untilRefused({ sales }: Stage, from: number): Promise<void> {
+  while (
+    performance.now() < from + MET_WITHIN &&
+    !sales.answers.some(({ at, status }) => at > from && status === 503)
+  ) {
+    await sleep(50);
+  }
 }
 
 /** Seconds from `back` to the last refusal, or to the first sales and the first readiness if that is later. */

@@ -15,6 +15,8 @@ export interface Scene {
   about: string;
   /** Whether the service must say that it is not ready while it lasts. */
   unready: boolean;
+  /** Seconds that it lasts at least: longer than what the service waits for. */
+  least: number;
   /** Answers how the trouble ends; null: it cannot be made here. */
   begin(ground: Ground): Promise<(() => Promise<void>) | null>;
 }
@@ -23,6 +25,7 @@ const silence: Scene = {
   name: 'silence',
   about: 'what is sent to the database is swallowed, and the connections of before never speak again',
   unready: true,
+  least: 6,
   begin({ proxy }) {
     proxy.fallSilent();
     return Promise.resolve(() => Promise.resolve(proxy.speak()));
@@ -33,6 +36,7 @@ const standby: Scene = {
   name: 'standby',
   about: "the database's name leads to a server that takes no writes; the way back breaks no connection",
   unready: true,
+  least: 2,
   begin({ pair, proxy }) {
     proxy.turnTo(pair.standbyUrl);
     proxy.breakAll();
@@ -45,6 +49,7 @@ const readOnly: Scene = {
   about:
     'the server takes no writes any more over the connections that there are, for ever; then over new ones it does',
   unready: true,
+  least: 2,
   async begin({ pair }) {
     await ask(pair.primaryUrl, 'ALTER SYSTEM SET default_transaction_read_only = on', 'SELECT pg_reload_conf()');
     // Each connection hears of it by itself.
@@ -64,6 +69,7 @@ const locks: Scene = {
   name: 'locks',
   about: 'another session holds the rows of the orders that are open',
   unready: false,
+  least: 4,
   async begin({ pair }) {
     const holder = new pg.Client({ connectionString: pair.primaryUrl });
     await holder.connect();
@@ -89,6 +95,7 @@ const disk: Scene = {
   name: 'disk',
   about: 'the disk of the data is full to the last byte',
   unready: false,
+  least: 2,
   async begin({ pair }) {
     if (!pair.disk) return null;
     await pair.disk.fill();
@@ -100,6 +107,7 @@ const failOver: Scene = {
   name: 'fail-over',
   about: 'the primary is killed, its standby is promoted, and the name of the database leads there',
   unready: true,
+  least: 2,
   async begin({ pair, proxy }) {
     await pair.killPrimary();
     return async () => {
