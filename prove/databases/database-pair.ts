@@ -85,12 +85,14 @@ export class DatabasePair {
 
   /** The whole primary at once, as when its machine loses power. */
   async killPrimary(): Promise<void> {
-    const [first = ''] = (await readFile(join(this.primary.cluster.data, 'postmaster.pid'), 'utf8')).split('\n');
-    const postmaster = Number(first);
-    // Stopped first, so that no process is added to those that are counted.
-    signal(postmaster, 'SIGSTOP');
-    for (const pid of [...(await childrenOf(postmaster)), postmaster]) signal(pid, 'SIGKILL');
+    for (const pid of await halted(this.primary.cluster)) signal(pid, 'SIGKILL');
     await this.primary.server.ended;
+  }
+
+  /** The standby stands still, and with it every commit. Answers how it goes on. */
+  async haltStandby(): Promise<() => void> {
+    const pids = await halted(this.standby.cluster);
+    return () => pids.forEach((pid) => signal(pid, 'SIGCONT'));
   }
 
   /** The standby becomes a primary that waits for no other. */
@@ -169,6 +171,16 @@ async function makeTablespace(url: string, { data }: Cluster): Promise<string> {
     `SELECT oid FROM pg_tablespace WHERE spcname = '${TABLESPACE}'`,
   );
   return join(data, 'pg_tblspc', String(row?.oid));
+}
+
+/** Halts every process of a server and answers them: the first one before all others, so that none is added. */
+async function halted({ data }: Cluster): Promise<number[]> {
+  const [first = ''] = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n');
+  const postmaster = Number(first);
+  signal(postmaster, 'SIGSTOP');
+  const pids = [...(await childrenOf(postmaster)), postmaster];
+  for (const pid of pids) signal(pid, 'SIGSTOP');
+  return pids;
 }
 
 async function childrenOf(parent: number): Promise<number[]> {

@@ -103,6 +103,17 @@ const disk: Scene = {
   },
 };
 
+const noStandby: Scene = {
+  name: 'no-standby',
+  about: 'the standby stands still, so that no commit of the primary comes to an end',
+  unready: false,
+  least: 8,
+  async begin({ pair }) {
+    const goOn = await pair.haltStandby();
+    return () => Promise.resolve(goOn());
+  },
+};
+
 const failOver: Scene = {
   name: 'fail-over',
   about: 'the primary is killed, its standby is promoted, and the name of the database leads there',
@@ -118,4 +129,4 @@ const failOver: Scene = {
 };
 
 /** In the order in which one pair can live through them: the last one uses it up. */
-export const SCENES: readonly Scene[] = [silence, standby, readOnly, locks, disk, failOver];
+export const SCENES: readonly Scene[] = [silence, standby, readOnly, locks, disk, noStandby, failOver];
