@@ -32,7 +32,7 @@ interface Row {
 /** How long a request may run before another may take its key over: far longer than any request lives. */
 const RUNNING = MINUTE;
 /** While the database is away. */
-const RELEASE_AGAIN_AFTER = 1000;
+const FREE_AGAIN_AFTER = 1000;
 
 /**
  * `Idempotency-Key`: kept in the database, so that it holds on several machines and over a crash. The id of what is
@@ -55,8 +55,9 @@ export class IdempotencyService {
     try {
       return await this.claimFor(userId, key, request, claim);
     } catch (error) {
-      // It may have been made, and only the answer was lost.
-      if (isDatabaseUnavailable(error)) void this.release(userId, key, claim, false);
+      // It may have been made all the same, or is only made when the database is right again.
+      const free = async (): Promise<boolean> => (await this.free(userId, key, claim, false)) > 0;
+      if (isDatabaseUnavailable(error)) void this.again(free);
       throw error;
     }
   }
@@ -110,23 +111,25 @@ export class IdempotencyService {
    * A refusal made nothing, so its key is free again; after anything else the key keeps its id for the repeat. While the
    * database is away it is tried again, or each repeat would be told for a minute that the request is still running.
    */
-  async release(userId: string, key: string, { until }: Claim, refused: boolean): Promise<void> {
-    // By its `locked_until`: another request that has taken the key over keeps it.
+  async release(userId: string, key: string, claim: Claim, refused: boolean): Promise<void> {
+    const free = (): Promise<boolean> => this.free(userId, key, claim, refused).then(() => true);
+    await free().catch(() => void this.again(free));
+  }
+
+  /** Answers the number of keys that were set free: another request that has taken this one over keeps it. */
+  private async free(userId: string, key: string, { until }: Claim, refused: boolean): Promise<number> {
     const how = refused
       ? 'DELETE FROM idempotency_keys WHERE user_id = $1 AND key = $2 AND locked_until = $3'
       : "UPDATE idempotency_keys SET locked_until = '-infinity' WHERE user_id = $1 AND key = $2 AND locked_until = $3";
-    const release = (): Promise<unknown> => this.db.query(how, [userId, key, until]);
-    await release().catch(() => void this.again(release));
+    const [, freed] = await this.db.query<[unknown[], number]>(how, [userId, key, until]);
+    return freed;
   }
 
-  private async again(release: () => Promise<unknown>): Promise<void> {
+  private async again(free: () => Promise<boolean>): Promise<void> {
     const until = performance.now() + RUNNING;
     for (let done = false; !done && performance.now() < until;) {
-      await sleep(RELEASE_AGAIN_AFTER, undefined, { ref: false });
-      done = await release().then(
-        () => true,
-        () => false,
-      );
+      await sleep(FREE_AGAIN_AFTER, undefined, { ref: false });
+      done = await free().catch(() => false);
     }
   }
 

@@ -160,6 +160,24 @@ describe('while the database is down', () => {
     expect(again.status).toBe(201);
   });
 
+  it('frees a key whose claim the database makes good only after the service has given it up', async () => {
+    const { customer } = await buyAndStart(paydesk);
+    // As a commit that waits for a standby, which no time limit of the server ends.
+    await beside.db.query(`
+      CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(8); RETURN NULL; END $$;
+      CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON idempotency_keys DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+      EXECUTE FUNCTION wait()`);
+    const buy = async (): Promise<number> =>
+      (await customer.api.post('/orders/', { product_id: TEA, quantity: 1 }, { 'idempotency-key': 'late' })).status;
+    const answers = [await buy()];
+    while (answers.length < 100 && answers.at(-1) !== 201) {
+      await setTimeout(100);
+      answers.push(await buy());
+    }
+    await beside.db.query('DROP FUNCTION wait CASCADE');
+    expect([answers[0], answers.at(-1)]).toEqual([503, 201]);
+  });
+
   it('goes on with its timers afterwards', async () => {
     const { customer } = await buyAndStart(paydesk, { metadata: { auto_success: true } });
     const run = (): Promise<unknown> =>
