@@ -13,6 +13,7 @@ import { catchError, concatMap, from, type Observable, of, throwError } from 'rx
 import { derivedId, newId, type IdPrefix } from '../common/ids.js';
 import { Clock } from '../common/clock.js';
 import { invalidField } from '../common/errors.js';
+import { isDatabaseUnavailable } from '../database/database-errors.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { toDomainError } from './problem.js';
 
@@ -47,11 +48,12 @@ export class IdempotencyInterceptor implements NestInterceptor {
     request.resource = claim.resource;
     return next.handle().pipe(
       concatMap((body) => from(this.keys.keep(userId, key, reply.statusCode, body).then(() => body as unknown))),
-      catchError((error: unknown) =>
-        from(this.keys.release(userId, key, toDomainError(error).status < 500).catch(() => undefined)).pipe(
-          concatMap(() => throwError(() => error)),
-        ),
-      ),
+      catchError((error: unknown) => {
+        const released = this.keys.release(userId, key, claim, toDomainError(error).status < 500);
+        // The answer does not wait until the database is back.
+        const wait = isDatabaseUnavailable(error) ? of(undefined) : from(released);
+        return wait.pipe(concatMap(() => throwError(() => error)));
+      }),
     );
   }
 }
