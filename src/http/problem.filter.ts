@@ -21,7 +21,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (reply.sent) return;
     if (known.status === 503) void reply.header('retry-after', '2');
     if (known.status === 429 && !reply.hasHeader('retry-after')) void reply.header('retry-after', '60');
-    if (isCallback(request.url)) {
+    if (isCallback(request)) {
       void reply.status(known.status).header('content-type', 'application/json; charset=utf-8').send(fail(known.code));
       return;
     }

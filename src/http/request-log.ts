@@ -13,7 +13,7 @@ export function logRequests(fastify: FastifyInstance, { logLevel }: Settings): v
     const failed = reply.statusCode >= 500;
     if (!failed && !everything) return done();
     const path = request.url.split('?')[0] ?? '';
-    if (!path.startsWith('/health') && !isCallback(path)) {
+    if (!path.startsWith('/health') && !isCallback(request)) {
       PinoLogger.root[failed ? 'warn' : 'debug'](
         {
           request_id: request.id,
