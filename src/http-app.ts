@@ -21,7 +21,7 @@ import { assertHarmless } from './http/json-shape.js';
 import { LoadLimit } from './http/load-limit.js';
 import { readPools } from './http/pool.js';
 import { ProblemFilter } from './http/problem.filter.js';
-import { logRequests } from './http/request-log.js';
+import { logAnswer, logRequests } from './http/request-log.js';
 import { SOCKET_LIMITS } from './http/socket-limits.js';
 import { validation } from './http/validation.js';
 import { Instruments } from './metrics/instruments.js';
@@ -69,6 +69,7 @@ function makeAdapter(settings: Settings, filter: ProblemFilter, clock: Clock): F
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       void reply.header('x-request-id', request.id);
       filter.answer(error, request, reply);
+      logAnswer(request, reply);
     },
     clientErrorHandler: (error: Error, socket: Socket) => refuseBrokenHttp(error, socket, newId('req', clock)),
     genReqId: (request: IncomingMessage) => requestId(request.headers['x-request-id'], clock),

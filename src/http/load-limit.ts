@@ -25,6 +25,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Where this request is counted; null before and after. */
     bulkhead: Bulkhead | null;
+    /** It was refused here: such refusals are logged in sums. */
+    shed?: true;
   }
 }
 
@@ -106,6 +108,8 @@ export class LoadLimit {
 
   private answer(request: FastifyRequest, reply: FastifyReply): void {
     const callback = isCallback(request);
+    request.refusedWith = REFUSAL.code;
+    request.shed = true;
     void reply
       .status(REFUSAL.status)
       .header('x-request-id', request.id)

@@ -16,6 +16,7 @@ export class ProblemFilter implements ExceptionFilter {
 
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const known = toDomainError(error);
+    request.refusedWith = known.code;
     if (known.code === 'internal_error') this.log.error({ err: error, request_id: request.id }, 'unexpected error');
     else if (known.status === 503) this.log.warn({ err: error, request_id: request.id }, known.code);
     if (reply.sent) return;

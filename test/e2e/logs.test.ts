@@ -97,9 +97,9 @@ describe('the log in production', () => {
   it('is JSON, a line each', () => {
     expect(lines.length).toBeGreaterThan(5);
     const others = service.output.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
-    expect(others.every((line) => /^(Paydesk is ready|WARNING: NODE_ENV is production, but|SIGTERM)/.test(line))).toBe(
-      true,
-    );
+    expect(
+      others.every((line) => /^(database: |Paydesk is ready|WARNING: NODE_ENV is production, but|SIGTERM)/.test(line)),
+    ).toBe(true);
   });
 
   it('has the id of the request in every line about one', () => {
