@@ -4,10 +4,10 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
+import { BadBill } from '../provider/bill.js';
 import { ProviderError } from '../provider/payment-provider.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
 import type { BillReport } from './bill.service.js';
-import { BadBill } from './bill-csv.js';
 import { chinaDay } from './china-day.js';
 
 interface Options {
