@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { SECOND } from './common/clock.js';
 import { armCrashPoint } from './common/crash-points.js';
-import { ChannelKeys } from './provider/provider.module.js';
+import { PaymentProvider } from './provider/payment-provider.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
 import { isDatabaseUnavailable } from './database/database-errors.js';
 import { checkDatabase } from './database/check-database.js';
@@ -54,7 +54,7 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
     return {
       url,
       reload(changed) {
-        app.get(ChannelKeys).reload(changed.wechat);
+        app.get(PaymentProvider).reloadKeys(changed);
       },
       async drain(haste) {
         const seconds = settings.shutdownDelaySeconds;
@@ -96,6 +96,7 @@ export function obeySignals(running: Running, readAgain: () => Settings): void {
   process.on('SIGHUP', () => {
     try {
       running.reload(readAgain());
+      process.stdout.write('SIGHUP: the keys were read again\n');
     } catch (error) {
       process.stderr.write(`SIGHUP: the keys were not taken over: ${(error as Error).message}\n`);
     }

@@ -8,7 +8,7 @@ import { Clock, SECOND } from '../common/clock.js';
 import { InPool } from '../http/pool.js';
 import { Instruments } from '../metrics/instruments.js';
 import { ChannelObserver } from '../provider/channel-observer.js';
-import { ChannelKeys } from '../provider/provider.module.js';
+import { PaymentProvider } from '../provider/payment-provider.js';
 
 interface Snapshot {
   open: { noun: string; status: string; count: number }[] | null;
@@ -25,7 +25,7 @@ export class MetricsController implements OnModuleInit {
     @InjectDataSource() private readonly db: DataSource,
     private readonly instruments: Instruments,
     private readonly observer: ChannelObserver,
-    private readonly keys: ChannelKeys,
+    private readonly provider: PaymentProvider,
     private readonly clock: Clock,
   ) {}
 
@@ -71,7 +71,8 @@ export class MetricsController implements OnModuleInit {
     for (const { type, count } of row.cases ?? []) instruments.discrepancies.set({ type }, count);
     if (row.last_bill) instruments.lastBill.set(row.last_bill.getTime() / SECOND);
     instruments.keyDays.reset();
-    for (const { name, days } of this.keys.expiries()) instruments.keyDays.set({ key: name }, days);
+    for (const { name, days } of this.provider.keyExpiries(this.clock.now()))
+      instruments.keyDays.set({ key: name }, days);
   }
 
   private overdue(oldest: Date | null): number {

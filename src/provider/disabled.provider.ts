@@ -1,6 +1,5 @@
 import { DomainError } from '../common/errors.js';
 import type { FundLine, TradeBill } from './bill.js';
-import { MOCK_RULES } from './mock/mock-rules.js';
 import {
   type CallbackFact,
   type ChannelAccount,
@@ -10,6 +9,7 @@ import {
   type PayParams,
   type Prepay,
 } from './payment-provider.js';
+import { DEFAULT_RULES } from './provider-rules.js';
 
 /**
  * Production without a channel: no money can be taken, and none may be pretended. Every method refuses with
@@ -17,7 +17,7 @@ import {
  */
 export class DisabledProvider extends PaymentProvider {
   readonly name = 'disabled';
-  readonly rules = MOCK_RULES;
+  readonly rules = DEFAULT_RULES;
 
   /** @throws DomainError `provider_disabled`: there is no merchant whom a payment could be for */
   get account(): ChannelAccount {

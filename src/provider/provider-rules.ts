@@ -1,3 +1,5 @@
+import { MINUTE, SECOND } from '../common/clock.js';
+
 /** How long to wait before the next query, by how long ago the refund was sent. */
 export interface BackoffStep {
   /** Applies while the refund is younger than this, in milliseconds. */
@@ -31,3 +33,24 @@ export interface ProviderRules {
   /** The hour of the next day, in China's time, from which the bill of a day can be fetched; null: there are no bills. */
   billReadyAtHour: number | null;
 }
+
+/** No limits, and a plan of queries that suits any provider: what one of them asks beyond that it states itself. */
+export const DEFAULT_RULES: ProviderRules = {
+  needsOpenid: false,
+  knowsUnsentPayments: false,
+  minSameNumberInterval: 0,
+  paymentQueryBackoff: [5 * SECOND, 30 * SECOND, MINUTE, 3 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE],
+  refundableFor: Infinity,
+  maxRefundsPerPayment: Infinity,
+  minRefundInterval: 0,
+  refundCallsPerSecond: 100,
+  minFailedRefundInterval: 0,
+  refundQueryBackoff: [
+    { youngerThan: 5 * MINUTE, wait: MINUTE },
+    { youngerThan: 10 * MINUTE, wait: 5 * MINUTE },
+    { youngerThan: 20 * MINUTE, wait: 10 * MINUTE },
+    { youngerThan: 40 * MINUTE, wait: 20 * MINUTE },
+    { youngerThan: Infinity, wait: 30 * MINUTE },
+  ],
+  billReadyAtHour: null,
+};
