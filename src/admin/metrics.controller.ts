@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
 import { Public } from '../auth/public.js';
 import { Clock, SECOND } from '../common/clock.js';
+import { InPool } from '../http/pool.js';
 import { Instruments } from '../metrics/instruments.js';
 import { ChannelObserver } from '../provider/channel-observer.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
@@ -36,6 +37,7 @@ export class MetricsController implements OnModuleInit {
   }
 
   @Get()
+  @InPool('probe')
   @Public()
   @ApiExcludeEndpoint()
   async metrics(@Res() reply: FastifyReply): Promise<void> {

@@ -7,6 +7,7 @@ import { Settings } from '../config/settings.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import { fail, SUCCESS_BODY } from '../http/callback-route.js';
 import { Problems } from '../http/openapi.js';
+import { InPool } from '../http/pool.js';
 import { CallbacksService } from './callbacks.service.js';
 
 const ANSWERS = [
@@ -48,6 +49,7 @@ export class CallbacksController {
   ) {}
 
   @Post('payments/callback/wechat')
+  @InPool('callback')
   @HttpCode(200)
   @ApiOperation({ summary: "WeChat Pay's payment notice" })
   @ApiBody(ENVELOPE)
@@ -57,6 +59,7 @@ export class CallbacksController {
   }
 
   @Post('refunds/callback/wechat')
+  @InPool('callback')
   @HttpCode(200)
   @ApiOperation({ summary: "WeChat Pay's refund notice" })
   @ApiBody(ENVELOPE)
@@ -66,6 +69,7 @@ export class CallbacksController {
   }
 
   @Post('payments/callback/mock')
+  @InPool('callback')
   @HttpCode(200)
   @ApiOperation({
     summary: "The mock provider's notice",

@@ -62,6 +62,8 @@ export abstract class Settings {
   readonly maxRequestsInFlight!: number;
   readonly maxCallbacksInFlight!: number;
   readonly maxConnections!: number;
+  /** How long `/health/ready` says 503 on SIGTERM before the port closes. */
+  readonly shutdownDelaySeconds!: number;
   /** Null: every address may call back. */
   readonly callbackAllowedIps!: BlockList | null;
   /** Where the bundled simulator listens; 0: any free port. */
@@ -180,6 +182,7 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
     maxRequestsInFlight: e.MAX_REQUESTS_IN_FLIGHT ?? 100,
     maxCallbacksInFlight: e.MAX_CALLBACKS_IN_FLIGHT ?? 1500,
     maxConnections: e.MAX_CONNECTIONS ?? 16_000,
+    shutdownDelaySeconds: e.SHUTDOWN_DELAY_SECONDS ?? (production ? 5 : 0),
     callbackAllowedIps,
     simulatorPort: e.SIM_PORT ?? 0,
     wechat,

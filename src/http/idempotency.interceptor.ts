@@ -39,8 +39,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (key === null || !request.user) return next.handle();
 
     const userId = request.user.id;
-    const path = request.url.split('?')[0]?.replace(/\/$/, '') ?? '';
-    const claim = await this.keys.claim(userId, key, `${request.method} ${path} ${JSON.stringify(request.body)}`);
+    const claim = await this.keys.claim(userId, key, `${whatIsAsked(request)} ${JSON.stringify(request.body)}`);
     if (claim.kind === 'replay') {
       void reply.status(claim.status).header('idempotent-replayed', 'true');
       return of(claim.body);
@@ -56,6 +55,13 @@ export class IdempotencyInterceptor implements NestInterceptor {
       }),
     );
   }
+}
+
+/** `POST /api/orders`, however the URL was written. */
+function whatIsAsked({ method, routeOptions, params }: FastifyRequest): string {
+  const values = params as Record<string, string>;
+  const path = routeOptions.url?.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(values[name] ?? ''));
+  return `${method} ${path}`;
 }
 
 /** A proxy may send the header twice: the same value twice is one key, two different values are an error. */

@@ -16,12 +16,13 @@ export class ProblemFilter implements ExceptionFilter {
 
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const known = toDomainError(error);
+    request.refusedWith = known.code;
     if (known.code === 'internal_error') this.log.error({ err: error, request_id: request.id }, 'unexpected error');
     else if (known.status === 503) this.log.warn({ err: error, request_id: request.id }, known.code);
     if (reply.sent) return;
     if (known.status === 503) void reply.header('retry-after', '2');
     if (known.status === 429 && !reply.hasHeader('retry-after')) void reply.header('retry-after', '60');
-    if (isCallback(request.url)) {
+    if (isCallback(request)) {
       void reply.status(known.status).header('content-type', 'application/json; charset=utf-8').send(fail(known.code));
       return;
     }

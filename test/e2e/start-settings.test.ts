@@ -100,7 +100,8 @@ describe('a start', () => {
 
   it('in production without the real provider does not say that all is well', async () => {
     const env = { ...simulated, WECHAT_PAY_ENABLE_REAL: 'false', NODE_ENV: 'production', JWT_SECRET: SECRET };
-    const service = await ServiceProcess.start({ ...env, HOST: '127.0.0.1', DATABASE_URL: database.url });
+    const own = { HOST: '127.0.0.1', DATABASE_URL: database.url, SHUTDOWN_DELAY_SECONDS: '0' };
+    const service = await ServiceProcess.start({ ...env, ...own });
     try {
       expect(service.output).toContain('WARNING: no payment provider is enabled');
       expect(service.output).toContain('WARNING: a WeChat Pay merchant account is set');

@@ -159,6 +159,7 @@ describe('real money, without NODE_ENV=production', () => {
         mockEnabled: false,
         host: '0.0.0.0',
         logLevel: 'info',
+        shutdownDelaySeconds: 5,
         jwtSecret: OWN,
       });
     }
