@@ -2,7 +2,7 @@ import { startSimulator } from '../simulator/index.js';
 import { readSettings } from '../src/config/settings.js';
 import { startEmbedded } from '../src/embedded-database.js';
 import { checkWechat } from '../src/provider/provider.module.js';
-import { fatal, obeySignals, start } from '../src/start.js';
+import { fatal, handleSignals, start } from '../src/start.js';
 
 /** `npm run start:simulated`: the real WeChat Pay provider against the bundled simulator, with keys made on the spot. */
 const KEYS = 'var/simulator';
@@ -12,7 +12,12 @@ try {
   const notifyBase = `http://127.0.0.1:${port}`;
   const simulator = await startSimulator({ port: simulatorPort, mode: 'both', outDir: KEYS, notifyBase });
   const read = () => readSettings(checkWechat, simulator.environment(KEYS, notifyBase));
-  const running = await start(read(), startEmbedded);
+  const starting = start(read(), startEmbedded).then((running) => ({
+    ...running,
+    stop: () => running.stop().finally(() => simulator.close()),
+  }));
+  handleSignals(starting, read);
+  await starting;
   process.stdout.write(
     [
       `WeChat Pay simulator: ${simulator.url}`,
@@ -22,7 +27,6 @@ try {
       '',
     ].join('\n'),
   );
-  obeySignals({ ...running, stop: () => running.stop().finally(() => simulator.close()) }, read);
 } catch (error) {
   fatal(error);
 }

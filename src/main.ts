@@ -1,11 +1,13 @@
 import { readSettings } from './config/settings.js';
 import { startEmbedded } from './embedded-database.js';
 import { checkWechat } from './provider/provider.module.js';
-import { fatal, obeySignals, start } from './start.js';
+import { fatal, handleSignals, start } from './start.js';
 
 try {
   const read = () => readSettings(checkWechat);
-  obeySignals(await start(read(), startEmbedded), read);
+  const starting = start(read(), startEmbedded);
+  handleSignals(starting, read);
+  await starting;
 } catch (error) {
   fatal(error);
 }

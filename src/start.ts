@@ -90,22 +90,26 @@ const AGAIN_AFTER_MS = 1000;
 /**
  * On SIGTERM drains, then stops and ends with 0; SIGINT stops without draining. A second signal ends the draining, one while
  * it stops ends the process at once, with 1. Reads the keys again on SIGHUP, and goes on with the old ones if the new
- * ones are no good.
+ * ones are no good. A signal during the start takes effect once it is done.
  */
-export function obeySignals(running: Running, readAgain: () => Settings): void {
-  process.on('SIGHUP', () => {
+export function handleSignals(starting: Promise<Running>, readAgain: () => Settings): void {
+  const reload = async (): Promise<void> => {
+    const running = await starting;
     try {
       running.reload(readAgain());
       process.stdout.write('SIGHUP: the keys were read again\n');
     } catch (error) {
       process.stderr.write(`SIGHUP: the keys were not taken over: ${(error as Error).message}\n`);
     }
-  });
+  };
+  // A start that fails is told by its own caller.
+  process.on('SIGHUP', () => void reload().catch(() => undefined));
   const haste = new AbortController();
   let step: 'serving' | 'draining' | 'stopping' = 'serving';
   let lastSignal = -Infinity;
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     step = 'draining';
+    const running = await starting;
     if (signal === 'SIGTERM') await running.drain(haste.signal);
     step = 'stopping';
     process.stdout.write(`${signal}: finishing what runs\n`);

@@ -106,7 +106,7 @@ describe.each(['session', 'transaction'] as const)('behind a PgBouncer in %s mod
     const service = await ServiceProcess.start({ DATABASE_URL: bouncer.through(shop.databaseUrl), ...pooler });
     expect(service.output).toContain(`through a pooler in ${mode} mode`);
     expect(service.output.includes('does not compare the daily bills')).toBe(mode === 'transaction');
-    await service.end();
+    expect(await service.end()).toEqual([0, null]);
   });
 });
 
