@@ -14,8 +14,6 @@ import { OrdersModule } from './orders/orders.module.js';
 import { PaymentsModule } from './payments/payments.module.js';
 import { AdminModule } from './admin/admin.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
-import type { PaymentProvider } from './provider/payment-provider.js';
-import { ProviderModule } from './provider/provider.module.js';
 import { ReconciliationModule } from './reconciliation/reconciliation.module.js';
 import { RefundsModule } from './refunds/refunds.module.js';
 
@@ -24,19 +22,16 @@ export interface AppOptions {
   databaseUrl: string;
   /** Tests put a clock of their own in. */
   clock?: Clock;
-  /** And a channel. */
-  provider?: PaymentProvider;
 }
 
 /** Everything that serves requests; commands use it too, without a port. */
 @Module({})
 export class AppModule {
-  static with({ settings, databaseUrl, clock, provider }: AppOptions): DynamicModule {
+  static with({ settings, databaseUrl, clock }: AppOptions): DynamicModule {
     return {
       module: AppModule,
       imports: [
         ConfigModule.with(settings, clock ?? new Clock()),
-        ...(provider ? [ProviderModule.bind(provider)] : []),
         LogModule,
         DatabaseModule.with(databaseUrl, settings.databasePoolSize, settings.databasePooler),
         ScheduleModule.forRoot(),

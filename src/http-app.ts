@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { DynamicModule, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -25,13 +26,30 @@ import { logAnswer, logRequests } from './http/request-log.js';
 import { SOCKET_LIMITS } from './http/socket-limits.js';
 import { validation } from './http/validation.js';
 import { Instruments } from './metrics/instruments.js';
+import { PaymentProvider } from './provider/payment-provider.js';
 import { openApiDocument, serveDocs } from './openapi.js';
 
 /** 64 KB: far more than any honest request. */
 const BODY_LIMIT = 65_536;
 
+const NEST_OPTIONS = {
+  logger: ['error', 'warn'],
+  bodyParser: false,
+  abortOnError: false,
+} satisfies NestApplicationOptions;
+
+/** Puts a module on an adapter; tests do it with parts of their own. */
+export type MakeApp = (
+  module: DynamicModule,
+  adapter: FastifyAdapter,
+  options: NestApplicationOptions,
+) => Promise<NestFastifyApplication>;
+
+const makeWithNest: MakeApp = (module, adapter, options) =>
+  NestFactory.create<NestFastifyApplication>(module, adapter, options);
+
 /** The service, ready to listen (or to be injected requests into). */
-export async function createHttpApp(options: AppOptions): Promise<NestFastifyApplication> {
+export async function createHttpApp(options: AppOptions, makeApp = makeWithNest): Promise<NestFastifyApplication> {
   const { settings } = options;
   const filter = new ProblemFilter();
   const adapter = makeAdapter(settings, filter, options.clock ?? new Clock());
@@ -39,12 +57,9 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
   readPools(fastify);
   const limit = new LoadLimit(settings);
   limit.guard(fastify);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(options), adapter, {
-    logger: ['error', 'warn'],
-    bodyParser: false,
-    abortOnError: false,
-  });
+  const app = await makeApp(AppModule.with(options), adapter, NEST_OPTIONS);
   app.useLogger(app.get(Logger));
+  filter.provider = limit.provider = app.get(PaymentProvider);
   limit.reportTo(app.get(Instruments));
   app.get(CallerShare).guard(fastify);
   app.get(ClientAddresses).warnWithoutProxy();

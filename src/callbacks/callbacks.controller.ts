@@ -5,13 +5,14 @@ import { Public } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
 import { Settings } from '../config/settings.js';
 import { ClientAddresses } from '../http/client-addresses.js';
-import { fail, SUCCESS_BODY } from '../http/callback-route.js';
 import { Problems } from '../http/openapi.js';
 import { InPool } from '../http/pool.js';
+import { ACKNOWLEDGED } from '../provider/callback-reply.js';
+import { PaymentProvider } from '../provider/payment-provider.js';
 import { CallbacksService } from './callbacks.service.js';
 
 const ANSWERS = [
-  [200, 'The fact is committed, or was known before', { code: 'SUCCESS', message: '成功' }],
+  [200, 'The fact is committed, or was known before', ACKNOWLEDGED],
   [400, 'Genuine, but it does not decrypt or does not fit our rows', { code: 'FAIL', message: 'amount does not fit' }],
   [401, 'Bad signature, unknown serial, or a clock that is off', { code: 'FAIL', message: 'bad_signature' }],
   [403, 'The address is not in WECHAT_PAY_CALLBACK_ALLOWED_IPS', { code: 'FAIL', message: 'address_not_allowed' }],
@@ -44,6 +45,7 @@ const ENVELOPE = {
 export class CallbacksController {
   constructor(
     private readonly callbacks: CallbacksService,
+    private readonly provider: PaymentProvider,
     private readonly settings: Settings,
     private readonly addresses: ClientAddresses,
   ) {}
@@ -100,8 +102,7 @@ export class CallbacksController {
   }
 
   private async take(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    // Under a mock provider that is off there is no channel whose notices could be genuine.
-    if (!this.settings.wechat && !this.settings.mockEnabled) throw new DomainError('not_found');
+    if (!this.provider.rules.takesCallbacks) throw new DomainError('not_found');
     const answer = await this.callbacks.receive({
       headers: flat(request.headers),
       body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
@@ -112,7 +113,7 @@ export class CallbacksController {
     await reply
       .status(answer.status)
       .header('content-type', 'application/json; charset=utf-8')
-      .send(answer.status === 200 ? SUCCESS_BODY : fail(answer.message));
+      .send(answer.status === 200 ? this.provider.acknowledge() : this.provider.reject(answer.message));
   }
 }
 

@@ -53,7 +53,7 @@ interface Settlement<Seen, Rows> {
 
 const LANE = { maxBatch: 200, maxWaiting: 2000, atOnce: 2 };
 
-const OK: CallbackAnswer = { status: 200, message: '成功' };
+const OK: CallbackAnswer = { status: 200, message: 'ok' };
 const OUR_FAILURE: CallbackAnswer = { status: 500, message: 'internal_error' };
 
 /** WeChat gives up after 5 s. */

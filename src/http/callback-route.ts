@@ -12,10 +12,3 @@ export function isCallback(request: FastifyRequest): boolean {
 export function readAsBytes(request: FastifyRequest): void {
   request.headers['content-type'] = 'application/octet-stream';
 }
-
-export const SUCCESS_BODY = JSON.stringify({ code: 'SUCCESS', message: '成功' });
-
-/** The body that, with a 4xx or 5xx status, makes WeChat Pay send the notice again. */
-export function fail(message: string): string {
-  return JSON.stringify({ code: 'FAIL', message });
-}

@@ -2,7 +2,8 @@ import { Logger } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../common/errors.js';
 import type { Settings } from '../config/settings.js';
-import { fail, isCallback } from './callback-route.js';
+import type { PaymentProvider } from '../provider/payment-provider.js';
+import { isCallback } from './callback-route.js';
 import type { Pool } from './pool.js';
 import { toProblem } from './problem.js';
 import { RateLimitedQueue } from './rate-limited-queue.js';
@@ -51,6 +52,8 @@ const REFUSAL = new DomainError('service_unavailable', 'more requests than can b
  */
 export class LoadLimit {
   private readonly log = new Logger('http');
+  /** Words the refusals of callbacks; set before the first request can come. */
+  provider!: Pick<PaymentProvider, 'reject'>;
   private readonly bulkheads: Record<Exclude<Pool, 'unlimited'>, Bulkhead>;
   private readonly refusals = new RateLimitedQueue(REFUSALS.perTick, REFUSALS.maxWaiting);
   private refusedUnlogged = 0;
@@ -115,7 +118,7 @@ export class LoadLimit {
       .header('x-request-id', request.id)
       .header('retry-after', RETRY_AFTER_SECONDS)
       .header('content-type', `application/${callback ? 'json' : 'problem+json'}; charset=utf-8`)
-      .send(callback ? fail(REFUSAL.code) : JSON.stringify(toProblem(REFUSAL, request.id)));
+      .send(callback ? this.provider.reject(REFUSAL.code) : JSON.stringify(toProblem(REFUSAL, request.id)));
   }
 
   /** One line for many refusals: a log that grows with a flood would be a second one. */

@@ -1,12 +1,15 @@
 import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isCallback, fail } from './callback-route.js';
+import type { PaymentProvider } from '../provider/payment-provider.js';
+import { isCallback } from './callback-route.js';
 import { toDomainError, toProblem } from './problem.js';
 
 /** The one place where an error becomes an answer. Never a stack, SQL or a secret. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly log = new Logger('http');
+  /** Words the refusals of callbacks; set before the first request can come. */
+  provider!: Pick<PaymentProvider, 'reject'>;
 
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
@@ -23,7 +26,8 @@ export class ProblemFilter implements ExceptionFilter {
     if (known.status === 503) void reply.header('retry-after', '2');
     if (known.status === 429 && !reply.hasHeader('retry-after')) void reply.header('retry-after', '60');
     if (isCallback(request)) {
-      void reply.status(known.status).header('content-type', 'application/json; charset=utf-8').send(fail(known.code));
+      const body = this.provider.reject(known.code);
+      void reply.status(known.status).header('content-type', 'application/json; charset=utf-8').send(body);
       return;
     }
     void reply

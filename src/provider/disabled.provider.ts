@@ -17,7 +17,7 @@ import { DEFAULT_RULES } from './provider-rules.js';
  */
 export class DisabledProvider extends PaymentProvider {
   readonly name = 'disabled';
-  readonly rules = DEFAULT_RULES;
+  readonly rules = { ...DEFAULT_RULES, takesCallbacks: false };
 
   /** @throws DomainError `provider_disabled`: there is no merchant whom a payment could be for */
   get account(): ChannelAccount {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { DomainError } from '../common/errors.js';
 import type { Settings } from '../config/settings.js';
 import type { FundLine, TradeBill } from './bill.js';
+import { acknowledgement, rejection } from './callback-reply.js';
 import type { ProviderRules } from './provider-rules.js';
 
 /** What identifies a charge at the channel, and all that a provider may need to know of it. */
@@ -196,6 +197,16 @@ export abstract class PaymentProvider {
   abstract fundBill(day: string): Promise<AsyncIterable<FundLine> | null>;
   /** A trade bill that a person downloaded. @throws BadBill */
   abstract readTradeBill(file: Readable): Promise<TradeBill>;
+
+  /** The body, with status 200, of the answer to a callback whose fact is committed. */
+  acknowledge(): string {
+    return acknowledgement();
+  }
+
+  /** The body, with a 4xx or 5xx status, of the answer to a callback that is refused or shall be sent again. */
+  reject(reason: string): string {
+    return rejection(reason);
+  }
 
   /** The end of each key and certificate that it works with, for a gauge. */
   keyExpiries(_now: Date): KeyExpiry[] {

@@ -12,6 +12,8 @@ export interface BackoffStep {
  * is. All times are in milliseconds.
  */
 export interface ProviderRules {
+  /** It calls us back; without this the callback routes answer 404. */
+  takesCallbacks: boolean;
   /** A payment can be started only for a payer whose openid is known. */
   needsOpenid: boolean;
   /** A query about a payment that was never sent has an answer of its own. */
@@ -36,6 +38,7 @@ export interface ProviderRules {
 
 /** No limits, and a plan of queries that suits any provider: what one of them asks beyond that it states itself. */
 export const DEFAULT_RULES: ProviderRules = {
+  takesCallbacks: true,
   needsOpenid: false,
   knowsUnsentPayments: false,
   minSameNumberInterval: 0,

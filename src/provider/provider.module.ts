@@ -1,4 +1,4 @@
-import { type DynamicModule, Logger, Module } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
 import { CallBudget } from '../common/call-budget.js';
 import { Clock } from '../common/clock.js';
 import { Settings } from '../config/settings.js';
@@ -19,11 +19,6 @@ import { WechatV3Provider } from './wechat/wechat-v3.provider.js';
 export const checkWechat: CheckWechat = (environment) =>
   settingsProblems(wechatSettings(environment)).map(({ setting, message }) => `${setting} ${message}`);
 
-const GIVEN = Symbol('a payment provider that is given');
-
-@Module({})
-class GivenProvider {}
-
 /** Decides which channel is bound: the only file that knows them. */
 @Module({
   providers: [
@@ -31,14 +26,8 @@ class GivenProvider {}
     ChannelCalls,
     {
       provide: PaymentProvider,
-      inject: [Settings, Clock, ChannelObserver, { token: GIVEN, optional: true }],
-      useFactory: (
-        settings: Settings,
-        clock: Clock,
-        observer: ChannelObserver,
-        given?: PaymentProvider,
-      ): PaymentProvider => {
-        if (given) return given;
+      inject: [Settings, Clock, ChannelObserver],
+      useFactory: (settings: Settings, clock: Clock, observer: ChannelObserver): PaymentProvider => {
         if (settings.channel === 'mock')
           return new MockProvider({ callbackSecret: settings.mockCallbackSecret }, clock);
         if (!settings.wechat) return new DisabledProvider();
@@ -65,14 +54,4 @@ class GivenProvider {}
   ],
   exports: [PaymentProvider, LoginChannel, CallBudget, ChannelCalls, ChannelObserver],
 })
-export class ProviderModule {
-  /** Binds this channel, instead of the one that the settings name. */
-  static bind(provider: PaymentProvider): DynamicModule {
-    return {
-      module: GivenProvider,
-      global: true,
-      providers: [{ provide: GIVEN, useValue: provider }],
-      exports: [GIVEN],
-    };
-  }
-}
+export class ProviderModule {}

@@ -56,7 +56,7 @@ describe('production without the real provider', () => {
       (await import('../../src/provider/mock/mock.provider.js')).MockProvider.prototype,
     );
     expect(seam).toEqual(expect.arrayContaining(methods));
-    expect(methods).toHaveLength(9);
+    expect(methods).toHaveLength(11);
     for (const name of methods) {
       const method = (provider as unknown as Record<string, () => Promise<unknown>>)[name];
       await expect(method?.call(provider)).rejects.toMatchObject({ code: 'provider_disabled' });

@@ -1,13 +1,14 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
 import { createHmac } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import type { Role } from '../../src/auth/public.js';
 import { TokensService } from '../../src/auth/tokens.service.js';
 import { ManualClock } from '../../src/common/clock.js';
 import { parseSettings, type Settings } from '../../src/config/settings.js';
-import { createHttpApp } from '../../src/http-app.js';
+import { createHttpApp, type MakeApp } from '../../src/http-app.js';
 import { seedCatalogue } from '../../src/orders/catalogue.js';
-import type { PaymentProvider } from '../../src/provider/payment-provider.js';
+import { PaymentProvider } from '../../src/provider/payment-provider.js';
 import { createTestDatabase } from './database.js';
 
 export interface Answer<T = Record<string, unknown>> {
@@ -66,7 +67,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   });
   const clock = options.clock ?? new ManualClock(new Date('2026-11-23T08:00:00.000Z'));
   const { provider, through = (own: string) => own } = options;
-  const app = await createHttpApp({ settings, databaseUrl: through(databaseUrl), clock, provider });
+  const app = await createHttpApp({ settings, databaseUrl: through(databaseUrl), clock }, makeAppWith(provider));
   await app.listen(options.port ?? 0, '127.0.0.1');
   const url = await app.getUrl();
   const db = app.get(DataSource);
@@ -101,6 +102,17 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       await app.close();
       await database?.drop();
     },
+  };
+}
+
+/** With this provider in place of the one that the settings name. */
+function makeAppWith(provider: PaymentProvider | undefined): MakeApp | undefined {
+  if (!provider) return undefined;
+  return async (module, adapter, options) => {
+    const testing = Test.createTestingModule({ imports: [module] })
+      .overrideProvider(PaymentProvider)
+      .useValue(provider);
+    return (await testing.compile()).createNestApplication<NestFastifyApplication>(adapter, options);
   };
 }
 
