@@ -1,7 +1,7 @@
 import { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { ERRORS } from './common/errors.js';
-import type { Channel } from './config/real-money.js';
+import { titleOf } from './config/describe-channel.js';
 import type { Settings } from './config/settings.js';
 
 const PROBLEM = {
@@ -24,13 +24,6 @@ const PROBLEM = {
   },
 };
 
-const PROVIDERS: Record<Channel, string> = {
-  mock: 'mock',
-  simulated: 'WeChat Pay V3, simulated',
-  wechat: 'WeChat Pay V3',
-  disabled: 'none is enabled',
-};
-
 /** Routes that only the pretend channel has: left out of the document where they answer 404. */
 const MOCK_ONLY = ['/api/payments/{id}/succeed', '/api/payments/callback/mock'];
 
@@ -41,7 +34,7 @@ export function openApiDocument(app: NestFastifyApplication, settings: Settings)
     .setDescription(
       'Payment backend of a WeChat mini-program shop. Amounts are whole fen, times RFC 3339 in UTC, errors RFC 9457 ' +
         'problem+json with a stable `code`. Every path answers with and without its trailing slash. ' +
-        `Provider: ${PROVIDERS[settings.channel]}.`,
+        `Provider: ${titleOf(settings.channel)}.`,
     )
     .setVersion('1')
     .addBearerAuth()

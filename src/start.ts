@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { SECOND } from './common/clock.js';
 import { armCrashPoint } from './common/crash-points.js';
 import { PaymentProvider } from './provider/payment-provider.js';
+import { describeChannel, greeting } from './config/describe-channel.js';
 import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
 import { isDatabaseUnavailable } from './database/database-errors.js';
 import { checkDatabase } from './database/check-database.js';
@@ -49,7 +50,7 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
     for (const warning of [...settings.warnings, ...database.warnings]) process.stderr.write(`WARNING: ${warning}\n`);
     say(`database: ${database.description}`);
     say(
-      `${greeting(settings)}: API ${url}/api  docs ${url}/docs  health ${url}/health/ready  payments ${channelInWords(settings)}`,
+      `${greeting(settings)}: API ${url}/api  docs ${url}/docs  health ${url}/health/ready  payments ${describeChannel(settings)}`,
     );
     return {
       url,
@@ -72,16 +73,6 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
     await embedded?.stop();
     throw error;
   }
-}
-
-const greeting = ({ channel }: Settings): string =>
-  channel === 'disabled' ? 'Paydesk is running WITHOUT A PAYMENT PROVIDER' : 'Paydesk is ready';
-
-/** Which channel is bound, so that nobody takes one for another. */
-function channelInWords({ channel, wechat }: Settings): string {
-  if (channel === 'wechat') return `wechat (real money, merchant ${wechat?.mchid})`;
-  if (channel === 'simulated') return `wechat, simulated by ${wechat?.baseUrl} (no real money)`;
-  return channel === 'mock' ? 'mock (no real money)' : 'none: all are refused';
 }
 
 /** One Ctrl-C arrives twice, from the terminal and from npm, as may a SIGTERM: only a later one asks for haste. */

@@ -1,4 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { ProviderName } from '../provider/payment-provider.js';
 import { assertMove, moves } from '../common/flow.js';
 
 export type PaymentStatus = 'init' | 'processing' | 'succeeded' | 'failed' | 'expired' | 'closed';
@@ -18,7 +19,7 @@ export const PAYMENT_MOVES = moves<PaymentStatus>({
 export class Payment {
   @PrimaryColumn('text') id!: string;
   @Column('text', { name: 'order_id' }) orderId!: string;
-  @Column('text') provider!: 'mock' | 'wechat';
+  @Column('text') provider!: ProviderName;
   @Column('text') mchid!: string;
   @Column('text') appid!: string;
   @Column('text') status!: PaymentStatus;

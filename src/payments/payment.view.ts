@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { PayParams } from '../provider/payment-provider.js';
+import { type PayParams, PROVIDER_NAMES } from '../provider/payment-provider.js';
 import type { Payment, PaymentStatus } from './payment.entity.js';
 
 class FailureView {
@@ -10,7 +10,7 @@ export class PaymentView {
   @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
   @ApiProperty({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) order_id!: string;
   @ApiProperty({ description: 'The same as `id`', example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) out_trade_no!: string;
-  @ApiProperty({ enum: ['mock', 'wechat'] }) provider!: string;
+  @ApiProperty({ enum: PROVIDER_NAMES }) provider!: string;
   @ApiProperty({ enum: ['init', 'processing', 'succeeded', 'failed', 'expired', 'closed'] }) status!: PaymentStatus;
   @ApiProperty({ description: 'In fen', example: 1800 }) amount!: number;
   @ApiProperty({ example: 'CNY' }) currency!: string;

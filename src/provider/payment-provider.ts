@@ -5,6 +5,10 @@ import type { FundLine, TradeBill } from './bill.js';
 import { acknowledgement, rejection } from './callback-reply.js';
 import type { ProviderRules } from './provider-rules.js';
 
+/** Who made a payment: kept in its row. */
+export const PROVIDER_NAMES = ['mock', 'wechat'] as const;
+export type ProviderName = (typeof PROVIDER_NAMES)[number];
+
 /** What identifies a charge at the channel, and all that a provider may need to know of it. */
 export interface ChannelOrder {
   /** Our payment id. */
@@ -170,8 +174,7 @@ export class BillNotReady extends ProviderError {
  * `provider_disabled` instead, from each of them and from `account`.
  */
 export abstract class PaymentProvider {
-  /** Payments are made by `mock` and `wechat` alone: `disabled` refuses. */
-  abstract readonly name: 'mock' | 'wechat' | 'disabled';
+  abstract readonly name: ProviderName | 'disabled';
   /** Whom the channel pays: frozen into each payment when it is made, compared with whatever settles it. */
   abstract readonly account: ChannelAccount;
   abstract readonly rules: ProviderRules;

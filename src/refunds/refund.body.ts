@@ -3,6 +3,7 @@ import { IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, Min, ValidateI
 import { MAX_AMOUNT_FEN } from '../common/money.js';
 import { ListQuery } from '../http/list-query.js';
 import { MaxBytes, Printable } from '../http/text.validator.js';
+import { BANK_TYPES } from '../provider/bank-types.js';
 import type { AbnormalRefundTarget } from '../provider/payment-provider.js';
 
 export class RefundBody {
@@ -40,25 +41,6 @@ export class RefundsQuery extends ListQuery {
 }
 
 const TARGETS = ['merchant_card', 'user_card'] as const;
-
-/** Debit cards that the abnormal-refund call takes (manual, page 4013071193). */
-export const BANK_TYPES = [
-  'CMB',
-  'COMM',
-  'ABC',
-  'CCB',
-  'ICBC',
-  'BOC',
-  'PAB',
-  'SPDB',
-  'CITIC',
-  'CEB',
-  'CMBC',
-  'CIB',
-  'GDB',
-  'PSBC',
-  'NBCB',
-].map((bank) => `${bank}_DEBIT`);
 
 export class RetryAbnormalBody {
   @ApiProperty({ enum: TARGETS, description: "The merchant's settlement account, or a card of the payer" })

@@ -2,6 +2,7 @@ import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
 import { DomainError } from '../common/errors.js';
 import { isId } from '../common/ids.js';
+import { BANK_TYPES } from '../provider/bank-types.js';
 import { positiveInteger, Terminal, UsageError } from '../terminal/terminal.js';
 
 interface SyncOptions {
@@ -71,7 +72,7 @@ export class RetryAbnormalRefundCommand extends CommandRunner {
     if (!isId('ref', id)) throw new UsageError('REFUND_ID must be the id of a refund');
     if (!to) throw new UsageError('--to is needed: merchant_card or user_card');
     if (to === 'user_card' && !bankType) throw new UsageError('--bank-type is needed with --to user_card');
-    const { BANK_TYPES, RetryAbnormalBody } = await import('./refund.body.js');
+    const { RetryAbnormalBody } = await import('./refund.body.js');
     if (bankType !== undefined && !BANK_TYPES.includes(bankType)) {
       throw new UsageError(`--bank-type must be one of ${BANK_TYPES.join(', ')}`);
     }

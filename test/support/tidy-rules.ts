@@ -21,7 +21,44 @@ const OWN_CLOCK = 'the simulator shares nothing with src, so it has a clock of i
 const OWN_SETTINGS = 'an entry point of its own: it shares nothing with src, the configuration included';
 const TEST_SERVER = "hands the address of the tests' database server to the test files";
 
+/** In the service, but outside of its providers and their settings. */
+const outsideOfProviders = (node: ts.Node): boolean => !/^src\/(provider|config)\//.test(node.getSourceFile().fileName);
+const BEHIND_THE_SEAM = 'what a provider is asked is in src/provider/payment-provider.ts and provider-rules.ts';
+
 export const TIDY_RULES: TidyRule[] = [
+  {
+    what: 'the name of a provider',
+    instead: BEHIND_THE_SEAM,
+    within: ['src/'],
+    finds: (node) =>
+      outsideOfProviders(node) && ts.isStringLiteralLike(node) && /^(mock|wechat)$|provider\s*=\s*'/.test(node.text),
+    example: `'wechat'`,
+    allowed: {},
+  },
+  {
+    what: 'an error code of WeChat Pay',
+    instead: BEHIND_THE_SEAM,
+    within: ['src/'],
+    finds: (node) =>
+      outsideOfProviders(node) &&
+      ts.isStringLiteralLike(node) &&
+      /^(ORDER_?\w*|OUT_TRADE_NO_USED|\w+_ERROR|NO_AUTH|NOT_ENOUGH|MCH_NOT_EXISTS|RESOURCE_NOT_EXISTS|REFUND_FEE_MISMATCH|\w*STATEMENT_\w+)$/.test(
+        node.text,
+      ),
+    example: `'NOT_ENOUGH'`,
+    allowed: {
+      'src/payments/payment.view.ts': 'an example in the API document',
+      'src/refunds/refund.view.ts': 'an example in the API document',
+    },
+  },
+  {
+    what: 'Chinese text: a column of a bill, or a reply',
+    instead: BEHIND_THE_SEAM,
+    within: ['src/'],
+    finds: (node) => outsideOfProviders(node) && ts.isStringLiteralLike(node) && /\p{Script=Han}/u.test(node.text),
+    example: `'交易时间'`,
+    allowed: { 'src/refunds/refunds.service.ts': 'the reason of a refund that its payer reads' },
+  },
   {
     what: 'Date.now()',
     instead: 'inject Clock and call clock.now(); for a duration, performance.now()',
