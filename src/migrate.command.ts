@@ -25,8 +25,9 @@ export class MigrateCommand extends CommandRunner {
 
   private async revert(url: string): Promise<string[]> {
     const { createDataSource } = await import('./data-source.js');
+    const { connecting } = await import('./database/database-errors.js');
     const db = createDataSource(url);
-    await db.initialize();
+    await connecting(db.initialize());
     try {
       const executed = await db.query<{ name: string }[]>('SELECT name FROM migrations ORDER BY id DESC LIMIT 1');
       await db.undoLastMigration();

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { DataSource } from 'typeorm';
 import { armCrashPoint } from './common/crash-points.js';
 import { ChannelKeys } from './provider/provider.module.js';
-import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
-import { isDatabaseUnavailable } from './database/database-errors.js';
+import { ConfigError, type Settings } from './config/settings.js';
 import { checkDatabase } from './database/check-database.js';
 import type { OpenEmbedded } from './embedded-database.js';
+import { failureOf } from './failure.js';
 import { migrateOrCheck } from './migrate.js';
 import { createHttpApp } from './http-app.js';
 import { seedCatalogue } from './orders/catalogue.js';
@@ -94,22 +94,10 @@ export function obeySignals(running: Running, readAgain: () => Settings): void {
 
 /** Says what is wrong in words for people and ends the process: 78 for the configuration, 1 for the rest. */
 export function fatal(error: unknown): never {
-  process.stderr.write(`${inWords(error)}\n`);
+  const { message, exitCode, stack } = failureOf(error);
+  process.stderr.write(`${stack ?? message}\n`);
   if (error instanceof ConfigError && !existsSync('.env')) {
     process.stderr.write('Every variable is described in .env.example; settings may stand in a file .env.\n');
   }
-  process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
-}
-
-function inWords(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // By its name, since its class is not in every installation.
-  if (error instanceof ConfigError || error.name === 'EmbeddedPostgresError') return error.message;
-  const { code, address, port } = error as { code?: string; address?: string; port?: number };
-  if (code === 'EADDRINUSE') return `Port ${port} of ${address} is taken by another program: stop it, or set PORT.`;
-  if (code === 'EACCES') return `Port ${port} of ${address} may not be used by this user: set PORT to one above 1023.`;
-  if (isDatabaseUnavailable(error)) return `The database of DATABASE_URL cannot be reached: ${error.message}`;
-  // invalid_authorization_specification, invalid_password, invalid_catalog_name
-  if (code === '28000' || code === '28P01' || code === '3D000') return `DATABASE_URL is refused: ${error.message}`;
-  return error.stack ?? error.message;
+  process.exit(exitCode);
 }

@@ -31,6 +31,7 @@ export const ERRORS = {
   illegal_transition: { status: 409, title: 'The state does not allow this' },
   payload_too_large: { status: 413, title: 'The body is larger than 64 KB' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
+  invalid_metadata: { status: 422, title: 'The metadata is not valid for the mock provider' },
   idempotency_key_reused: { status: 422, title: 'This Idempotency-Key was used for another request' },
   too_many_requests: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The headers are larger than 16 KB' },

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { nonce } from '../common/ids.js';
 import { ConfigError } from '../config/settings.js';
+import { connecting } from './database-errors.js';
 import type { Pooler } from './pool-options.js';
 
 /** What stands behind DATABASE_URL, for the line that the start prints, and what should be mended about it. */
@@ -14,12 +15,13 @@ const PROBE = 'paydesk.probe';
 
 /**
  * Looks what DATABASE_URL leads to before anything is built on it.
+ * @throws ConnectionFailed
  * @throws ConfigError when it leads to a pooler in transaction mode and the settings do not say so
  */
 export async function checkDatabase(url: string, pooler: Pooler): Promise<DatabaseFacts> {
   const [one, other] = [client(url), client(url)];
   try {
-    await Promise.all([one.connect(), other.connect()]);
+    await connecting(Promise.all([one.connect(), other.connect()]));
     const { rows } = await one.query<{ version: string; pid: number; limit: string; read_only: string }>(
       `SELECT split_part(current_setting('server_version'), ' ', 1) AS version, pg_backend_pid() AS pid,
               current_setting('statement_timeout') AS limit, current_setting('transaction_read_only') AS read_only`,

@@ -63,6 +63,7 @@ export class OrdersController {
     'unauthenticated',
     'forbidden',
     'idempotency_in_progress',
+    'invalid_metadata',
     'idempotency_key_reused',
     'service_unavailable',
   )
@@ -79,7 +80,7 @@ export class OrdersController {
 
   private async forUser(caller: Caller, body: unknown, id: string) {
     const { user_id, description, amount, metadata } = await this.read(ServiceOrderBody, body);
-    if (!(await this.users.exists(user_id))) throw invalidField('user_id', 'is nobody who has logged in');
+    if (!(await this.users.exists(user_id))) throw invalidField('user_id', 'is not a known user');
     return this.orders.create({
       id,
       userId: user_id,

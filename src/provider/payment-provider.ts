@@ -178,6 +178,11 @@ export abstract class PaymentProvider {
    */
   abstract bill(day: string, kind: BillKind): Promise<Bill | null>;
 
+  /** What the channel reads from an order's metadata must be what it knows. @throws DomainError `invalid_metadata` */
+  checkMetadata(_metadata: Readonly<Record<string, unknown>>): void {
+    // Only the mock reads any.
+  }
+
   /** The pretend payment of `POST /payments/{id}/succeed/`: only a pretend channel has one. */
   pretendToPay(_order: ChannelOrder): Promise<ChannelPayment> {
     return Promise.reject(new DomainError('not_found'));

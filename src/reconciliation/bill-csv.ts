@@ -1,11 +1,16 @@
 import { parse } from 'csv-parse';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 
 /** A bill that cannot be believed: cut off, sums that do not add up, or columns that are not there. */
 export class BadBill extends Error {
   constructor(
     readonly code:
-      'bill_cut_off' | 'bill_sums_differ' | 'bill_columns_missing' | 'bill_line_unreadable' | 'bill_of_another_day',
+      | 'bill_unreadable'
+      | 'bill_cut_off'
+      | 'bill_sums_differ'
+      | 'bill_columns_missing'
+      | 'bill_line_unreadable'
+      | 'bill_of_another_day',
     message: string,
   ) {
     super(message);
@@ -58,30 +63,41 @@ export async function* readBill<Line>(
   onColumns?: (names: ReadonlySet<string>) => void,
 ): AsyncGenerator<Line> {
   const parser = parse({ bom: true, quote: false, escape: null, relax_column_count: true, skip_empty_lines: true });
-  csv.on('error', (error) => parser.destroy(error));
-  csv.pipe(parser);
+  // Ends both when one fails, also one that failed before it was read here.
+  pipeline(csv, parser, () => undefined);
   let columns: Map<string, number> | null = null;
   let summaryHead: string[] | null = null;
   let summed = false;
   let count = 0;
   const totals = new Map<string, number>();
-  for await (const row of parser as AsyncIterable<string[]>) {
-    const values = row.map((value) => (value.startsWith('`') ? value.slice(1) : value));
-    if (!columns) {
-      columns = readHead(values, layout.columns);
-      onColumns?.(new Set(columns.keys()));
-    } else if (values[0] === layout.summary) summaryHead = values;
-    else if (summaryHead) {
-      checkSums(summaryHead, values, count, totals);
-      summed = true;
-    } else {
-      count += 1;
-      const line = readLine(columns, values, layout, count);
-      for (const [name, of] of Object.entries(layout.sums)) totals.set(name, (totals.get(name) ?? 0) + of(line));
-      yield line;
+  try {
+    for await (const row of parser as AsyncIterable<string[]>) {
+      const values = row.map((value) => (value.startsWith('`') ? value.slice(1) : value));
+      if (!columns) {
+        columns = readHead(values, layout.columns);
+        onColumns?.(new Set(columns.keys()));
+      } else if (values[0] === layout.summary) summaryHead = values;
+      else if (summaryHead) {
+        checkSums(summaryHead, values, count, totals);
+        summed = true;
+      } else {
+        count += 1;
+        const line = readLine(columns, values, layout, count);
+        for (const [name, of] of Object.entries(layout.sums)) totals.set(name, (totals.get(name) ?? 0) + of(line));
+        yield line;
+      }
     }
+  } catch (error) {
+    throw asBadBill(error);
   }
   if (!summed) throw new BadBill('bill_cut_off', `the bill ends after ${count} lines without its summary`);
+}
+
+/** A file that cannot be read to its end, or unzipped: the error is the system's. */
+function asBadBill(error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (!/^(E[A-Z]+|Z_[A-Z_]+)$/.test(code ?? '')) return error;
+  return new BadBill('bill_unreadable', `the bill cannot be read: ${message}`);
 }
 
 function readHead(values: string[], needed: string[]): Map<string, number> {
@@ -110,13 +126,21 @@ function checkSums(head: string[], values: string[], count: number, totals: Map<
     const index = head.indexOf(name);
     if (index < 0) continue;
     // Sums of the summary are rounded to whole fen, fees have parts of one.
-    const said = yuanToMilliFen(values[index] ?? '');
+    const said = summaryAmount(name, values[index] ?? '');
     if (Math.abs(said - total) >= THOUSANDTHS) {
       throw new BadBill(
         'bill_sums_differ',
         `${name}: the summary says ${said}, the lines add up to ${total} (1/1000 fen)`,
       );
     }
+  }
+}
+
+function summaryAmount(name: string, text: string): number {
+  try {
+    return yuanToMilliFen(text);
+  } catch (error) {
+    throw new BadBill('bill_line_unreadable', `summary, ${name}: ${(error as RangeError).message}`);
   }
 }
 

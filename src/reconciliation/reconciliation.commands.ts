@@ -1,13 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
-import { ProviderError } from '../provider/payment-provider.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
 import type { BillReport } from './bill.service.js';
-import { BadBill } from './bill-csv.js';
 import { chinaDay } from './china-day.js';
 
 interface Options {
@@ -30,19 +28,13 @@ export class ReconcileBillCommand extends CommandRunner {
     if (!date) throw new UsageError('--date YYYY-MM-DD is needed');
     const bill = file === undefined ? undefined : await openBill(file);
     const { BillService } = await import('./bill.service.js');
-    try {
-      const report = await this.terminal.withApp((app) =>
-        this.terminal.progress('reconcile_bill', (onProgress) =>
-          app.get(BillService).run({ day: date, file: bill, dryRun, onProgress, cause: byCommand('reconcile_bill') }),
-        ),
-      );
-      this.print(report, dryRun, json);
-      if (Object.keys(report.differences).length > 0) process.exitCode = 1;
-    } catch (error) {
-      if (error instanceof BadBill || error instanceof ProviderError)
-        throw new Error(`${error.code}: ${error.message}`);
-      throw error;
-    }
+    const report = await this.terminal.withApp((app) =>
+      this.terminal.progress('reconcile_bill', (onProgress) =>
+        app.get(BillService).run({ day: date, file: bill, dryRun, onProgress, cause: byCommand('reconcile_bill') }),
+      ),
+    );
+    this.print(report, dryRun, json);
+    if (Object.keys(report.differences).length > 0) process.exitCode = 1;
   }
 
   private print(report: BillReport, dryRun: boolean, json: boolean | undefined): void {
@@ -105,8 +97,9 @@ async function openBill(path: string): Promise<Readable> {
     await file.close();
     const zipped = buffer[0] === 0x1f && buffer[1] === 0x8b;
     const stream = createReadStream(path);
-    return zipped ? stream.pipe(createGunzip()) : stream;
-  } catch {
-    throw new UsageError('--file must be a file that can be read');
+    // Hands an error of the file on to whoever reads.
+    return zipped ? pipeline(stream, createGunzip(), () => undefined) : stream;
+  } catch (error) {
+    throw new UsageError(`--file ${path} cannot be read: ${(error as Error).message}`);
   }
 }

@@ -1,6 +1,6 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
-import { DomainError } from '../common/errors.js';
+import { hiddenCharacter } from '../common/hidden-character.js';
 import { isId } from '../common/ids.js';
 import { positiveInteger, Terminal, UsageError } from '../terminal/terminal.js';
 
@@ -79,14 +79,9 @@ export class RetryAbnormalRefundCommand extends CommandRunner {
     const target = RetryAbnormalBody.target({ to, bank_type: bankType, ...card });
     const { RefundCarrier } = await import('./carry-out.service.js');
     const { RefundView } = await import('./refund.view.js');
-    const refund = await this.terminal.withApp(async (app) => {
-      try {
-        return await app.get(RefundCarrier).retryAbnormal(id, target, byCommand('retry_abnormal_refund'));
-      } catch (error) {
-        if (error instanceof DomainError) throw new Error(error.message);
-        throw error;
-      }
-    });
+    const refund = await this.terminal.withApp((app) =>
+      app.get(RefundCarrier).retryAbnormal(id, target, byCommand('retry_abnormal_refund')),
+    );
     this.terminal.report({ ...RefundView.of(refund) }, json);
   }
 
@@ -118,8 +113,13 @@ async function readCard(): Promise<{ bank_account: string; real_name: string }> 
     if (text.split('\n').length > 2) break;
   }
   const [bank_account = '', real_name = ''] = text.split('\n').map((line) => line.trim());
-  if (!/^\d{8,32}$/.test(bank_account) || real_name === '') {
+  if (!/^\d{8,32}$/.test(bank_account) || !isName(real_name)) {
     throw new UsageError('standard input must hold the digits of the card and the name of its holder, a line each');
   }
   return { bank_account, real_name };
+}
+
+/** The rules of `real_name` in {@link RetryAbnormalBody}, which is loaded with the application only. */
+function isName(text: string): boolean {
+  return text !== '' && text.length <= 60 && hiddenCharacter(text) === null;
 }

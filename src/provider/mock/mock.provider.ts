@@ -18,7 +18,7 @@ import {
   ProviderError,
   type RawCallback,
 } from '../payment-provider.js';
-import { mockOutcome, mockRefundOutcome } from './stage-directions.js';
+import { checkStageDirections, mockOutcome, mockRefundOutcome } from './stage-directions.js';
 
 const CALLBACK_STATES = new Map<unknown, 'succeeded' | 'failed' | 'closed'>([
   ['SUCCESS', 'succeeded'],
@@ -73,6 +73,10 @@ export class MockProvider extends PaymentProvider {
       return order.placed ? Promise.resolve(this.paid(order)) : Promise.resolve(this.unpaid(order, 'closed'));
     }
     return Promise.resolve(this.unpaid(order, 'closed'));
+  }
+
+  override checkMetadata(metadata: Readonly<Record<string, unknown>>): void {
+    checkStageDirections(metadata);
   }
 
   override pretendToPay(order: ChannelOrder): Promise<ChannelPayment> {
