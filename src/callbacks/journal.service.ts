@@ -53,7 +53,10 @@ export class CallbackJournal {
     @InjectDataSource() private readonly db: DataSource,
     private readonly instruments: Instruments,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    // From the start: Prometheus sees no increase in a series that begins with its first event.
+    for (const outcome of CALLBACK_OUTCOMES) this.instruments.callbacks.inc({ outcome }, 0);
+  }
 
   /** Beside a settlement, in its transaction. */
   async add(tx: Transaction, entries: JournalEntry[]): Promise<void> {

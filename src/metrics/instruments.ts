@@ -105,7 +105,28 @@ export class Instruments {
 
   readonly lastBill = new Gauge({
     name: 'paydesk_last_bill_seconds',
-    help: 'Unix time at which a bill was last compared to the end.',
+    help:
+      'Unix time at which a bill was last compared to the end; before the first one, when the first payment of WeChat ' +
+      'Pay was made; 0 without any.',
+    registers: [this.registry],
+  });
+
+  readonly databaseConnections = new Gauge({
+    name: 'paydesk_database_connections',
+    help: 'Connections of this process to its database.',
+    labelNames: ['state'],
+    registers: [this.registry],
+  });
+
+  readonly databaseWaiting = new Gauge({
+    name: 'paydesk_database_waiting',
+    help: 'Pieces of work that wait for a free connection to the database.',
+    registers: [this.registry],
+  });
+
+  readonly databaseUp = new Gauge({
+    name: 'paydesk_database_up',
+    help: '1: the database answers. 0: it does not, and the figures that are read from it are the last known ones.',
     registers: [this.registry],
   });
 

@@ -17,7 +17,7 @@ export interface ChannelOrder {
   metadata: Readonly<Record<string, unknown>>;
 }
 
-/** The arguments of `wx.requestPayment` (wechat-pay-v3.md 2.3). Names are WeChat's. */
+/** The arguments of `wx.requestPayment` (WeChat Pay's manual, page 4012791898). Names are WeChat's. */
 export interface PayParams {
   timeStamp: string;
   nonceStr: string;
@@ -86,7 +86,7 @@ export interface ChannelRefund {
   mchid: string | null;
 }
 
-/** Where the money of an abnormal refund goes (wechat-pay-v3.md 3.5). Card data is encrypted at once and never kept. */
+/** Where the money of an abnormal refund goes (WeChat Pay's manual, page 4013071193). Card data is encrypted at once and never kept. */
 export type AbnormalRefundTarget =
   { to: 'merchant_card' } | { to: 'user_card'; bankType: string; bankAccount: string; realName: string };
 

@@ -175,6 +175,11 @@ describe('what operators see', () => {
       /^paydesk_channel_clock_skew_seconds -?[\d.e-]+$/m,
       /^paydesk_oldest_due_seconds\{noun="payment"\} \d/m,
       /^paydesk_last_bill_seconds \d{10}/m,
+      /^paydesk_callbacks_total\{outcome="mismatch"\} 0$/m,
+      /^paydesk_database_connections\{state="used"\} \d+$/m,
+      /^paydesk_database_connections\{state="idle"\} [1-9]\d*$/m,
+      /^paydesk_database_waiting 0$/m,
+      /^paydesk_database_up 1$/m,
     ]) {
       expect(text).toMatch(line);
     }
