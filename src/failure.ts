@@ -20,7 +20,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof ConfigError)
     return { code: 'invalid_configuration', message: error.message, exitCode: EXIT_CONFIG };
   if (error instanceof DomainError) return failed(error.code, error.message);
-  if (error instanceof ProviderError) return failed(error.code, `WeChat Pay answered ${error.code}: ${error.message}`);
+  if (error instanceof ProviderError) return failed(error.code, `WeChat Pay: ${error.message}`);
   if (error instanceof BadBill) return failed(error.code, error.message);
   if (error instanceof ConnectionFailed) return failed('database_unavailable', error.message);
   if (isDatabaseUnavailable(error)) return failed('database_unavailable', new ConnectionFailed(error).message);
@@ -34,9 +34,9 @@ export function failureOf(error: unknown): Failure {
 
 function portProblem(error: Error): string | null {
   const { code, address, port } = error as { code?: string; address?: string; port?: number };
-  if (code === 'EADDRINUSE') return `Port ${port} of ${address} is taken by another program: stop it, or set PORT.`;
+  if (code === 'EADDRINUSE') return `Port ${port} of ${address} is in use by another program: stop it, or set PORT.`;
   if (code === 'EACCES' && port !== undefined)
-    return `Port ${port} of ${address} may not be used by this user: set PORT to one above 1023.`;
+    return `Port ${port} of ${address} is not permitted for this user: set PORT to a port above 1023.`;
   return null;
 }
 

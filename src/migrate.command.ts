@@ -6,7 +6,7 @@ interface Options {
   json?: boolean;
 }
 
-@Command({ name: 'migrate', description: 'Bring the database schema up to date, or take the last migration back' })
+@Command({ name: 'migrate', description: 'Bring the database schema up to date, or revert the last migration' })
 export class MigrateCommand extends CommandRunner {
   constructor(private readonly terminal: Terminal) {
     super();
@@ -37,7 +37,7 @@ export class MigrateCommand extends CommandRunner {
     }
   }
 
-  @Option({ flags: '--revert', description: 'Take the last migration back' })
+  @Option({ flags: '--revert', description: 'Revert the last migration' })
   reverted(): boolean {
     return true;
   }

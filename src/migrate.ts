@@ -42,5 +42,5 @@ export function assertMigratable(pooler: Pooler): void {
 }
 
 const NEEDS_SESSION =
-  'migrations need a database session: set DATABASE_URL to PostgreSQL itself and leave DATABASE_POOLER out';
-const WAITING = `the schema is not up to date, and ${NEEDS_SESSION} for the command migrate`;
+  'migrations require a database session: set DATABASE_URL to the PostgreSQL server itself and remove DATABASE_POOLER';
+const WAITING = `the database schema is not up to date. Run the command migrate; ${NEEDS_SESSION} for it`;

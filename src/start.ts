@@ -27,7 +27,7 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const embedded =
     settings.databaseUrl === null
-      ? await openEmbedded((reason) => fatal(new Error(`the embedded PostgreSQL is gone: ${reason}`)))
+      ? await openEmbedded((reason) => fatal(new Error(`the embedded PostgreSQL has stopped: ${reason}`)))
       : null;
   try {
     const databaseUrl = settings.databaseUrl ?? embedded?.url ?? '';
@@ -65,7 +65,7 @@ const greeting = ({ channel }: Settings): string =>
 function channelInWords({ channel, wechat }: Settings): string {
   if (channel === 'wechat') return `wechat (real money, merchant ${wechat?.mchid})`;
   if (channel === 'simulated') return `wechat, simulated by ${wechat?.baseUrl} (no real money)`;
-  return channel === 'mock' ? 'mock (no real money)' : 'none: all are refused';
+  return channel === 'mock' ? 'mock (no real money)' : 'none: all are rejected';
 }
 
 /**
@@ -77,7 +77,7 @@ export function obeySignals(running: Running, readAgain: () => Settings): void {
     try {
       running.reload(readAgain());
     } catch (error) {
-      process.stderr.write(`SIGHUP: the keys were not taken over: ${(error as Error).message}\n`);
+      process.stderr.write(`SIGHUP: the keys were not reloaded: ${(error as Error).message}\n`);
     }
   });
   let since: number | undefined;
@@ -85,7 +85,7 @@ export function obeySignals(running: Running, readAgain: () => Settings): void {
     // One Ctrl-C arrives twice, from the terminal and from npm: only a later one means "at once".
     if (since !== undefined) return performance.now() - since > 1000 ? process.exit(1) : undefined;
     since = performance.now();
-    process.stdout.write(`${signal}: finishing what runs\n`);
+    process.stdout.write(`${signal}: finishing requests in progress\n`);
     running.stop().then(() => process.exit(0), fatal);
   };
   process.on('SIGINT', stop);

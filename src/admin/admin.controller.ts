@@ -68,7 +68,9 @@ export class AdminController {
   }
 
   @Get('payments/:id/events')
-  @ApiOperation({ summary: "A payment's whole history: every move of it, its order and its refunds, with who and why" })
+  @ApiOperation({
+    summary: 'The history of a payment: every status change of it, its order and its refunds, with its cause',
+  })
   @ApiOkResponse({ schema: { type: 'object', properties: { items: { type: 'array', items: { type: 'object' } } } } })
   @Problems('unauthenticated', 'forbidden', 'not_found')
   async events(@Param('id') id: string): Promise<{ items: EventRow[]; next_cursor: null }> {
@@ -89,25 +91,25 @@ export class AdminController {
   }
 
   @Get('callbacks')
-  @List('Every callback, good or bad, newest first; `status` is its outcome')
+  @List('All callbacks, also rejected ones, newest first; `status` is the outcome')
   callbacks(@Query() query: CallbacksFilter): Promise<Page<Row>> {
     return this.lists.list('callbacks', query);
   }
 
   @Get('notifications')
-  @List("Users' and operators' notifications, newest first; `status` is `read` or `unread`")
+  @List('Notifications of users and operators, newest first; `status` is `read` or `unread`')
   notifications(@Query() query: NotificationsFilter): Promise<Page<Row>> {
     return this.lists.list('notifications', query);
   }
 
   @Get('reconciliation/runs')
-  @List('Comparisons with the daily bill, newest first')
+  @List('Reconciliation runs (comparisons with a daily bill), newest first')
   runs(@Query() query: RunsFilter): Promise<Page<Row>> {
     return this.lists.list('runs', query);
   }
 
   @Get('reconciliation/discrepancies')
-  @List('Cases for a person, newest first; `status` is `open` or `resolved`')
+  @List('Cases for manual review, newest first; `status` is `open` or `resolved`')
   cases(@Query() query: CasesFilter): Promise<Page<Row>> {
     return this.lists.list('discrepancies', query);
   }

@@ -15,7 +15,7 @@ interface Options {
 @Command({
   name: 'simulate_callback',
   arguments: '<payment_id>',
-  description: 'Hand in a signed notice of the mock provider, as the channel would',
+  description: 'Send a signed payment notice of the mock provider to this service',
 })
 export class SimulateCallbackCommand extends CommandRunner {
   constructor(private readonly terminal: Terminal) {
@@ -48,7 +48,7 @@ export class SimulateCallbackCommand extends CommandRunner {
     return value;
   }
 
-  @Option({ flags: '--amount <fen>', description: 'In fen; left out: what the payment says' })
+  @Option({ flags: '--amount <fen>', description: 'In fen (default: the amount of the payment)' })
   amount(value: string): number {
     if (!/^\d{1,12}$/.test(value)) throw new UsageError('--amount must be a whole number of fen');
     return Number(value);

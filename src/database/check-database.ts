@@ -30,7 +30,7 @@ export async function checkDatabase(url: string, pooler: Pooler): Promise<Databa
     const shared = await sharesConnections(one, other);
     if (shared && pooler === 'session') {
       throw new ConfigError([
-        'DATABASE_URL leads to a pooler in transaction mode: set DATABASE_POOLER=transaction, or let the pooler keep sessions',
+        'DATABASE_URL points to a pooler in transaction mode: set DATABASE_POOLER=transaction, or switch the pooler to session mode',
       ]);
     }
     // A pooler answers with a process id of its own making.
@@ -38,8 +38,7 @@ export async function checkDatabase(url: string, pooler: Pooler): Promise<Databa
     const mode = pooler === 'transaction' ? 'transaction mode' : 'session mode';
     const warnings: string[] = [];
     if (pooler === 'transaction' && facts?.limit === '0') warnings.push(NO_LIMITS);
-    if (facts?.read_only === 'on')
-      warnings.push('the database takes no writes: it is a standby, or was set to read only');
+    if (facts?.read_only === 'on') warnings.push('the database is read-only: it is a standby, or was set to read-only');
     return { description: `PostgreSQL ${facts?.version}${pooled ? `, through a pooler in ${mode}` : ''}`, warnings };
   } finally {
     await Promise.all([one.end(), other.end()].map((ended) => ended.catch(() => undefined)));
@@ -47,7 +46,7 @@ export async function checkDatabase(url: string, pooler: Pooler): Promise<Databa
 }
 
 const NO_LIMITS =
-  'DATABASE_POOLER=transaction: single statements have no time limit at the server; set it for the role: ' +
+  'DATABASE_POOLER=transaction: statements have no timeout on the server; set it for the role: ' +
   "ALTER ROLE … SET statement_timeout = '4s', … SET lock_timeout = '3s', … SET enable_seqscan = off";
 
 function client(url: string): pg.Client {

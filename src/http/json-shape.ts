@@ -18,9 +18,9 @@ export function assertHarmless(body: unknown, text: string): void {
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const [value, field, depth] = next;
     if (typeof value !== 'object' || value === null) continue;
-    if (depth > MAX_DEPTH) throw invalidField(field || 'body', `must not be nested more than ${MAX_DEPTH} deep`);
+    if (depth > MAX_DEPTH) throw invalidField(field || 'body', `must not be nested more than ${MAX_DEPTH} levels deep`);
     for (const [name, inner] of Object.entries(value)) {
-      if (FORBIDDEN_NAMES.has(name)) throw invalidField(field || name, `must not use the name ${name}`);
+      if (FORBIDDEN_NAMES.has(name)) throw invalidField(field || name, `must not contain the field name ${name}`);
       waiting.push([inner, field || name, depth + 1]);
     }
   }
@@ -46,7 +46,7 @@ function assertNamesOnce(text: string): void {
       names = outer.pop() ?? names;
     } else if (quoted !== undefined && colon !== undefined) {
       const name = JSON.parse(quoted) as string;
-      if (names.has(name)) throw invalidField(name, 'must not be given twice');
+      if (names.has(name)) throw invalidField(name, 'must not be given more than once');
       names.add(name);
     }
   }

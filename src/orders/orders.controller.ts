@@ -52,7 +52,7 @@ export class OrdersController {
   @ApiBearerAuth()
   @ApiOperation({
     summary: 'Place an order',
-    description: 'A user orders a product; a service token orders for a user, at a price of its own.',
+    description: 'With a user token: a product of the catalogue. With a service token: for any user, at any price.',
   })
   @ApiBody({
     schema: { oneOf: [{ $ref: getSchemaPath(ProductOrderBody) }, { $ref: getSchemaPath(ServiceOrderBody) }] },

@@ -41,9 +41,10 @@ export class OrdersService {
   /** An order for a product of the catalogue: the price is ours, never the client's. */
   async createForProduct(id: string, userId: string, productId: string, quantity: number): Promise<Order> {
     const product = await this.db.manager.findOneBy(Product, { id: productId, active: true });
-    if (!product) throw invalidField('product_id', 'is not a product that is sold here');
+    if (!product) throw invalidField('product_id', 'is not a known product');
     const amountFen = product.priceFen * quantity;
-    if (!isAmountFen(amountFen)) throw invalidField('quantity', 'makes more than one order may cost');
+    if (!isAmountFen(amountFen))
+      throw invalidField('quantity', 'is too large: the total exceeds the maximum order amount');
     const description = quantity === 1 ? product.name : `${product.name} ×${quantity}`;
     return this.create({
       id,

@@ -73,14 +73,14 @@ export class ChannelKeys implements OnApplicationBootstrap, OnApplicationShutdow
   reload(environment: WechatEnvironment | null): void {
     if (!(this.provider instanceof WechatV3Provider) || !environment) return;
     this.provider.reload(wechatSettings(environment));
-    this.log.log('the keys were read again');
+    this.log.log('the keys were reloaded');
     this.warnOfExpiry();
   }
 
   warnOfExpiry(): void {
     if (!(this.provider instanceof WechatV3Provider)) return;
     for (const warning of this.provider.expiryWarnings(this.clock.now()))
-      this.log.warn(warning, 'a certificate ends soon');
+      this.log.warn(warning, 'a certificate expires soon');
   }
 
   /** Days until each certificate ends, for a gauge. */

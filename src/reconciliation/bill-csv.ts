@@ -90,7 +90,8 @@ export async function* readBill<Line>(
   } catch (error) {
     throw asBadBill(error);
   }
-  if (!summed) throw new BadBill('bill_cut_off', `the bill ends after ${count} lines without its summary`);
+  if (!summed)
+    throw new BadBill('bill_cut_off', `the bill is incomplete: it ends after ${count} lines without a summary`);
 }
 
 /** A file that cannot be read to its end, or unzipped: the error is the system's. */
@@ -103,7 +104,11 @@ function asBadBill(error: unknown): unknown {
 function readHead(values: string[], needed: string[]): Map<string, number> {
   const columns = new Map(values.map((name, index) => [name.trim(), index]));
   const missing = needed.filter((name) => !columns.has(name));
-  if (missing.length > 0) throw new BadBill('bill_columns_missing', `columns missing: ${missing.join(', ')}`);
+  if (missing.length > 0)
+    throw new BadBill(
+      'bill_columns_missing',
+      `this is not a bill of the expected kind: columns missing: ${missing.join(', ')}`,
+    );
   return columns;
 }
 
@@ -120,7 +125,10 @@ function readLine<Line>(columns: Map<string, number>, values: string[], layout: 
 /** The first value is the number of lines; the others are in yuan with any number of decimals. */
 function checkSums(head: string[], values: string[], count: number, totals: Map<string, number>): void {
   if (Number(values[0]) !== count) {
-    throw new BadBill('bill_cut_off', `the bill says ${values[0]} lines and has ${count}`);
+    throw new BadBill(
+      'bill_cut_off',
+      `the bill is incomplete: its summary says ${values[0]} lines, but it has ${count}`,
+    );
   }
   for (const [name, total] of totals) {
     const index = head.indexOf(name);

@@ -135,7 +135,7 @@ export class BillService {
       );
       this.log[notReady ? 'log' : 'error'](
         { day: run.day, code, err: error },
-        'the bill was not compared; tried again later',
+        'the bill could not be compared; it will be retried',
       );
       return null;
     }
@@ -172,7 +172,7 @@ export class BillService {
     if (options.file) {
       const loaded = await staging.loadTrade(options.file, onLines);
       if (await staging.isOfAnotherDay(day)) {
-        throw new BadBill('bill_of_another_day', `not one line of the file is of ${day.day}`);
+        throw new BadBill('bill_of_another_day', `the file has no line of ${day.day}`);
       }
       return loaded;
     }

@@ -17,7 +17,8 @@ interface Options {
 
 @Command({
   name: 'reconcile_bill',
-  description: "Compare a day with WeChat Pay's own bill; ask about what differs, and open cases for what remains",
+  description:
+    "Compare a day with WeChat Pay's bill: query WeChat Pay about differences, and open a case for each that remains",
 })
 export class ReconcileBillCommand extends CommandRunner {
   constructor(private readonly terminal: Terminal) {
@@ -25,7 +26,7 @@ export class ReconcileBillCommand extends CommandRunner {
   }
 
   override async run(_: string[], { date, file, dryRun = false, json }: Options): Promise<void> {
-    if (!date) throw new UsageError('--date YYYY-MM-DD is needed');
+    if (!date) throw new UsageError('--date YYYY-MM-DD is required');
     const bill = file === undefined ? undefined : await openBill(file);
     const { BillService } = await import('./bill.service.js');
     const report = await this.terminal.withApp((app) =>
@@ -44,13 +45,13 @@ export class ReconcileBillCommand extends CommandRunner {
       {
         day: report.day,
         run: report.run_id ?? '(dry run)',
-        'lines of the bill': report.lines,
+        'lines in the bill': report.lines,
         'payments here': `${payments.here.count} / ${payments.here.fen} fen`,
         'payments there': `${payments.there.count} / ${payments.there.fen} fen`,
         'refunds here': `${refunds.here.count} / ${refunds.here.fen} fen`,
         'refunds there': `${refunds.there.count} / ${refunds.there.fen} fen`,
         'fees there': `${report.fee_milli_fen / 1000} fen`,
-        'healed by asking': report.healed,
+        'resolved by querying': report.healed,
         differences: JSON.stringify(differences),
       },
       false,
@@ -61,7 +62,7 @@ export class ReconcileBillCommand extends CommandRunner {
     );
   }
 
-  @Option({ flags: '--date <day>', description: "YYYY-MM-DD, China's day" })
+  @Option({ flags: '--date <day>', description: 'The day in China time, YYYY-MM-DD' })
   date(value: string): string {
     try {
       return chinaDay(value).day;
@@ -70,14 +71,14 @@ export class ReconcileBillCommand extends CommandRunner {
     }
   }
 
-  @Option({ flags: '--file <path>', description: 'A trade bill downloaded by hand, plain or gzip' })
+  @Option({ flags: '--file <path>', description: 'A trade bill downloaded from the merchant platform, plain or gzip' })
   file(value: string): string {
     return value;
   }
 
   @Option({
     flags: '--dry-run',
-    description: 'Show what differs; ask nothing of the channel but the bill, change nothing',
+    description: 'Only show the differences: download the bill, but query and change nothing else',
   })
   dryRun(): boolean {
     return true;

@@ -191,7 +191,7 @@ describe('what clients may send', () => {
     expect([answer.status, problem.code, problem.errors]).toEqual([
       400,
       'invalid_request',
-      [{ field, message: 'must not be given twice' }],
+      [{ field, message: 'must not be given more than once' }],
     ]);
   });
 

@@ -89,9 +89,11 @@ export class MockProvider extends PaymentProvider {
   refund(refund: ChannelRefundOrder): Promise<ChannelRefund> {
     switch (mockRefundOutcome(refund.metadata)) {
       case 'not_enough':
-        return Promise.reject(new ProviderError('rejected', 'NOT_ENOUGH', 'the pretend merchant is out of money', 403));
+        return Promise.reject(
+          new ProviderError('rejected', 'NOT_ENOUGH', 'mock: the merchant account has not enough money', 403),
+        );
       case 'timeout':
-        return Promise.reject(new ProviderError('unknown', 'timeout', 'the pretend channel did not answer'));
+        return Promise.reject(new ProviderError('unknown', 'timeout', 'mock: no answer'));
       default:
         return this.queryRefund(refund);
     }
@@ -110,14 +112,14 @@ export class MockProvider extends PaymentProvider {
   readCallback({ headers, body }: RawCallback): Promise<CallbackFact> {
     if (!this.signed(headers['x-mock-signature'], body)) {
       return Promise.reject(
-        new CallbackRefused('unverified', 'bad_signature', 'X-Mock-Signature does not fit the body'),
+        new CallbackRefused('unverified', 'bad_signature', 'X-Mock-Signature does not match the body'),
       );
     }
     try {
       return Promise.resolve(this.translate(JSON.parse(body.toString('utf8')) as unknown));
     } catch (error) {
       if (error instanceof CallbackRefused) return Promise.reject(error);
-      return Promise.reject(new CallbackRefused('unreadable', 'bad_json', 'the body is not JSON'));
+      return Promise.reject(new CallbackRefused('unreadable', 'bad_json', 'the body is not valid JSON'));
     }
   }
 
@@ -129,8 +131,11 @@ export class MockProvider extends PaymentProvider {
   private play<T>(order: ChannelOrder, scene: (outcome: 'success' | 'fail' | 'pending' | null) => T): Promise<T> {
     const outcome = mockOutcome(order.metadata);
     if (outcome === 'error')
-      return Promise.reject(new ProviderError('rejected', 'MOCK_ERROR', 'refused as directed', 400));
-    if (outcome === 'timeout') return Promise.reject(new ProviderError('unknown', 'timeout', 'no answer, as directed'));
+      return Promise.reject(
+        new ProviderError('rejected', 'MOCK_ERROR', 'mock: rejected, as requested by mock_outcome', 400),
+      );
+    if (outcome === 'timeout')
+      return Promise.reject(new ProviderError('unknown', 'timeout', 'mock: no answer, as requested by mock_outcome'));
     return Promise.resolve(scene(outcome));
   }
 
@@ -215,5 +220,5 @@ function fields(value: unknown): Record<string, unknown> & { transaction_id?: un
 }
 
 function unreadable(field: string): CallbackRefused {
-  return new CallbackRefused('unreadable', `bad_${field}`, `${field} is missing or not what it should be`);
+  return new CallbackRefused('unreadable', `bad_${field}`, `${field} is missing or not valid`);
 }
