@@ -40,7 +40,9 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
       this.dueRefunds.run({ scope: 'due', cause, limit: PER_TICK }),
     );
     this.every('cancel_stale_orders', 30 * SECOND, (cause) => this.staleOrders.cancel({ cause, limit: PER_TICK }));
-    this.every('reconcile_bill', 5 * MINUTE, (cause) => this.bills.runDaily(cause));
+    // Needs a session; the start has said that it does not run here.
+    if (this.settings.databasePooler === 'session')
+      this.every('reconcile_bill', 5 * MINUTE, (cause) => this.bills.runDaily(cause));
     this.every('forget_idempotency_keys', 60 * MINUTE, () => this.idempotency.deleteOld());
   }
 

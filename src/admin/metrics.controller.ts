@@ -79,8 +79,8 @@ export class MetricsController implements OnModuleInit {
          (SELECT json_agg(c) FROM (
             SELECT type, count(*)::int AS count FROM discrepancies WHERE status = 'open' GROUP BY type) c) AS cases,
          coalesce((SELECT max(finished_at) FROM reconciliation_runs WHERE status = 'done'),
-                  (SELECT created_at FROM payments WHERE $1 AND provider = 'wechat' ORDER BY id LIMIT 1)) AS last_bill`,
-      [this.provider.name === 'wechat'],
+                  (SELECT created_at FROM payments WHERE $1 AND provider = $2 ORDER BY id LIMIT 1)) AS last_bill`,
+      [this.provider.rules.billReadyAtHour !== null, this.provider.name],
     );
     if (!row) return;
     const { instruments } = this;

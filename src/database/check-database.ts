@@ -37,6 +37,7 @@ export async function checkDatabase(url: string, pooler: Pooler): Promise<Databa
     const pooled = (one as unknown as { processID: number }).processID !== facts?.pid;
     const mode = pooler === 'transaction' ? 'transaction mode' : 'session mode';
     const warnings: string[] = [];
+    if (pooler === 'transaction') warnings.push(NO_BILLS);
     if (pooler === 'transaction' && facts?.limit === '0') warnings.push(NO_LIMITS);
     if (facts?.read_only === 'on') warnings.push('the database is read-only: it is a standby, or was set to read-only');
     return { description: `PostgreSQL ${facts?.version}${pooled ? `, through a pooler in ${mode}` : ''}`, warnings };
@@ -45,6 +46,8 @@ export async function checkDatabase(url: string, pooler: Pooler): Promise<Databa
   }
 }
 
+const NO_BILLS =
+  'DATABASE_POOLER=transaction: this process does not compare the daily bills; let one process reach PostgreSQL itself';
 const NO_LIMITS =
   'DATABASE_POOLER=transaction: statements have no timeout on the server; set it for the role: ' +
   "ALTER ROLE … SET statement_timeout = '4s', … SET lock_timeout = '3s', … SET enable_seqscan = off";

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { ClientBase, PoolConfig } from 'pg';
 import type { DataSource } from 'typeorm';
 
@@ -11,10 +12,11 @@ export type Pooler = 'session' | 'transaction';
 const LIMITS = { statement_timeout: 4000, lock_timeout: 3000, idle_in_transaction_session_timeout: 10_000 };
 
 /**
- * When PostgreSQL does not answer at all, not even that a statement took too long, the path to it is dead: the connection
- * is destroyed, and the next one finds the path that there is. Longer than the server's own limit.
+ * When PostgreSQL sends nothing at all for so long although a statement is under way, not even that it took too long, the
+ * path to it is dead: the connection is destroyed, and the next one finds the path that there is. Longer than the server's
+ * own limit for a statement. Several statements that travel together may take longer, as each has its answer.
  */
-const NO_ANSWER_AFTER = 5000;
+const SILENCE_ENDS_AFTER = 5000;
 
 /**
  * A plan that was made while a table was empty scans it, and a prepared statement keeps its plan until the table's
@@ -37,21 +39,24 @@ const READ_ONLY = '25006';
 
 /** The `pg` options of a pool, and what is done on each of its connections. */
 export function poolOptions(size: number, pooler: Pooler): PoolConfig & { pooler: Pooler } {
-  return {
+  const makeReady = async (client: ClientBase): Promise<void> => {
+    watch(client);
+    endSilenceAfter(client, SILENCE_ENDS_AFTER);
+    if (pooler === 'session') await client.query(SET_SESSION);
+  };
+  const options = {
     max: size,
     // How long a request waits for a free connection before it is told to come again.
     connectionTimeoutMillis: 3000,
-    query_timeout: NO_ANSWER_AFTER,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     // Statements that are issued together travel together, in their order, instead of one round trip each.
     pipeline: true,
     pooler,
-    onConnect: async (client) => {
-      watch(client);
-      if (pooler === 'session') await client.query(SET_SESSION);
-    },
-  } as PoolConfig & { pooler: Pooler };
+    // The pool waits for the promise, although its type does not say so.
+    onConnect: makeReady as (client: ClientBase) => void,
+  };
+  return options;
 }
 
 /** The same for migrations: they may take their time. */
@@ -60,14 +65,28 @@ export function migrationPoolOptions(): PoolConfig {
 }
 
 function watch(client: ClientBase): void {
-  // A server that dies may say so in the same breath in which it lets a connection in, before whoever asked for that
-  // connection listens to it: unheard, it would end the process. What is asked over the connection fails all the same.
+  // A server that dies may say so in the same breath in which it lets a connection in, before the caller of the pool
+  // listens to it: unheard, it would end the process. What is asked over the connection fails all the same.
   client.on('error', () => undefined);
-  const { connection } = client as unknown as { connection: NodeJS.EventEmitter & { stream: { destroy(): void } } };
+  const { connection } = client as Connected;
   connection.on('errorMessage', ({ code }: { code?: string }) => {
     // After the statement has heard of it. A connection to a demoted server would stay there for ever.
     if (code === READ_ONLY) setImmediate(() => connection.stream.destroy());
   });
+  connection.stream.on('timeout', () => {
+    if (!(client as Connected).readyForQuery) connection.stream.destroy();
+  });
+}
+
+/** Destroys the connection once a statement is under way and nothing was heard for so long. */
+export function endSilenceAfter(client: ClientBase, milliseconds: number): void {
+  (client as Connected).connection.stream.setTimeout(milliseconds);
+}
+
+/** What of a client is used here and not in its published type. */
+interface Connected extends ClientBase {
+  connection: NodeJS.EventEmitter & { stream: Socket };
+  readyForQuery: boolean;
 }
 
 /** How this data source reaches its database. */

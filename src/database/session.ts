@@ -3,10 +3,10 @@ import type { DataSource } from 'typeorm';
 import { DomainError } from '../common/errors.js';
 import { HOUR } from '../common/clock.js';
 import { giveBack, takeConnection } from './connection.js';
-import { poolerOf } from './pool-options.js';
+import { endSilenceAfter, poolerOf } from './pool-options.js';
 
 /** How long one statement of long work may go without an answer before its connection counts as dead. */
-const NO_ANSWER_AFTER = HOUR;
+const SILENCE_ENDS_AFTER = HOUR;
 
 /** @throws DomainError `session_needed`: through a pooler in transaction mode there is none */
 export function assertSession(db: DataSource, what: string): void {
@@ -24,7 +24,9 @@ export class Session {
   /** @throws DomainError `session_needed` */
   static async open(db: DataSource, what: string): Promise<Session> {
     assertSession(db, what);
-    const session = new Session(await takeConnection(db));
+    const client = await takeConnection(db);
+    endSilenceAfter(client, SILENCE_ENDS_AFTER);
+    const session = new Session(client);
     try {
       await session.query(
         'SET statement_timeout = 0; SET enable_seqscan = on; SET idle_in_transaction_session_timeout = 0',
@@ -37,7 +39,7 @@ export class Session {
   }
 
   async query<Row>(text: string, values?: unknown[]): Promise<Row[]> {
-    const result = await this.client.query({ text, values, query_timeout: NO_ANSWER_AFTER } as { text: string });
+    const result = await this.client.query({ text, values });
     // Several statements in one text answer a list.
     return (Array.isArray(result) ? [] : result.rows) as Row[];
   }

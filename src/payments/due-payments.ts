@@ -49,8 +49,6 @@ export interface DueReport {
   payments: { id: string; status: string }[];
 }
 
-/** Waits between two questions about an open payment; the last repeats until its end of life (official query plan). */
-const RHYTHM = [5 * SECOND, 30 * SECOND, MINUTE, 3 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE];
 /** A claimed payment belongs to its process for so long; a dead one's claim runs out. */
 const LEASE = 60 * SECOND;
 const BATCH = 100;
@@ -179,8 +177,8 @@ export class DuePayments {
     if (!order) return null;
     const expired = payment.hasExpired(this.clock.now());
     try {
-      // Never sent: the channel has nothing to say of it (the mock has, by its stage directions).
-      if (!order.placed && this.provider.name !== 'mock') return expired ? neverSent(payment) : stillOpen(payment);
+      if (!order.placed && !this.provider.rules.knowsUnsentPayments)
+        return expired ? neverSent(payment) : stillOpen(payment);
       await this.budget.take();
       const query = () => channelCall('payment.check_query', () => this.provider.queryPayment(order));
       const seen = await this.calls.paymentQueries.join(payment.id, query);
@@ -205,9 +203,9 @@ export class DuePayments {
   private async schedule(payments: Payment[]): Promise<void> {
     if (payments.length === 0) return;
     const now = this.clock.now();
+    const backoff = this.provider.rules.paymentQueryBackoff;
     const times = payments.map((payment) => {
-      const gap = RHYTHM[Math.min(payment.checks, RHYTHM.length - 1)] ?? MINUTE;
-      const regular = after(now, gap);
+      const regular = after(now, backoff[Math.min(payment.checks, backoff.length - 1)] ?? MINUTE);
       return payment.expiresAt > now && payment.expiresAt < regular ? payment.expiresAt : regular;
     });
     await this.db.query(

@@ -8,8 +8,8 @@ import { DomainError } from '../common/errors.js';
 import { Lane, LOCK_WAIT } from '../common/lane.js';
 import { transaction, type Transaction } from '../database/transaction.js';
 import { OrdersService } from '../orders/orders.service.js';
-import type { ChannelOrder, Prepay } from '../provider/payment-provider.js';
-import { channelOrder, ChannelOrders } from './channel-orders.js';
+import { type ChannelOrder, PaymentProvider, type Prepay } from '../provider/payment-provider.js';
+import { channelOrder, ChannelOrders, type OrderFacts } from './channel-orders.js';
 import { type Move, PaymentHistory } from './history.service.js';
 import { Payment } from './payment.entity.js';
 import { PaymentRows } from './payments.repository.js';
@@ -46,6 +46,7 @@ export class StartLanes {
     private readonly rows: PaymentRows,
     private readonly channelOrders: ChannelOrders,
     private readonly history: PaymentHistory,
+    private readonly provider: PaymentProvider,
     private readonly clock: Clock,
   ) {
     this.intents = new Lane((batch, patient) => this.intendAll(batch, patient), { ...LIMITS, keyOf: ({ id }) => id });
@@ -55,7 +56,7 @@ export class StartLanes {
     });
   }
 
-  /** Commits the intent to call. @throws DomainError `payment_expired`, `payment_not_open`, `other_provider` */
+  /** Commits the intent to call. @throws DomainError `payment_expired`, `payment_not_open`, `payer_unknown`, `other_provider` */
   async intend(id: string, cause: Cause): Promise<Intended> {
     const intended = await this.intents.submit({ id, cause });
     if (intended instanceof DomainError) throw intended;
@@ -77,7 +78,7 @@ export class StartLanes {
         const payment = payments.get(id);
         const known = facts.get(id);
         if (!payment || !known) return new DomainError('not_found');
-        const refusal = this.refusal(payment);
+        const refusal = this.refusal(payment, known);
         if (refusal) return refusal;
         if (payment.status === 'init') moves.push(this.begin(payment, started, cause));
         return { payment, order: channelOrder(payment, known) };
@@ -89,10 +90,12 @@ export class StartLanes {
     });
   }
 
-  private refusal(payment: Payment): DomainError | null {
+  /** Why a payment cannot be started; asked before the intent is written, so that nothing is begun for nothing. */
+  private refusal(payment: Payment, { openid }: OrderFacts): DomainError | null {
     if (!payment.isOpen) return notOpen(payment);
     if (payment.hasExpired(this.clock.now())) return new DomainError('payment_expired');
-    return this.channelOrders.isOurs(payment) ? null : new DomainError('other_provider');
+    if (!this.channelOrders.isOurs(payment)) return new DomainError('other_provider');
+    return this.provider.rules.needsOpenid && openid === null ? new DomainError('payer_unknown') : null;
   }
 
   private begin(payment: Payment, started: Payment[], cause: Cause): Move {

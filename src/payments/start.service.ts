@@ -18,9 +18,6 @@ import { StartLanes } from './start-lanes.js';
 /** A prepay id with less life than this left is not handed out again. */
 const PREPAY_MARGIN = 5 * MINUTE;
 
-/** Codes with which the channel says that the order is there already: the truth is asked, not guessed. */
-const ASK_INSTEAD = new Set(['ORDERPAID', 'OUT_TRADE_NO_USED', 'ORDER_CLOSED']);
-
 export interface Started {
   payment: Payment;
   payParams: PayParams;
@@ -75,7 +72,7 @@ export class PaymentStarter {
 
   private async afterFailedPrepay(order: ChannelOrder, error: ProviderError, cause: Cause): Promise<never> {
     if (error.outcome === 'unknown') throw channelError(error);
-    if (ASK_INSTEAD.has(error.code)) {
+    if (error.then === 'query') {
       const ask = () => channelCall('payment.start_query', () => this.provider.queryPayment(order));
       const seen = await this.calls.paymentQueries.fresh(order.outTradeNo, ask).catch(asChannelError);
       const settled = await this.payments.settle(seen, cause);

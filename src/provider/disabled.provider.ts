@@ -1,6 +1,6 @@
 import { DomainError } from '../common/errors.js';
+import type { FundLine, TradeBill } from './bill.js';
 import {
-  type Bill,
   type CallbackFact,
   type ChannelAccount,
   type ChannelPayment,
@@ -9,6 +9,7 @@ import {
   type PayParams,
   type Prepay,
 } from './payment-provider.js';
+import { DEFAULT_RULES } from './provider-rules.js';
 
 /**
  * Production without a channel: no money can be taken, and none may be pretended. Every method refuses with
@@ -16,7 +17,7 @@ import {
  */
 export class DisabledProvider extends PaymentProvider {
   readonly name = 'disabled';
-  readonly sameNumberGapMs = 0;
+  readonly rules = DEFAULT_RULES;
 
   /** @throws DomainError `provider_disabled`: there is no merchant whom a payment could be for */
   get account(): ChannelAccount {
@@ -55,7 +56,15 @@ export class DisabledProvider extends PaymentProvider {
     return refuse();
   }
 
-  bill(): Promise<Bill | null> {
+  tradeBill(): Promise<TradeBill | null> {
+    return refuse();
+  }
+
+  fundBill(): Promise<AsyncIterable<FundLine> | null> {
+    return refuse();
+  }
+
+  readTradeBill(): Promise<TradeBill> {
     return refuse();
   }
 }

@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream';
 import { DomainError } from '../common/errors.js';
+import type { FundLine, TradeBill } from './bill.js';
+import type { ProviderRules } from './provider-rules.js';
 
 /** What identifies a charge at the channel, and all that a provider may need to know of it. */
 export interface ChannelOrder {
@@ -55,6 +57,8 @@ export interface ChannelPayment {
   account: ChannelAccount | null;
   /** Why it failed, a short code. */
   failureCode?: string;
+  /** Where the provider says nothing, it is as ordered. A real channel always says everything. */
+  restAsOrdered?: true;
 }
 
 /** What a refund call needs. A repeat with the same `outRefundNo` must carry the same values. */
@@ -119,28 +123,36 @@ export class CallbackRefused extends Error {
 }
 
 /**
+ * What follows from a failed call beside its outcome. `final`: nothing more. `fixable`: a person has to remove its cause (an
+ * empty account, a missing permission), and the call is repeated under the same number. `query`: the order is there
+ * already, its state has to be queried.
+ */
+export type AfterFailure = 'final' | 'fixable' | 'query';
+
+/**
  * A call to the channel that did not end in a verified answer. `rejected`: surely not done. `unknown`: it may have
  * happened, so it is asked again under the same number, and nothing is settled by it.
  */
 export class ProviderError extends Error {
   constructor(
     readonly outcome: 'rejected' | 'unknown',
-    /** The channel's own code (`NOT_ENOUGH`), or ours (`timeout`, `unverified_answer`). */
+    /** The channel's own code, or ours (`timeout`, `unverified_answer`). */
     readonly code: string,
     message: string,
     readonly httpStatus: number | null = null,
+    readonly then: AfterFailure = 'final',
   ) {
     super(message);
     this.name = 'ProviderError';
   }
 }
 
-export type BillKind = 'trade' | 'fund_flow';
-
-/** A day's bill: CSV text as UTF-8 bytes, already unzipped, its hash checked while it is read (a bad one errors the stream). */
-export interface Bill {
-  kind: BillKind;
-  csv: Readable;
+/** The bill of a day is not ready: to be asked for again later. */
+export class BillNotReady extends ProviderError {
+  constructor(code: string, message: string, httpStatus: number | null = null) {
+    super('unknown', code, message, httpStatus);
+    this.name = 'BillNotReady';
+  }
 }
 
 /**
@@ -154,11 +166,7 @@ export abstract class PaymentProvider {
   abstract readonly name: 'mock' | 'wechat' | 'disabled';
   /** Whom the channel pays: frozen into each payment when it is made, compared with whatever settles it. */
   abstract readonly account: ChannelAccount;
-  /**
-   * At least so long between two calls of one kind about one number (a question, a close, an order), in milliseconds.
-   * `SharedCalls` keeps it.
-   */
-  abstract readonly sameNumberGapMs: number;
+  abstract readonly rules: ProviderRules;
 
   /** Places the order at the channel. The same order again gives a live prepay id again. */
   abstract prepay(order: ChannelOrder): Promise<Prepay>;
@@ -173,10 +181,14 @@ export abstract class PaymentProvider {
   /** Proves, then opens, then translates a callback, in one step, so that nobody can translate what was not proved. */
   abstract readCallback(callback: RawCallback): Promise<CallbackFact>;
   /**
-   * The bill of a day (`YYYY-MM-DD`, China time); null when the channel says there was nothing that day.
-   * @throws ProviderError `unknown` / `STATEMENT_CREATING` while it is not ready
+   * The trade bill of a day (`YYYY-MM-DD`, China time); null when the channel says there was nothing that day.
+   * @throws BillNotReady, BadBill
    */
-  abstract bill(day: string, kind: BillKind): Promise<Bill | null>;
+  abstract tradeBill(day: string): Promise<TradeBill | null>;
+  /** The movements of the merchant's account of a day. @throws BillNotReady, BadBill */
+  abstract fundBill(day: string): Promise<AsyncIterable<FundLine> | null>;
+  /** A trade bill that a person downloaded. @throws BadBill */
+  abstract readTradeBill(file: Readable): Promise<TradeBill>;
 
   /** What the channel reads from an order's metadata must be what it knows. @throws DomainError `invalid_metadata` */
   checkMetadata(_metadata: Readonly<Record<string, unknown>>): void {

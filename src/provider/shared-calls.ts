@@ -82,10 +82,11 @@ export class ChannelCalls {
   readonly closes: SharedCalls<ChannelPayment>;
   readonly refundQueries: SharedCalls<ChannelRefund>;
 
-  constructor({ sameNumberGapMs }: PaymentProvider, clock: Clock) {
-    this.prepays = new SharedCalls(sameNumberGapMs, clock);
-    this.paymentQueries = new SharedCalls(sameNumberGapMs, clock);
-    this.closes = new SharedCalls(sameNumberGapMs, clock);
-    this.refundQueries = new SharedCalls(sameNumberGapMs, clock);
+  constructor({ rules }: PaymentProvider, clock: Clock) {
+    const gapMs = rules.minSameNumberInterval;
+    this.prepays = new SharedCalls(gapMs, clock);
+    this.paymentQueries = new SharedCalls(gapMs, clock);
+    this.closes = new SharedCalls(gapMs, clock);
+    this.refundQueries = new SharedCalls(gapMs, clock);
   }
 }

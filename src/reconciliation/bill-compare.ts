@@ -1,6 +1,6 @@
 import type { Session } from '../database/session.js';
 import { after, HOUR } from '../common/clock.js';
-import type { BillCoverage } from './bill-lines.js';
+import type { BillCoverage } from '../provider/bill.js';
 import type { ChinaDay } from './china-day.js';
 
 export type DifferenceType = 'missing_here' | 'missing_there' | 'amount' | 'state' | 'duplicate' | 'fee';
@@ -18,27 +18,36 @@ export interface Difference {
   there: Record<string, unknown> | null;
 }
 
+/** With the statuses of ours that agree with the line; null where that is not the question. */
+export interface FoundDifference extends Difference {
+  agrees: string[] | null;
+}
+
 /**
  * Around midnight the two sides may count a line to different days: what is missing of a day's last hour is looked for
  * in the next day's bill before it is called a difference.
  */
 export const MIDNIGHT_MARGIN = HOUR;
 
-/** Statuses of ours that a refund's frozen status in the bill agrees with; it may have moved on since. */
-const REFUND_AGREES = `
-  (b.state = 'SUCCESS' AND r.status = 'succeeded')
-  OR (b.state = 'PROCESSING' AND r.status IN ('processing', 'succeeded', 'closed', 'abnormal'))
-  OR (b.state = 'FAIL' AND r.status = 'closed')
-  OR (b.state = 'CHANGE' AND r.status IN ('abnormal', 'succeeded', 'closed'))`;
-
 /** Whether we have a row of a line's number. */
 const KNOWN = `
   CASE b.kind WHEN 'payment' THEN EXISTS (SELECT FROM payments p WHERE p.id = b.number)
   ELSE EXISTS (SELECT FROM refunds r WHERE r.id = b.number) END`;
 
-/** Each query answers rows of `Difference` in the order of their numbers; `$1` is the last number seen. */
-const QUERIES: { text: string; missing?: keyof BillCoverage }[] = [
+interface Query {
+  name: string;
+  /** Answers rows of {@link FoundDifference} in the order of their numbers. `$1`: the last number seen, `$2`: how many. */
+  text: string;
+  /** `$3`: the provider whose bill it is. */
+  ofProvider?: true;
+  /** Only where the bill covers them. `$4`, `$5`: the time in which they are missed. */
+  missing?: keyof BillCoverage;
+}
+
+const QUERIES: Query[] = [
   {
+    name: 'payments of the bill that are unknown here or differ',
+    ofProvider: true,
     text: `
       SELECT CASE WHEN p.id IS NULL THEN 'missing_here' WHEN p.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
@@ -46,16 +55,18 @@ const QUERIES: { text: string; missing?: keyof BillCoverage }[] = [
              CASE WHEN p.id IS NULL THEN NULL ELSE jsonb_build_object('status', p.status, 'amount', p.amount_fen,
                'transaction_id', p.transaction_id, 'mchid', p.mchid) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'transaction_id', b.transaction_id,
-               'mchid', b.mchid, 'line', b.line) AS there
-      FROM trade_lines b LEFT JOIN payments p ON p.id = b.number AND p.provider = 'wechat'
+               'mchid', b.mchid, 'line', b.line) AS there,
+             b.agrees_with AS agrees
+      FROM trade_lines b LEFT JOIN payments p ON p.id = b.number AND p.provider = $3
       WHERE b.kind = 'payment' AND b.number > $1
-        AND (p.id IS NULL OR p.status <> 'succeeded' OR b.state <> 'SUCCESS' OR p.amount_fen <> b.amount_fen
+        AND (p.id IS NULL OR p.status <> ALL (b.agrees_with) OR p.amount_fen <> b.amount_fen
              OR p.transaction_id <> b.transaction_id OR p.mchid <> b.mchid)
         AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'payment' AND e.number = b.number
                         AND e.line < b.line)
       ORDER BY b.number LIMIT $2`,
   },
   {
+    name: 'refunds of the bill that are unknown here or differ',
     text: `
       SELECT CASE WHEN r.id IS NULL THEN 'missing_here' WHEN r.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
@@ -63,60 +74,69 @@ const QUERIES: { text: string; missing?: keyof BillCoverage }[] = [
              CASE WHEN r.id IS NULL THEN NULL ELSE jsonb_build_object('status', r.status, 'amount', r.amount_fen,
                'refund_id', r.refund_id, 'payment_id', r.payment_id) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'refund_id', b.refund_id,
-               'out_trade_no', b.out_trade_no, 'line', b.line) AS there
+               'out_trade_no', b.out_trade_no, 'line', b.line) AS there,
+             b.agrees_with AS agrees
       FROM trade_lines b LEFT JOIN refunds r ON r.id = b.number
       WHERE b.kind = 'refund' AND b.number > $1
-        AND (r.id IS NULL OR r.amount_fen <> b.amount_fen OR r.payment_id <> b.out_trade_no OR NOT (${REFUND_AGREES}))
+        AND (r.id IS NULL OR r.amount_fen <> b.amount_fen OR r.payment_id <> b.out_trade_no OR r.status <> ALL (b.agrees_with))
         AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'refund' AND e.number = b.number
                         AND e.line < b.line)
       ORDER BY b.number LIMIT $2`,
   },
   {
+    name: 'payments that the bill does not have',
+    ofProvider: true,
     missing: 'payments',
     text: `
       SELECT 'missing_there' AS type, 'payment' AS noun, p.id AS number, true AS known,
              jsonb_build_object('status', p.status, 'amount', p.amount_fen, 'transaction_id', p.transaction_id,
                'paid_at', p.paid_at) AS here,
-             NULL::jsonb AS there
+             NULL::jsonb AS there, NULL AS agrees
       FROM payments p
-      WHERE p.status = 'succeeded' AND p.provider = 'wechat' AND p.paid_at >= $3 AND p.paid_at < $4 AND p.id > $1
+      WHERE p.status = 'succeeded' AND p.provider = $3 AND p.paid_at >= $4 AND p.paid_at < $5 AND p.id > $1
         AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'payment' AND b.number = p.id)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = p.id)
       ORDER BY p.id LIMIT $2`,
   },
   {
+    name: 'refunds that the bill does not have',
+    ofProvider: true,
     missing: 'refunds',
     text: `
       SELECT 'missing_there' AS type, 'refund' AS noun, r.id AS number, true AS known,
              jsonb_build_object('status', r.status, 'amount', r.amount_fen, 'refund_id', r.refund_id,
                'payment_id', r.payment_id, 'sent_at', r.last_sent_at) AS here,
-             NULL::jsonb AS there
-      FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = 'wechat'
-      WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $3 AND r.last_sent_at < $4 AND r.id > $1
+             NULL::jsonb AS there, NULL AS agrees
+      FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3
+      WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $4 AND r.last_sent_at < $5 AND r.id > $1
         AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.number = r.id)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = r.id)
       ORDER BY r.id LIMIT $2`,
   },
   {
+    name: 'numbers that the bill has twice',
     text: `
       SELECT 'duplicate' AS type, b.kind AS noun, b.number, ${KNOWN} AS known, NULL::jsonb AS here,
-             jsonb_build_object('lines', b.lines, 'amount', b.amount, 'transaction_id', b.transaction_id) AS there
+             jsonb_build_object('lines', b.lines, 'amount', b.amount, 'transaction_id', b.transaction_id) AS there,
+             NULL AS agrees
       FROM (SELECT kind, number, count(*) AS lines, min(amount_fen) AS amount, min(transaction_id) AS transaction_id
             FROM trade_lines WHERE number > $1 GROUP BY kind, number HAVING count(*) > 1) b
       ORDER BY b.number LIMIT $2`,
   },
   {
+    name: 'fees that differ from the rate or the account',
     // Parts of a fen are rounding; a whole one is not. The fund-flow bill, where there is one, is the second witness: a
     // payment has its fee in a row of its own, a refund goes out less the fee that comes back with it.
     text: `
       SELECT 'fee' AS type, b.kind AS noun, b.number, ${KNOWN} AS known,
              jsonb_build_object('expected_fee_milli_fen', b.expected_fee_milli, 'fund_flow_fee', b.fund_fee) AS here,
-             jsonb_build_object('fee_milli_fen', b.fee_milli, 'amount', b.amount_fen, 'line', b.line) AS there
+             jsonb_build_object('fee_milli_fen', b.fee_milli, 'amount', b.amount_fen, 'line', b.line) AS there,
+             NULL AS agrees
       FROM (SELECT t.*, CASE WHEN t.kind = 'payment' THEN coalesce(f.fee, CASE WHEN t.expected_fee_milli < 500 THEN 0 END)
                         ELSE -t.settled_fen - f.net END AS fund_fee
             FROM trade_lines t
-            LEFT JOIN (SELECT business_no, sum(amount_fen) AS net, -sum(amount_fen) FILTER (WHERE type LIKE '%手续费%') AS fee
-                       FROM fund_lines WHERE type <> '退款关闭' GROUP BY business_no) f
+            LEFT JOIN (SELECT business_no, sum(amount_fen) AS net, -sum(amount_fen) FILTER (WHERE kind = 'fee') AS fee
+                       FROM fund_lines WHERE kind <> 'refund_closed' GROUP BY business_no) f
               ON f.business_no = coalesce(t.refund_id, t.transaction_id)
             WHERE t.number > $1) b
       WHERE (b.expected_fee_milli IS NOT NULL AND abs(b.fee_milli - b.expected_fee_milli) >= 1000
@@ -133,6 +153,8 @@ const PAGE = 500;
 
 export interface Scope {
   day: ChinaDay;
+  /** Whose bill it is: payments of another provider are none of its business. */
+  provider: string;
   covers: BillCoverage;
   /** The bill of the day before was compared: now the last hour of that day gets its second chance. */
   early: boolean;
@@ -141,16 +163,24 @@ export interface Scope {
 }
 
 /** Every difference between the staged bill and our rows, compared in sets by the database and handed out page by page. */
-export async function* compareBill(session: Session, { day, covers, early, late }: Scope): AsyncGenerator<Difference> {
+export async function* compareBill(
+  session: Session,
+  { day, provider, covers, early, late }: Scope,
+): AsyncGenerator<FoundDifference> {
   const window = [
     early ? after(day.from, -MIDNIGHT_MARGIN) : day.from,
     late ? day.to : after(day.to, -MIDNIGHT_MARGIN),
   ];
-  for (const { text, missing } of QUERIES) {
+  for (const { text, ofProvider, missing } of QUERIES) {
     if (missing && !covers[missing]) continue;
     let last = '';
     for (;;) {
-      const page = await session.query<Difference>(text, [last, PAGE, ...(missing ? window : [])]);
+      const page = await session.query<FoundDifference>(text, [
+        last,
+        PAGE,
+        ...(ofProvider ? [provider] : []),
+        ...(missing ? window : []),
+      ]);
       yield* page;
       if (page.length < PAGE) break;
       last = page.at(-1)?.number ?? '';
@@ -166,21 +196,21 @@ export interface Sums {
 /** Counts and sums of both sides, over the day. */
 export async function sumsOf(
   session: Session,
-  day: ChinaDay,
+  { day, provider }: Scope,
 ): Promise<Record<'payments' | 'refunds', Record<'here' | 'there', Sums>> & { fee_milli_fen: number }> {
   const [row] = await session.query<Record<string, unknown>>(
     `SELECT
        (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM payments
-        WHERE status = 'succeeded' AND provider = 'wechat' AND paid_at >= $1 AND paid_at < $2) AS payments_here,
+        WHERE status = 'succeeded' AND provider = $3 AND paid_at >= $1 AND paid_at < $2) AS payments_here,
        (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM trade_lines
         WHERE kind = 'payment') AS payments_there,
        (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(r.amount_fen), 0))
-        FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = 'wechat'
+        FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3
         WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $1 AND r.last_sent_at < $2) AS refunds_here,
        (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM trade_lines
         WHERE kind = 'refund') AS refunds_there,
        (SELECT coalesce(sum(fee_milli), 0)::float8 FROM trade_lines) AS fee`,
-    [day.from, day.to],
+    [day.from, day.to, provider],
   );
   return {
     payments: { here: row?.payments_here as Sums, there: row?.payments_there as Sums },

@@ -1,15 +1,6 @@
-import { Readable } from 'node:stream';
 import type { DataSource } from 'typeorm';
 import { Session } from '../database/session.js';
-import { readBill } from './bill-csv.js';
-import {
-  type BillCoverage,
-  coverageOf,
-  FUND_LAYOUT,
-  type FundLine,
-  TRADE_LAYOUT,
-  type TradeLine,
-} from './bill-lines.js';
+import type { FundLine, TradeBill, TradeLine } from '../provider/bill.js';
 import type { ChinaDay } from './china-day.js';
 
 /** Lines written at once: enough to be fast, few enough to hold. */
@@ -19,12 +10,12 @@ const TABLES = `
 CREATE TEMPORARY TABLE trade_lines (
     line integer NOT NULL, kind text NOT NULL, at timestamptz NOT NULL, mchid text NOT NULL,
     transaction_id text NOT NULL, out_trade_no text NOT NULL, refund_id text, out_refund_no text,
-    state text NOT NULL, amount_fen bigint NOT NULL, fee_milli bigint NOT NULL, expected_fee_milli bigint,
+    state text NOT NULL, agrees_with text[] NOT NULL, amount_fen bigint NOT NULL, fee_milli bigint NOT NULL, expected_fee_milli bigint,
     -- Our own number of it: out_trade_no, or out_refund_no of a refund.
     number text NOT NULL,
     -- What changes the merchant's account, fees apart.
     settled_fen bigint NOT NULL);
-  CREATE TEMPORARY TABLE fund_lines (business_no text NOT NULL, type text NOT NULL, amount_fen bigint NOT NULL)`;
+  CREATE TEMPORARY TABLE fund_lines (business_no text NOT NULL, kind text NOT NULL, amount_fen bigint NOT NULL)`;
 
 /**
  * A day's bill in temporary tables of one connection: compared in sets by the database, gone when the connection is,
@@ -49,21 +40,19 @@ export class BillStaging {
     this.session.close();
   }
 
-  /** Answers how many lines, and what they cover; `onLines` hears after each chunk how many are in. @throws BadBill */
+  /** Answers how many lines; `onLines` hears after each chunk how many are in. @throws BadBill */
   async loadTrade(
-    csv: Readable,
+    { lines }: TradeBill,
     onLines: (lines: number) => void | Promise<void> = () => undefined,
-  ): Promise<{ lines: number; covers: BillCoverage }> {
-    let covers: BillCoverage = { payments: true, refunds: true };
-    const bill = readBill(csv, TRADE_LAYOUT, (columns) => (covers = coverageOf(columns)));
-    const lines = await inChunks(bill, async (chunk, offset) => {
+  ): Promise<number> {
+    const count = await inChunks(lines, async (chunk, offset) => {
       await this.writeTrade(chunk, offset);
       await onLines(offset + chunk.length);
     });
     await this.session.query(`
       CREATE INDEX ON trade_lines (number, kind, line);
       ANALYZE trade_lines;`);
-    return { lines, covers };
+    return count;
   }
 
   /** Whether there are lines, and not one of them is of this day. */
@@ -76,8 +65,8 @@ export class BillStaging {
   }
 
   /** @throws BadBill */
-  async loadFund(csv: Readable): Promise<number> {
-    const lines = await inChunks(readBill(csv, FUND_LAYOUT), (chunk) => this.writeFund(chunk));
+  async loadFund(bill: AsyncIterable<FundLine>): Promise<number> {
+    const lines = await inChunks(bill, (chunk) => this.writeFund(chunk));
     await this.session.query('CREATE INDEX ON fund_lines (business_no); ANALYZE fund_lines;');
     return lines;
   }
@@ -85,9 +74,15 @@ export class BillStaging {
   private async writeTrade(lines: TradeLine[], offset: number): Promise<void> {
     await this.session.query(
       `INSERT INTO trade_lines
-       SELECT * FROM unnest($1::integer[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
-                            $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
-                            $13::text[], $14::bigint[])`,
+         (line, kind, at, mchid, transaction_id, out_trade_no, refund_id, out_refund_no, state, agrees_with, amount_fen,
+          fee_milli, expected_fee_milli, number, settled_fen)
+       SELECT line, kind, at, mchid, transaction_id, out_trade_no, refund_id, out_refund_no, state,
+              string_to_array(agrees_with, ' '), amount_fen, fee_milli, expected_fee_milli, number, settled_fen
+       FROM unnest($1::integer[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
+                   $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[],
+                   $15::bigint[])
+         AS l(line, kind, at, mchid, transaction_id, out_trade_no, refund_id, out_refund_no, state, agrees_with,
+              amount_fen, fee_milli, expected_fee_milli, number, settled_fen)`,
       [
         lines.map((_, index) => offset + index + 1),
         lines.map((line) => line.kind),
@@ -98,6 +93,7 @@ export class BillStaging {
         lines.map((line) => line.refundId),
         lines.map((line) => line.outRefundNo),
         lines.map((line) => line.state),
+        lines.map((line) => line.agreesWith.join(' ')),
         lines.map((line) => line.amountFen),
         lines.map((line) => line.feeMilliFen),
         lines.map((line) => line.expectedFeeMilliFen),
@@ -110,7 +106,7 @@ export class BillStaging {
   private async writeFund(lines: FundLine[]): Promise<void> {
     await this.session.query('INSERT INTO fund_lines SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])', [
       lines.map((line) => line.businessNo),
-      lines.map((line) => line.type),
+      lines.map((line) => line.kind),
       lines.map((line) => line.amountFen),
     ]);
   }

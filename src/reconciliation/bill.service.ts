@@ -6,7 +6,8 @@ import type { Cause } from '../common/cause.js';
 import { after, Clock, HOUR, MINUTE } from '../common/clock.js';
 import { channelCall, crashPoint } from '../common/crash-points.js';
 import { assertSession } from '../database/session.js';
-import { PaymentProvider, ProviderError } from '../provider/payment-provider.js';
+import { BadBill, type BillCoverage } from '../provider/bill.js';
+import { BillNotReady, PaymentProvider, ProviderError } from '../provider/payment-provider.js';
 import {
   compareBill,
   type Difference,
@@ -15,8 +16,6 @@ import {
   type Scope,
   sumsOf,
 } from './bill-compare.js';
-import { BadBill } from './bill-csv.js';
-import type { BillCoverage } from './bill-lines.js';
 import { BillStaging } from './bill-staging.js';
 import { chinaDay, type ChinaDay, dayOf, daysBefore, hourOf } from './china-day.js';
 import { DifferenceWork } from './difference-work.js';
@@ -51,12 +50,10 @@ export interface BillReport {
 }
 
 const EXAMPLES = 100;
-/** The bill is there from 10:00 of the next day, China's time (manual, page 4013071227). */
-const READY_AT_HOUR = 10;
 /** Days that the timer catches up on after an outage. */
 const CATCH_UP_DAYS = 7;
 
-/** Compares a day with WeChat's own bill: first asks the channel about what differs, then opens cases for the rest. */
+/** Compares a day with the provider's own bill: first asks the channel about what differs, then opens cases for the rest. */
 @Injectable()
 export class BillService {
   private readonly log = new Logger(BillService.name);
@@ -71,9 +68,10 @@ export class BillService {
 
   /** The timer's work: every day whose bill should be there and that nobody has compared yet, one after another. */
   async runDaily(cause: Cause): Promise<BillReport[]> {
-    if (this.provider.name !== 'wechat') return [];
+    const { billReadyAtHour } = this.provider.rules;
+    if (billReadyAtHour === null) return [];
     assertSession(this.db, 'the comparison of bills');
-    await this.planDays();
+    await this.planDays(billReadyAtHour);
     const reports: BillReport[] = [];
     for (let run = await this.runs.claim(); run; run = await this.runs.claim()) {
       const report = await this.carryOut(run, { day: run.day, cause });
@@ -83,15 +81,16 @@ export class BillService {
     return reports;
   }
 
-  private async planDays(): Promise<void> {
+  private async planDays(readyAtHour: number): Promise<void> {
     const now = this.clock.now();
     // Not the first that is known to be paid: a day of which nothing was heard is the very one to look at. The oldest id
     // is the oldest payment, and the index has it at hand.
     const [first] = await this.db.query<{ created_at: Date }[]>(
-      `SELECT created_at FROM payments WHERE provider = 'wechat' ORDER BY id LIMIT 1`,
+      'SELECT created_at FROM payments WHERE provider = $1 ORDER BY id LIMIT 1',
+      [this.provider.name],
     );
     if (!first) return;
-    const newest = daysBefore(dayOf(now), hourOf(now) >= READY_AT_HOUR ? 1 : 2);
+    const newest = daysBefore(dayOf(now), hourOf(now) >= readyAtHour ? 1 : 2);
     for (let back = CATCH_UP_DAYS - 1; back >= 0; back -= 1) {
       const day = daysBefore(newest, back);
       if (day >= dayOf(first.created_at)) await this.runs.plan(day);
@@ -100,7 +99,7 @@ export class BillService {
 
   /**
    * A person's run.
-   * @throws ProviderError `STATEMENT_CREATING` while the bill is not ready
+   * @throws BillNotReady
    * @throws BadBill when the file or the bill is cut off or its sums do not add up
    */
   async run(options: BillOptions): Promise<BillReport> {
@@ -127,7 +126,7 @@ export class BillService {
       return report;
     } catch (error) {
       const code = codeOf(error);
-      const notReady = code === 'STATEMENT_CREATING';
+      const notReady = error instanceof BillNotReady;
       await this.runs.fail(
         run,
         code,
@@ -149,10 +148,11 @@ export class BillService {
       if (run) await this.runs.prolong(run);
       const early = await this.runs.isDone(daysBefore(day.day, 1));
       const late = await this.runs.isDone(daysBefore(day.day, -1));
-      const report = await this.settleDifferences(staging, { day, covers, early, late }, run, options);
+      const scope = { day, provider: this.provider.name, covers, early, late };
+      const report = await this.settleDifferences(staging, scope, run, options);
       if (run) await rememberMatches(staging.session, day);
       crashPoint('bill.run.after_matches');
-      return { ...report, lines, covers, ...(await sumsOf(staging.session, day)) };
+      return { ...report, lines, covers, ...(await sumsOf(staging.session, scope)) };
     } finally {
       staging.close();
     }
@@ -170,20 +170,19 @@ export class BillService {
       if (run) await this.runs.prolong(run);
     };
     if (options.file) {
-      const loaded = await staging.loadTrade(options.file, onLines);
+      const bill = await this.provider.readTradeBill(options.file);
+      const lines = await staging.loadTrade(bill, onLines);
       if (await staging.isOfAnotherDay(day)) {
         throw new BadBill('bill_of_another_day', `the file has no line of ${day.day}`);
       }
-      return loaded;
+      return { lines, covers: bill.covers };
     }
-    const trade = await channelCall('bill.trade', () => this.provider.bill(day.day, 'trade'));
+    const trade = await channelCall('bill.trade', () => this.provider.tradeBill(day.day));
+    const lines = trade ? await staging.loadTrade(trade, onLines) : 0;
+    const funds = await channelCall('bill.funds', () => this.provider.fundBill(day.day));
+    if (funds) await staging.loadFund(funds);
     // No bill at all: nothing happened that day.
-    const loaded = trade
-      ? await staging.loadTrade(trade.csv, onLines)
-      : { lines: 0, covers: { payments: true, refunds: true } };
-    const funds = await channelCall('bill.funds', () => this.provider.bill(day.day, 'fund_flow'));
-    if (funds) await staging.loadFund(funds.csv);
-    return loaded;
+    return { lines, covers: trade?.covers ?? { payments: true, refunds: true } };
   }
 
   private async settleDifferences(
@@ -204,10 +203,14 @@ export class BillService {
         continue;
       }
       report.differences[difference.type] = (report.differences[difference.type] ?? 0) + 1;
-      if (report.examples.length < EXAMPLES) report.examples.push(difference);
+      if (report.examples.length < EXAMPLES) report.examples.push(asShown(difference));
     }
     return report;
   }
+}
+
+function asShown({ type, noun, number, known, here, there }: Difference): Difference {
+  return { type, noun, number, known, here, there };
 }
 
 function codeOf(error: unknown): string {

@@ -34,12 +34,3 @@ export function hourOf(at: Date): number {
 export function daysBefore(day: string, count: number): string {
   return dayOf(after(chinaDay(day).from, -count * DAY));
 }
-
-/** `yyyy-MM-dd HH:mm:ss` of a bill, China's time. @throws RangeError */
-export function billTime(text: string): Date {
-  const at = new Date(`${text.replace(' ', 'T')}+08:00`);
-  if (!/^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$/.test(text) || Number.isNaN(at.getTime())) {
-    throw new RangeError('not a time of the form yyyy-MM-dd HH:mm:ss');
-  }
-  return at;
-}

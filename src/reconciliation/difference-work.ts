@@ -7,7 +7,7 @@ import { inTransaction } from '../database/in-transaction.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { PaymentsService } from '../payments/payments.service.js';
 import { RefundCarrier } from '../refunds/carry-out.service.js';
-import { type Difference } from './bill-compare.js';
+import type { FoundDifference } from './bill-compare.js';
 import type { Run } from './runs.js';
 
 /** What is done about a difference: the channel is asked first; what then remains is a case for a person. */
@@ -23,7 +23,7 @@ export class DifferenceWork {
   ) {}
 
   /** Answers whether the difference remains. */
-  async handle(difference: Difference, run: Run, cause: Cause): Promise<boolean> {
+  async handle(difference: FoundDifference, run: Run, cause: Cause): Promise<boolean> {
     const asked = await this.ask(difference, cause);
     if (asked === 'agrees') return false;
     const { type, noun, number, here, there } = difference;
@@ -46,29 +46,21 @@ export class DifferenceWork {
   }
 
   /** What the channel says now: `agrees` when taking it over did away with the difference, else its word for the case. */
-  private async ask({ type, noun, number, known, here, there }: Difference, cause: Cause): Promise<string | null> {
+  private async ask(
+    { type, noun, number, known, here, agrees }: FoundDifference,
+    cause: Cause,
+  ): Promise<string | null> {
     if (!known || (type !== 'state' && type !== 'missing_there')) return null;
     try {
       const said =
         noun === 'payment' ? await this.payments.recheck(number, cause) : await this.refunds.recheck(number, cause);
       // The bill says paid, and so do we, now that the channel was asked, or another process heard of it meanwhile.
       const moved = said.status !== here?.status;
-      return type === 'state' && moved && agrees(noun, there?.state, said.status) ? 'agrees' : said.channel;
+      return type === 'state' && moved && agrees?.includes(said.status) ? 'agrees' : said.channel;
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       this.log.warn({ number, code: error.code }, 'WeChat Pay could not be queried about a difference');
       return `not answered (${error.code})`;
     }
   }
-}
-
-function agrees(noun: 'payment' | 'refund', state: unknown, status: string): boolean {
-  if (noun === 'payment') return state === 'SUCCESS' && status === 'succeeded';
-  const expected: Record<string, string[]> = {
-    SUCCESS: ['succeeded'],
-    PROCESSING: ['processing', 'succeeded', 'closed', 'abnormal'],
-    FAIL: ['closed'],
-    CHANGE: ['abnormal', 'succeeded', 'closed'],
-  };
-  return expected[String(state)]?.includes(status) ?? false;
 }

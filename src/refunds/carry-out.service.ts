@@ -14,29 +14,14 @@ import {
   type ChannelRefundOrder,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { type LockedRefund, notEnoughCase, type RefundBatch } from './batch.js';
-import { Refund } from './refund.entity.js';
+import { type LockedRefund, notEnoughCase, type RefundBatch, type RefundChange } from './batch.js';
+import { Refund, REFUND_STEPS, type RefundTrigger } from './refund.entity.js';
 import { RefundChannel } from './refund-channel.js';
-import { BETWEEN_PARTS, isTooOld, LEASE, nextCheck } from './schedule.js';
+import { isTooOld, LEASE, nextCheck } from './schedule.js';
 import { RefundSettlement } from './settlement.service.js';
 
-/** Refusals that end when somebody mends something here: the refund is kept and tried again under the same number. */
-const MENDABLE = new Set([
-  'NOT_ENOUGH',
-  'SIGN_ERROR',
-  'NO_AUTH',
-  'REQUEST_BLOCKED',
-  'APPID_MCHID_NOT_MATCH',
-  'MCH_NOT_EXISTS',
-  // The payment was not found, which happens shortly after it was paid.
-  'RESOURCE_NOT_EXISTS',
-]);
-
-/** By whose word a refund is worked on. `resend`: the channel was asked and never got it. */
-type Mode = 'order' | 'timer' | 'sync' | 'resend';
-
-/** What is to be done with a refund now. */
-type Step = { kind: 'send' | 'ask'; order: ChannelRefundOrder } | { kind: 'nothing'; refund: Refund };
+/** The call that is to be made now, if any. */
+type Planned = { call: 'send' | 'query'; order: ChannelRefundOrder } | { call: null; refund: Refund };
 
 /**
  * Carries refunds out: intent and number committed, then the call, then the outcome. Only a verified answer settles
@@ -59,7 +44,7 @@ export class RefundCarrier {
    * @throws DomainError `refund_not_open`
    */
   async carryOut(id: string, cause: Cause): Promise<Refund> {
-    return this.take(await this.intend(id, cause, 'order'), cause);
+    return this.take(await this.intend(id, cause, 'approve'), cause);
   }
 
   /** What the timer does with a refund that it has claimed: sends it, or asks about it. */
@@ -90,89 +75,70 @@ export class RefundCarrier {
   }
 
   /** Decides under the lock what is to be done, and commits the intent before anything is called. */
-  private intend(id: string, cause: Cause, mode: Mode): Promise<Step> {
+  private intend(id: string, cause: Cause, trigger: RefundTrigger): Promise<Planned> {
     return inTransaction(this.db, 'refund.intent', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
-      const { refund } = locked;
-      this.channel.assertOurs(locked.payment);
-      if (refund.status === 'requested' && mode === 'order') this.approve(batch, locked, cause);
-      else if (refund.status !== 'processing' && refund.status !== 'abnormal') return this.settledAlready(refund, mode);
-
+      const { refund, payment, order } = locked;
+      this.channel.assertOurs(payment);
       const now = this.clock.now();
-      const step = await this.nextStep(tx, locked, mode, now);
-      if (step.kind === 'send' && refund.sentAt === null && isTooOld(locked.payment, now)) {
-        batch.release({ ...locked, cause, at: now }, 'rejected', { code: 'refund_too_old', message: null });
-        await this.settlement.write(tx, batch);
-        return { kind: 'nothing', refund };
-      }
-      if (step.kind === 'send') {
-        refund.sentAt ??= now;
-        refund.lastSentAt = now;
-      }
+      const step = isInHand(refund, trigger, now) ? 'none' : REFUND_STEPS[refund.phase][trigger];
+      if (step === 'refuse') throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
+      if (step === 'none') return { call: null, refund };
+
+      const change = { ...locked, cause, at: now };
+      if (refund.phase === 'requested') approve(batch, change);
+      const goesOut = step === 'query' || (await this.maySend(tx, batch, change));
+      if (goesOut) refund.leaseUntil = after(now, LEASE);
       batch.touch(refund);
       await this.settlement.write(tx, batch);
-      return step;
+      return goesOut ? { call: step, order: toChannelOrder(refund, payment, order.metadata) } : { call: null, refund };
     });
   }
 
-  private settledAlready(refund: Refund, mode: Mode): Step {
-    const harmless = refund.status === 'succeeded' || refund.status === 'requested';
-    if (mode === 'order' && !harmless) throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
-    return { kind: 'nothing', refund };
-  }
-
-  private approve(batch: RefundBatch, locked: LockedRefund, cause: Cause): void {
-    const { refund } = locked;
-    const at = this.clock.now();
-    batch.move({ ...locked, cause, at }, 'processing', null);
-    refund.approvedBy = cause.actor;
-    refund.nextCheckAt = at;
-  }
-
-  private async nextStep(tx: Transaction, locked: LockedRefund, mode: Mode, now: Date): Promise<Step> {
-    const { refund, payment, order } = locked;
-    const abnormal = refund.status === 'abnormal';
-    const byPerson = mode === 'order' || mode === 'sync';
-    const inHand = byPerson && refund.leaseUntil !== null && refund.leaseUntil > now;
-    const underWay = refund.sentAt !== null && refund.failureCode === null;
-    const held = refund.failureCode !== null && !abnormal;
-    if (inHand || (mode === 'order' && underWay) || (mode === 'sync' && held)) return { kind: 'nothing', refund };
-    const asks = abnormal || (underWay && mode !== 'resend');
-    const free = asks ? now : await this.freeAt(tx, refund, payment, now);
-    if (free > now) {
+  /** Notes that it is sent now; or that it is sent later, or never because the payment is too old. */
+  private async maySend(tx: Transaction, batch: RefundBatch, change: RefundChange): Promise<boolean> {
+    const { refund, payment, at } = change;
+    const free = await this.freeAt(tx, refund, payment, at);
+    if (free > at) {
       refund.nextCheckAt = free;
       refund.leaseUntil = null;
-      return { kind: 'nothing', refund };
+      return false;
     }
-    refund.leaseUntil = after(now, LEASE);
-    return { kind: asks ? 'ask' : 'send', order: toChannelOrder(refund, payment, order.metadata) };
+    if (refund.sentAt === null && isTooOld(payment, at, this.channel.rules)) {
+      batch.release(change, 'rejected', { code: 'refund_too_old', message: null });
+      return false;
+    }
+    refund.sentAt ??= at;
+    refund.lastSentAt = at;
+    return true;
   }
 
-  /** When this part of the payment may be sent: queued, not refused, behind older parts that wait too. */
+  /** When this refund of the payment may be sent: queued, not refused, behind older ones that wait too. */
   private async freeAt(tx: Transaction, refund: Refund, payment: Payment, now: Date): Promise<Date> {
-    if (!this.channel.wantsPauses) return now;
+    const interval = this.channel.rules.minRefundInterval;
+    if (interval === 0) return now;
     const [row] = await tx.query<{ last: Date | null; before: number }>(
       `SELECT max(last_sent_at) AS last,
               count(*) FILTER (WHERE status = 'processing' AND sent_at IS NULL AND id < $2)::integer AS before
        FROM refunds WHERE payment_id = $1 AND id <> $2`,
       [payment.id, refund.id],
     );
-    const free = row?.last ? after(row.last, BETWEEN_PARTS) : now;
-    return free > now ? after(free, (row?.before ?? 0) * BETWEEN_PARTS) : now;
+    const free = row?.last ? after(row.last, interval) : now;
+    return free > now ? after(free, (row?.before ?? 0) * interval) : now;
   }
 
   /**
    * The network is outside of any transaction; whatever it says, or does not, is written afterwards. What the channel
    * never got is sent under the same number.
    */
-  private async take(step: Step, cause: Cause): Promise<Refund> {
-    if (step.kind === 'nothing') return step.refund;
-    const { order } = step;
+  private async take(planned: Planned, cause: Cause): Promise<Refund> {
+    if (planned.call === null) return planned.refund;
+    const { call, order } = planned;
     try {
-      const seen = step.kind === 'send' ? await this.channel.send(order) : await this.channel.ask(order);
-      const resend = step.kind === 'ask' && seen.state === 'not_found' && order.refundId === null;
+      const seen = call === 'send' ? await this.channel.send(order) : await this.channel.ask(order);
+      const resend = call === 'query' && seen.state === 'not_found' && order.refundId === null;
       if (resend) return await this.take(await this.intend(order.outRefundNo, cause, 'resend'), cause);
       return await this.settle(seen, cause);
     } catch (error) {
@@ -199,8 +165,7 @@ export class RefundCarrier {
       if (!locked) throw new DomainError('not_found');
       // Settled in the meantime: what the channel said of it counts more than that it did not answer this call.
       if (locked.refund.status !== 'processing') return this.reschedule(tx, locked.refund, null);
-      // `REFUND_FEE_MISMATCH`: another amount stands under our number. Money moves, but not what we asked for.
-      const held = error.code === 'REFUND_FEE_MISMATCH' || (error.outcome === 'rejected' && MENDABLE.has(error.code));
+      const held = error.then === 'fixable';
       if (held) openCase(batch, locked, error.code);
       // The channel surely did not take it and never will: the promise is taken back, its code shown.
       else if (error.outcome === 'rejected')
@@ -214,7 +179,7 @@ export class RefundCarrier {
   private async reschedule(tx: Transaction, refund: Refund, heldBecause: string | null): Promise<Refund> {
     if (refund.status !== 'processing' && refund.status !== 'abnormal') return refund;
     if (refund.status === 'processing') refund.failureCode = heldBecause;
-    refund.nextCheckAt = nextCheck(refund, this.clock.now());
+    refund.nextCheckAt = nextCheck(refund, this.clock.now(), this.channel.rules);
     refund.leaseUntil = null;
     await tx.query(
       `UPDATE refunds SET next_check_at = $2, lease_until = NULL, failure_code = $3
@@ -255,6 +220,19 @@ export class RefundCarrier {
       throw new DomainError(code, `WeChat Pay answered ${error.code}`);
     }
   }
+}
+
+/** A person who looks at it, or approves it twice, does not work on it beside the process that does. */
+function isInHand(refund: Refund, trigger: RefundTrigger, now: Date): boolean {
+  const byPerson = trigger === 'approve' || trigger === 'sync';
+  return byPerson && refund.leaseUntil !== null && refund.leaseUntil > now;
+}
+
+function approve(batch: RefundBatch, change: RefundChange): void {
+  const { refund, cause, at } = change;
+  batch.move(change, 'processing', null);
+  refund.approvedBy = cause.actor;
+  refund.nextCheckAt = at;
 }
 
 /** Kept under its number, tried again by the timer or at an operator's word, and shown as a case. */

@@ -1,16 +1,15 @@
 import { CallBudget } from '../common/call-budget.js';
+import type { ProviderRules } from '../provider/provider-rules.js';
 
-/** WeChat takes 150 refund calls a second of a merchant, but only 6 that fail (manual, page 4013071036). */
-const PER_SECOND = 100;
-const BETWEEN_FAILURES_MS = 250;
-
-/** Keeps refund calls under the channel's limits: from the first that fails to the next that does not, they go slowly. */
+/** Keeps refund calls under the provider's limits: from the first that fails to the next that does not, they go slowly. */
 export class RefundBudget extends CallBudget {
+  private readonly intervalMs: number;
   private failing = false;
   private slowUntil = 0;
 
-  constructor() {
-    super(PER_SECOND);
+  constructor({ refundCallsPerSecond, minFailedRefundInterval }: ProviderRules) {
+    super(refundCallsPerSecond);
+    this.intervalMs = minFailedRefundInterval;
   }
 
   /** Resolves when a refund may be sent. */
@@ -19,7 +18,7 @@ export class RefundBudget extends CallBudget {
     if (!this.failing) return;
     const now = performance.now();
     const turn = Math.max(now, this.slowUntil);
-    this.slowUntil = turn + BETWEEN_FAILURES_MS;
+    this.slowUntil = turn + this.intervalMs;
     if (turn > now) await new Promise((resolve) => setTimeout(resolve, turn - now));
   }
 
@@ -29,7 +28,7 @@ export class RefundBudget extends CallBudget {
 
   noteFailure(): void {
     // Calls that were under way side by side before the first of them failed.
-    if (!this.failing) this.slowUntil = performance.now() + 4 * BETWEEN_FAILURES_MS;
+    if (!this.failing) this.slowUntil = performance.now() + 4 * this.intervalMs;
     this.failing = true;
   }
 }

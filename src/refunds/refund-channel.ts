@@ -9,6 +9,7 @@ import {
   PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
+import type { ProviderRules } from '../provider/provider-rules.js';
 import { ChannelCalls } from '../provider/shared-calls.js';
 import { RefundBudget } from './refund-budget.js';
 
@@ -21,9 +22,8 @@ export class RefundChannel {
     private readonly budget: RefundBudget,
   ) {}
 
-  /** WeChat wants a pause between the parts of a payment. The mock does not mind. */
-  get wantsPauses(): boolean {
-    return this.provider.name !== 'mock';
+  get rules(): ProviderRules {
+    return this.provider.rules;
   }
 
   /** @throws DomainError `other_provider`: a pretend channel knows nothing of real money, nor the other way round */
@@ -38,7 +38,7 @@ export class RefundChannel {
       this.budget.noteSuccess();
       return seen;
     } catch (error) {
-      if (this.wantsPauses) this.budget.noteFailure();
+      this.budget.noteFailure();
       throw error;
     }
   }

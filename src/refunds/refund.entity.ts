@@ -15,6 +15,30 @@ export const REFUND_MOVES = moves<RefundStatus>({
   closed: [],
 });
 
+/**
+ * Where a refund stands, more exactly than its status: `processing` is `queued` before its first call, then `sent`, or
+ * `held` after a refusal whose cause can be removed. `ended`: nothing was paid under its number.
+ */
+export type RefundPhase = 'requested' | 'queued' | 'sent' | 'held' | 'abnormal' | 'succeeded' | 'ended';
+
+/** Why a refund is worked on. `resend`: the provider was asked and does not know its number. */
+export type RefundTrigger = 'approve' | 'timer' | 'sync' | 'resend';
+
+export type RefundStep = 'send' | 'query' | 'none' | 'refuse';
+
+/** What is to be done in a phase, by what triggered it. */
+export const REFUND_STEPS: Readonly<Record<RefundPhase, Readonly<Record<RefundTrigger, RefundStep>>>> = {
+  requested: { approve: 'send', timer: 'none', sync: 'none', resend: 'none' },
+  queued: { approve: 'send', timer: 'send', sync: 'send', resend: 'send' },
+  // A second approval must have no second effect; a query shows what became of the first.
+  sent: { approve: 'none', timer: 'query', sync: 'query', resend: 'send' },
+  // Reading it must not repeat a call that will be refused again.
+  held: { approve: 'send', timer: 'send', sync: 'none', resend: 'send' },
+  abnormal: { approve: 'query', timer: 'query', sync: 'query', resend: 'query' },
+  succeeded: { approve: 'none', timer: 'none', sync: 'none', resend: 'none' },
+  ended: { approve: 'refuse', timer: 'none', sync: 'none', resend: 'none' },
+};
+
 /** Money on its way back. Its id is its `out_refund_no`, chosen before any call. */
 @Entity('refunds')
 export class Refund {
@@ -47,6 +71,13 @@ export class Refund {
     assertMove(REFUND_MOVES, 'refund', this.status, status);
     this.status = status;
     if (status === 'succeeded' || status === 'rejected' || status === 'closed') this.settledAt = at;
+  }
+
+  get phase(): RefundPhase {
+    if (this.status === 'rejected' || this.status === 'closed') return 'ended';
+    if (this.status !== 'processing') return this.status;
+    if (this.failureCode !== null) return 'held';
+    return this.sentAt === null ? 'queued' : 'sent';
   }
 
   /** Its amount is promised: it counts against what is left of the payment. */

@@ -16,12 +16,10 @@ import type { Payment } from '../payments/payment.entity.js';
 import { PaymentRows } from '../payments/payments.repository.js';
 import { REJECTED_BY_OPERATOR } from './batch.js';
 import { Refund } from './refund.entity.js';
+import { RefundChannel } from './refund-channel.js';
 import { RefundRows } from './refunds.repository.js';
 import { isTooOld } from './schedule.js';
 import { RefundSettlement } from './settlement.service.js';
-
-/** One payment can be refunded in so many parts, closed ones included. */
-const PARTS = 50;
 
 export interface RefundRequest {
   id: string;
@@ -41,6 +39,7 @@ export class RefundsService implements OnModuleInit {
     private readonly payments: PaymentRows,
     private readonly rows: RefundRows,
     private readonly settlement: RefundSettlement,
+    private readonly channel: RefundChannel,
     private readonly history: PaymentHistory,
     private readonly notifications: NotificationsService,
     private readonly lateMoney: LateMoney,
@@ -105,8 +104,10 @@ export class RefundsService implements OnModuleInit {
     if (payment.status !== 'succeeded' || !payment.paidAt) {
       throw new DomainError('payment_not_refundable', `the payment is ${payment.status}`);
     }
-    if (isTooOld(payment, this.clock.now())) throw new DomainError('refund_too_old');
-    if ((await this.rows.countParts(tx, payment.id)) >= PARTS) throw new DomainError('refund_too_many');
+    const { rules } = this.channel;
+    if (isTooOld(payment, this.clock.now(), rules)) throw new DomainError('refund_too_old');
+    if ((await this.rows.countParts(tx, payment.id)) >= rules.maxRefundsPerPayment)
+      throw new DomainError('refund_too_many');
   }
 
   private newRefund(request: RefundRequest, payment: Payment, amountFen: number): Refund {

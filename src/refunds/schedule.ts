@@ -1,31 +1,25 @@
-import { after, DAY, MINUTE, SECOND } from '../common/clock.js';
+import { after, MINUTE, SECOND } from '../common/clock.js';
 import type { Payment } from '../payments/payment.entity.js';
+import type { ProviderRules } from '../provider/provider-rules.js';
 import type { Refund } from './refund.entity.js';
 
-/** WeChat Pay refunds for 365 days after the payment (manual, page 4013071036). */
-export const REFUNDABLE_FOR = 365 * DAY;
-/** WeChat wants at least so long between two partial refunds of one payment (manual, page 4013071036). */
-export const BETWEEN_PARTS = MINUTE;
-/** How long whoever works on a refund has it in hand; a dead one's claim runs out. */
+/** How long a refund belongs to the process that works on it; the claim of a process that died runs out. */
 export const LEASE = 60 * SECOND;
-/** A refund that is held waits so long for somebody to mend its cause before it is tried again. */
+/** A refund that is held is tried again after so long, in case the cause was removed. */
 const HELD_RETRY = 30 * MINUTE;
+/** An abnormal one waits for an operator. */
+const ABNORMAL_QUERY = 30 * MINUTE;
 
-/**
- * When a refund under way is asked about again: every minute, and after five minutes every 5, 10, 20, 30 (manual, page
- * 4013071041). An abnormal one is in no hurry.
- */
-export function nextCheck(refund: Refund, now: Date): Date {
-  if (refund.status === 'abnormal') return after(now, 30 * MINUTE);
+/** When a refund under way is queried again. */
+export function nextCheck(refund: Refund, now: Date, { refundQueryBackoff }: ProviderRules): Date {
+  if (refund.status === 'abnormal') return after(now, ABNORMAL_QUERY);
   if (refund.failureCode !== null) return after(now, HELD_RETRY);
   const age = now.getTime() - (refund.sentAt ?? refund.createdAt).getTime();
-  if (age < 5 * MINUTE) return after(now, MINUTE);
-  if (age < 10 * MINUTE) return after(now, 5 * MINUTE);
-  if (age < 20 * MINUTE) return after(now, 10 * MINUTE);
-  return after(now, age < 40 * MINUTE ? 20 * MINUTE : 30 * MINUTE);
+  const step = refundQueryBackoff.find(({ youngerThan }) => age < youngerThan);
+  return after(now, step?.wait ?? MINUTE);
 }
 
-/** Whether WeChat would no longer take a refund of this payment. */
-export function isTooOld(payment: Payment, now: Date): boolean {
-  return payment.paidAt !== null && now > after(payment.paidAt, REFUNDABLE_FOR);
+/** Whether the provider would no longer take a refund of this payment. */
+export function isTooOld(payment: Payment, now: Date, { refundableFor }: ProviderRules): boolean {
+  return payment.paidAt !== null && now > after(payment.paidAt, refundableFor);
 }

@@ -210,7 +210,7 @@ export function keepsTheContract(name: string, open: () => Promise<Stage>): void
 
     it('has no bill for a day on which nothing happened', async () => {
       const day = new Date(stage.now().getTime() - 2 * 86_400_000).toISOString().slice(0, 10);
-      expect(await provider.bill(day, 'trade')).toBeNull();
+      expect(await provider.tradeBill(day)).toBeNull();
     });
   });
 }

@@ -243,7 +243,7 @@ describe('bills', () => {
 
   const readBill = async (kind: 'trade' | 'fund_flow'): Promise<string> => {
     const parts: Buffer[] = [];
-    for await (const part of (await shop.provider.bill(day, kind))?.csv ?? []) parts.push(part as Buffer);
+    for await (const part of (await shop.provider.downloadBill(day, kind)) ?? []) parts.push(part as Buffer);
     return Buffer.concat(parts).toString();
   };
 
@@ -252,7 +252,7 @@ describe('bills', () => {
     const until = (at: number): Promise<string> =>
       shop.sim.advance(Math.ceil((at - new Date(shop.sim.now()).getTime()) / SECOND));
     await until(midnight + 9.5 * HOUR);
-    expect(await endOf(shop.provider.bill(day, 'trade'))).toBe('unknown STATEMENT_CREATING');
+    expect(await endOf(shop.provider.downloadBill(day, 'trade'))).toBe('unknown STATEMENT_CREATING');
     await until(midnight + 10.5 * HOUR);
     const trade = await readBill('trade');
     expect(trade).toContain('交易时间,公众账号ID');
@@ -262,7 +262,7 @@ describe('bills', () => {
 
   it('do not exist for a day without trade', async () => {
     const yesterday = new Date(new Date(`${day}T12:00:00Z`).getTime() - DAY).toISOString().slice(0, 10);
-    expect(await shop.provider.bill(yesterday, 'trade')).toBeNull();
+    expect(await shop.provider.downloadBill(yesterday, 'trade')).toBeNull();
   });
 
   it.each([
@@ -272,7 +272,7 @@ describe('bills', () => {
     ['unsigned', 'tradebill', 'unknown unverified_answer'],
   ] as const)('with %s at %s are not handed on', async (fault, at, end) => {
     await shop.sim.faults(always({ at, do: fault }));
-    const ended = await endOf(shop.provider.bill(day, 'trade'));
+    const ended = await endOf(shop.provider.downloadBill(day, 'trade'));
     await shop.sim.faults(NO_FAULTS);
     // A stream that the simulator sends cannot be cut by it: then it is whole.
     expect(fault === 'cut_body' ? ['ok', end] : [end]).toContain(ended);
@@ -369,7 +369,7 @@ describe('doctor', () => {
 
   it('names a wrong APIv3 key: the certificate list does not open', async () => {
     const checks = await found({ apiV3Key: 'x'.repeat(32) });
-    expect(checks['platform certificates']).toContain('does not open');
+    expect(checks['platform certificates']).toContain('cannot be decrypted');
   });
 
   it('names a public key that WeChat does not use yet', async () => {

@@ -12,6 +12,8 @@ import { startTold, type ToldChannel } from '../support/told-channel.js';
 const ANSWERS_IN_MS = 250;
 const LOOPS = 200;
 const HONEST = 20;
+// Two hundred clients and the service in one process: on a busy machine that takes a while.
+jest.setTimeout(120_000);
 
 describe('one payer who asks without end', () => {
   let paydesk: TestApp & { channel: ToldChannel };
@@ -141,7 +143,7 @@ describe('one payer who asks without end', () => {
   it('cannot make a question from before the payment answer one that was asked because of it', async () => {
     const bought = await buy(paydesk);
     // The payer pays on another device while a question is on its way back; the order is refused as paid.
-    channel.always('prepay', new ProviderError('rejected', 'ORDERPAID', 'paid', 400));
+    channel.always('prepay', new ProviderError('rejected', 'ORDERPAID', 'paid', 400, 'query'));
     channel.next('queryPayment', async (order) => {
       asked.push({ outTradeNo: order.outTradeNo, at: performance.now() });
       await pause(ANSWERS_IN_MS);

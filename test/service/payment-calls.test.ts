@@ -6,7 +6,7 @@ import { PaymentsService } from '../../src/payments/payments.service.js';
 import { PaymentStarter } from '../../src/payments/start.service.js';
 import { type ChannelPayment, ProviderError } from '../../src/provider/payment-provider.js';
 import type { TestApp } from '../support/app.js';
-import { type Bought, buy, buyAndStart, placePayment, statesOf } from '../support/flows.js';
+import { type Bought, buy, buyAndStart, movesOf, placePayment, statesOf } from '../support/flows.js';
 import { paidWord, unpaidWord } from '../support/rows.js';
 import { BROKEN, NO_ANSWER, REFUSED, startTold, type ToldChannel } from '../support/told-channel.js';
 
@@ -47,6 +47,16 @@ describe('a call to the channel', () => {
       expect(channel.asked('prepay')).toHaveLength(calls);
     });
 
+    it('is not begun for a payer without an openid where the provider needs one', async () => {
+      channel.rules = { ...channel.rules, needsOpenid: true };
+      const bought = await buy(paydesk);
+      await paydesk.db.query(`UPDATE users SET appid = 'wx_another_app' WHERE id = $1`, [bought.customer.id]);
+      await expect(start(bought)).rejects.toMatchObject({ code: 'payer_unknown' });
+      expect(channel.asked('prepay')).toEqual([]);
+      expect(await payments.get(bought.paymentId)).toMatchObject({ status: 'init', startedAt: null });
+      expect(await movesOf(paydesk, bought.orderId)).not.toContain('payment processing by request');
+    });
+
     it('leaves behind when', async () => {
       const bought = await buy(paydesk);
       await start(bought);
@@ -72,11 +82,11 @@ describe('a call to the channel', () => {
       expect(await statesOf(bought)).toBe('processing/pending');
     });
 
-    describe.each(['ORDERPAID', 'OUT_TRADE_NO_USED', 'ORDER_CLOSED'])('and is answered %s', (code) => {
+    describe('and is answered that the order is there already', () => {
       let bought: Bought;
       beforeEach(async () => {
         bought = await buy(paydesk);
-        channel.next('prepay', new ProviderError('rejected', code, 'refused', 400));
+        channel.next('prepay', new ProviderError('rejected', 'SOME_CODE', 'refused', 400, 'query'));
       });
       afterEach(() => expect(channel.asked('closePayment')).toEqual([]));
 

@@ -47,6 +47,8 @@ export interface TestAppOptions {
   provider?: PaymentProvider;
   /** Another process on the same database. */
   databaseUrl?: string;
+  /** The address by which the service reaches its database; left out: the database's own. */
+  through?: (databaseUrl: string) => string;
   /** Where it listens, when somebody had to be told before; left out: any free port. */
   port?: number;
 }
@@ -63,7 +65,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     ...options.env,
   });
   const clock = options.clock ?? new ManualClock(new Date('2026-11-23T08:00:00.000Z'));
-  const app = await createHttpApp({ settings, databaseUrl, clock, provider: options.provider });
+  const { provider, through = (own: string) => own } = options;
+  const app = await createHttpApp({ settings, databaseUrl: through(databaseUrl), clock, provider });
   await app.listen(options.port ?? 0, '127.0.0.1');
   const url = await app.getUrl();
   const db = app.get(DataSource);

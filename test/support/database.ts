@@ -54,7 +54,8 @@ async function makeTemplate(admin: pg.Client): Promise<void> {
   }
 }
 
-function urlOf(database: string): string {
+/** Address of a database of the tests' server. */
+export function urlOf(database: string): string {
   const server = process.env.PAYDESK_TEST_DATABASE;
   if (server === undefined) throw new Error('PAYDESK_TEST_DATABASE is not set: run this test through jest');
   const url = new URL(server);

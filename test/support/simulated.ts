@@ -39,6 +39,8 @@ export interface Simulated extends TestApp {
 export interface SimulatedOptions {
   env?: Record<string, string>;
   simulator?: SimulatorOptions;
+  /** The address by which the service reaches its database; left out: the database's own. */
+  through?: (databaseUrl: string) => string;
 }
 
 /** Starts both in this process. Calls end after a second without an answer, and no limit of our own slows tests down. */
@@ -59,7 +61,7 @@ export async function startSimulated(options: SimulatedOptions = {}): Promise<Si
     JWT_TTL_SECONDS: '2592000',
     ...options.env,
   };
-  const paydesk = await startTestApp({ env, clock: new SimulatedClock(sim), port });
+  const paydesk = await startTestApp({ env, clock: new SimulatedClock(sim), port, through: options.through });
   return {
     ...paydesk,
     sim,

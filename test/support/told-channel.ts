@@ -1,8 +1,8 @@
 import { ManualClock } from '../../src/common/clock.js';
+import { MOCK_RULES } from '../../src/provider/mock/mock-rules.js';
 import { MockProvider } from '../../src/provider/mock/mock.provider.js';
 import {
   type AbnormalRefundTarget,
-  type Bill,
   type CallbackFact,
   type ChannelAccount,
   type ChannelOrder,
@@ -15,6 +15,7 @@ import {
   ProviderError,
   type RawCallback,
 } from '../../src/provider/payment-provider.js';
+import type { ProviderRules } from '../../src/provider/provider-rules.js';
 import { startTestApp, type TestApp } from './app.js';
 import { NOW } from './rows.js';
 
@@ -37,19 +38,18 @@ type Answer<C extends Call> = Error | ((order: Calls[C][0]) => Calls[C][1] | Pro
 
 /** A channel behind the seam that does what it is told, else what the mock does, and keeps what it was asked. */
 export class ToldChannel extends PaymentProvider {
-  /** Told so, the service takes it for WeChat Pay. */
-  name: 'mock' | 'wechat' = 'mock';
+  readonly name = 'mock';
+  /** Those of the mock, or what a test sets. */
+  rules: ProviderRules;
   readonly account: ChannelAccount;
   private readonly mock: MockProvider;
   private readonly received = new Map<Call, unknown[]>();
   private readonly onceMore = new Map<Call, Answer<Call>[]>();
   private readonly everMore = new Map<Call, Answer<Call>>();
 
-  constructor(
-    clock: ManualClock,
-    readonly sameNumberGapMs = 0,
-  ) {
+  constructor(clock: ManualClock, minSameNumberInterval = 0) {
     super();
+    this.rules = { ...MOCK_RULES, minSameNumberInterval };
     this.mock = new MockProvider({ callbackSecret: 'told' }, clock);
     this.account = this.mock.account;
   }
@@ -76,7 +76,7 @@ export class ToldChannel extends PaymentProvider {
 
   /** All that it was told and asked. */
   forget(): void {
-    this.name = 'mock';
+    this.rules = MOCK_RULES;
     for (const memory of [this.received, this.onceMore, this.everMore]) memory.clear();
   }
 
@@ -93,7 +93,9 @@ export class ToldChannel extends PaymentProvider {
   retryAbnormalRefund = (order: ChannelRefundOrder, target: AbnormalRefundTarget): Promise<ChannelRefund> =>
     this.answer('retryAbnormalRefund', order, () => this.mock.retryAbnormalRefund(order, target));
   readCallback = (callback: RawCallback): Promise<CallbackFact> => this.mock.readCallback(callback);
-  bill = (): Promise<Bill | null> => this.mock.bill();
+  tradeBill = () => this.mock.tradeBill();
+  fundBill = () => this.mock.fundBill();
+  readTradeBill = () => this.mock.readTradeBill();
   override pretendToPay = (order: ChannelOrder): Promise<ChannelPayment> => this.mock.pretendToPay(order);
 
   private async answer<C extends Call>(
@@ -111,10 +113,10 @@ export class ToldChannel extends PaymentProvider {
 /** A service whose channel does what it is told, and wants such a pause between two questions about one number. */
 export async function startTold(
   env: Record<string, string> = {},
-  sameNumberGapMs = 0,
+  minSameNumberInterval = 0,
 ): Promise<TestApp & { channel: ToldChannel }> {
   const clock = new ManualClock(NOW);
-  const channel = new ToldChannel(clock, sameNumberGapMs);
+  const channel = new ToldChannel(clock, minSameNumberInterval);
   const app = await startTestApp({ env, clock, provider: channel });
   return { ...app, channel };
 }

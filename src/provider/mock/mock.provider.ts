@@ -2,9 +2,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Clock, HOUR, after } from '../../common/clock.js';
 import { derivedId, isId, nonce } from '../../common/ids.js';
 import { CURRENCY } from '../../common/money.js';
+import type { FundLine, TradeBill } from '../bill.js';
 import {
   type AbnormalRefundTarget,
-  type Bill,
   CallbackRefused,
   type CallbackFact,
   type ChannelAccount,
@@ -18,6 +18,7 @@ import {
   ProviderError,
   type RawCallback,
 } from '../payment-provider.js';
+import { MOCK_RULES } from './mock-rules.js';
 import { checkStageDirections, mockOutcome, mockRefundOutcome } from './stage-directions.js';
 
 const CALLBACK_STATES = new Map<unknown, 'succeeded' | 'failed' | 'closed'>([
@@ -32,7 +33,7 @@ const CALLBACK_STATES = new Map<unknown, 'succeeded' | 'failed' | 'closed'>([
  */
 export class MockProvider extends PaymentProvider {
   readonly name = 'mock';
-  readonly sameNumberGapMs = 0;
+  readonly rules = MOCK_RULES;
   readonly account: ChannelAccount = { mchid: 'mock_mchid', appid: 'mock_appid' };
 
   constructor(
@@ -90,7 +91,13 @@ export class MockProvider extends PaymentProvider {
     switch (mockRefundOutcome(refund.metadata)) {
       case 'not_enough':
         return Promise.reject(
-          new ProviderError('rejected', 'NOT_ENOUGH', 'mock: the merchant account has not enough money', 403),
+          new ProviderError(
+            'rejected',
+            'NOT_ENOUGH',
+            'mock: the merchant account has not enough money',
+            403,
+            'fixable',
+          ),
         );
       case 'timeout':
         return Promise.reject(new ProviderError('unknown', 'timeout', 'mock: no answer'));
@@ -123,8 +130,16 @@ export class MockProvider extends PaymentProvider {
     }
   }
 
-  bill(): Promise<Bill | null> {
+  tradeBill(): Promise<TradeBill | null> {
     return Promise.resolve(null);
+  }
+
+  fundBill(): Promise<AsyncIterable<FundLine> | null> {
+    return Promise.resolve(null);
+  }
+
+  readTradeBill(): Promise<TradeBill> {
+    return Promise.reject(new ProviderError('rejected', 'no_bills', 'the mock provider has no bills'));
   }
 
   /** Runs a scene, unless the stage direction is that the channel refuses or does not answer. */
@@ -168,6 +183,7 @@ export class MockProvider extends PaymentProvider {
         currency: paid ? CURRENCY : null,
         paidAt: paid ? this.clock.now() : null,
         account: paid ? this.account : null,
+        restAsOrdered: true,
         ...(state === 'failed' ? { failureCode: 'mock_fail' } : {}),
       },
     };

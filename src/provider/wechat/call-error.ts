@@ -1,4 +1,4 @@
-import { ProviderError } from '../payment-provider.js';
+import { type AfterFailure, ProviderError } from '../payment-provider.js';
 import { JsonObject, optionalId, parseObject, textField } from './json.js';
 
 /** A failed call, with what helps to find it again at WeChat. Its message holds no secret, no openid and no body. */
@@ -13,7 +13,7 @@ export class WechatCallError extends ProviderError {
     /** An earlier try of the same call had no sure end, so the request may have been carried out before this refusal. */
     readonly afterUnknown = false,
   ) {
-    super(outcome, code, message, httpStatus);
+    super(outcome, code, message, httpStatus, whatFollows(outcome, code));
     this.name = 'WechatCallError';
   }
 
@@ -23,6 +23,31 @@ export class WechatCallError extends ProviderError {
     const outcome = this.httpStatus === 401 || this.httpStatus === 405 ? 'unknown' : this.outcome;
     return new WechatCallError(outcome, this.code, this.message, this.httpStatus, this.requestId, true);
   }
+}
+
+/** Codes of a start with which WeChat Pay says that the order is there already. */
+const ORDER_EXISTS_CODES: ReadonlySet<string> = new Set(['ORDERPAID', 'OUT_TRADE_NO_USED', 'ORDER_CLOSED']);
+
+/** Refusals of a refund that end when their cause is removed at the merchant. */
+const FIXABLE_CODES: ReadonlySet<string> = new Set([
+  'NOT_ENOUGH',
+  'SIGN_ERROR',
+  'NO_AUTH',
+  'REQUEST_BLOCKED',
+  'APPID_MCHID_NOT_MATCH',
+  'MCH_NOT_EXISTS',
+  // The payment was not found, which happens shortly after it was paid.
+  'RESOURCE_NOT_EXISTS',
+]);
+
+/** Another amount stands under our refund number: money moves, but not what was asked for, so a person has to look. */
+export const FEE_MISMATCH = 'REFUND_FEE_MISMATCH';
+
+function whatFollows(outcome: 'rejected' | 'unknown', code: string): AfterFailure {
+  if (code === FEE_MISMATCH) return 'fixable';
+  if (outcome === 'unknown') return 'final';
+  if (ORDER_EXISTS_CODES.has(code)) return 'query';
+  return FIXABLE_CODES.has(code) ? 'fixable' : 'final';
 }
 
 /** The same fact under its one name here, however the tables of different years spell it. */

@@ -1,5 +1,5 @@
 import { AbnormalRefundTarget, ChannelRefund, ChannelRefundOrder } from '../payment-provider.js';
-import { WechatCallError } from './call-error.js';
+import { FEE_MISMATCH, WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
 import { readRefund } from './facts.js';
 import { JsonObject, NotAsDocumented } from './json.js';
@@ -55,11 +55,7 @@ async function existingRefund(
   if (found.state === 'not_found') throw refusal;
   if (found.amountFen === refund.amountFen && found.totalFen === refund.totalFen) return found;
   // Money moves under our number, but not what we asked for: a person has to look, so it must not end as refused.
-  throw new WechatCallError(
-    'unknown',
-    'REFUND_FEE_MISMATCH',
-    'refund: WeChat Pay has another amount under this number',
-  );
+  throw new WechatCallError('unknown', FEE_MISMATCH, 'refund: WeChat Pay has another amount under this number');
 }
 
 /** What the channel says of a refund number (manual, page 4013071041). @throws WechatCallError */

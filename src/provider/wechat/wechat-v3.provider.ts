@@ -1,10 +1,9 @@
+import type { Readable } from 'node:stream';
 import { Clock, HOUR, SECOND, after } from '../../common/clock.js';
-import { DomainError } from '../../common/errors.js';
 import { nonce } from '../../common/ids.js';
+import type { FundLine, TradeBill } from '../bill.js';
 import {
   AbnormalRefundTarget,
-  Bill,
-  BillKind,
   CallbackFact,
   ChannelAccount,
   ChannelOrder,
@@ -16,7 +15,8 @@ import {
   Prepay,
   RawCallback,
 } from '../payment-provider.js';
-import { fetchBill } from './bill.js';
+import { type BillKind, downloadBill } from './bill-download.js';
+import { readFundBill, readTradeBill } from './bill-lines.js';
 import { readCallback } from './callback.js';
 import { CallReport, WechatClient } from './client.js';
 import { ExpiryWarning, KeyRing } from './key-ring.js';
@@ -26,6 +26,7 @@ import { CertificateRenewal } from './renewal.js';
 import { payMessage, signMessage } from './signing.js';
 import { SettingsProblem, WechatSettings, WechatSettingsError, isRealChannel } from './settings.js';
 import { Transport } from './transport.js';
+import { WECHAT_RULES } from './wechat-rules.js';
 
 /** How long a prepay id lives, whatever `time_expire` says (manual, page 4012791897). */
 const PREPAY_LIFE_MS = 2 * HOUR;
@@ -42,7 +43,7 @@ export interface WechatV3Options {
 /** WeChat Pay API v3 for a direct merchant's mini-program (JSAPI). */
 export class WechatV3Provider extends PaymentProvider {
   readonly name = 'wechat';
-  readonly sameNumberGapMs = SECOND;
+  readonly rules = WECHAT_RULES;
   readonly account: ChannelAccount;
   private readonly ring: KeyRing;
   private readonly transport: Transport;
@@ -118,10 +119,9 @@ export class WechatV3Provider extends PaymentProvider {
   /**
    * Places the order. The same order again sends the same bytes and gets a live prepay id again.
    * @throws ProviderError; `rejected` with `ORDERPAID`, `ORDER_CLOSED` or `OUT_TRADE_NO_USED` when the number is used up
-   * @throws DomainError `payer_unknown`
    */
   async prepay(order: ChannelOrder): Promise<Prepay> {
-    if (order.openid === null) throw new DomainError('payer_unknown');
+    if (order.openid === null) throw new TypeError('a payment without an openid: needsOpenid was not asked');
     // Counted from before the call, so that ours ends no later than the channel's.
     const expiresAt = after(this.clock.now(), PREPAY_LIFE_MS);
     return { prepayId: await placeOrder(this.client, this.settings, order, order.openid), expiresAt };
@@ -163,7 +163,22 @@ export class WechatV3Provider extends PaymentProvider {
     return readCallback(callback, this.ring, this.clock);
   }
 
-  bill(day: string, kind: BillKind): Promise<Bill | null> {
-    return fetchBill(this.client, day, kind);
+  async tradeBill(day: string): Promise<TradeBill | null> {
+    const csv = await this.downloadBill(day, 'trade');
+    return csv && readTradeBill(csv);
+  }
+
+  async fundBill(day: string): Promise<AsyncIterable<FundLine> | null> {
+    const csv = await this.downloadBill(day, 'fund_flow');
+    return csv && readFundBill(csv);
+  }
+
+  readTradeBill(file: Readable): Promise<TradeBill> {
+    return readTradeBill(file);
+  }
+
+  /** The text of a bill, unzipped, its hash checked; null when there is none. @throws BillNotReady, ProviderError */
+  downloadBill(day: string, kind: BillKind): Promise<Readable | null> {
+    return downloadBill(this.client, day, kind);
   }
 }

@@ -2,7 +2,11 @@ import { Logger } from '@nestjs/common';
 import { parseSettings } from '../../../src/config/settings.js';
 import { ClientAddresses } from '../../../src/http/client-addresses.js';
 
-const PRODUCTION = { NODE_ENV: 'production', DATABASE_URL: 'postgres://db/shop', JWT_SECRET: 'x'.repeat(40) };
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgres://db/shop',
+  JWT_SECRET: 'Vq3o9dWmJb0Zt7KcXr5Ls1Yh8Pn2Gf4E',
+};
 
 describe('where requests come from', () => {
   const warnings: string[] = [];

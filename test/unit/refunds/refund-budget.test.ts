@@ -1,3 +1,4 @@
+import { WECHAT_RULES } from '../../../src/provider/wechat/wechat-rules.js';
 import { RefundBudget } from '../../../src/refunds/refund-budget.js';
 
 /** Milliseconds until each of so many calls may go out, asked for at once. */
@@ -9,11 +10,11 @@ async function waits(budget: RefundBudget, calls: number): Promise<number[]> {
 
 describe('refund calls', () => {
   it('go out at once while none fails', async () => {
-    expect(Math.max(...(await waits(new RefundBudget(), 5)))).toBeLessThan(200);
+    expect(Math.max(...(await waits(new RefundBudget(WECHAT_RULES), 5)))).toBeLessThan(200);
   });
 
   it('are held back for a second from the first that fails, then go four a second', async () => {
-    const budget = new RefundBudget();
+    const budget = new RefundBudget(WECHAT_RULES);
     budget.noteFailure();
     budget.noteFailure();
     const [first = 0, second = 0] = await waits(budget, 2);
@@ -26,7 +27,7 @@ describe('refund calls', () => {
   });
 
   it('go out at once again after one that does not fail', async () => {
-    const budget = new RefundBudget();
+    const budget = new RefundBudget(WECHAT_RULES);
     budget.noteFailure();
     budget.noteSuccess();
     expect(Math.max(...(await waits(budget, 3)))).toBeLessThan(200);

@@ -2,8 +2,9 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import 'reflect-metadata';
 import { after, DAY, MINUTE } from '../../../src/common/clock.js';
+import { WECHAT_RULES } from '../../../src/provider/wechat/wechat-rules.js';
 import { RetryAbnormalBody } from '../../../src/refunds/refund.body.js';
-import type { RefundStatus } from '../../../src/refunds/refund.entity.js';
+import { REFUND_STEPS, type RefundStatus } from '../../../src/refunds/refund.entity.js';
 import { RefundView } from '../../../src/refunds/refund.view.js';
 import { isTooOld, nextCheck } from '../../../src/refunds/schedule.js';
 import { NOW, PAID_AT, paidRow, paymentRow, refundRow } from '../../support/rows.js';
@@ -31,6 +32,34 @@ describe('a refund', () => {
       ...['processing', 'succeeded', 'rejected'].map((to) => `requested ${to}`),
       ...['succeeded', 'rejected', 'closed', 'abnormal'].map((to) => `processing ${to}`),
       ...['succeeded', 'closed'].map((to) => `abnormal ${to}`),
+    ]);
+  });
+
+  it.each([
+    ['requested', { status: 'requested', sentAt: null }],
+    ['queued', { status: 'processing', sentAt: null }],
+    ['sent', { status: 'processing', sentAt: NOW }],
+    ['held', { status: 'processing', sentAt: NOW, failureCode: 'NOT_ENOUGH' }],
+    ['held', { status: 'processing', sentAt: null, failureCode: 'NOT_ENOUGH' }],
+    ['abnormal', { status: 'abnormal', sentAt: NOW, failureCode: 'ABNORMAL' }],
+    ['succeeded', { status: 'succeeded', sentAt: NOW }],
+    ['ended', { status: 'rejected', failureCode: 'rejected_by_operator' }],
+    ['ended', { status: 'closed', sentAt: NOW }],
+  ] as const)('is %s when it is %p', (phase, row) => {
+    expect(refundRow(row).phase).toBe(phase);
+  });
+
+  it('is sent a second time only where nothing can be under way, and queried otherwise', () => {
+    const steps = Object.entries(REFUND_STEPS).flatMap(([phase, by]) =>
+      Object.entries(by).flatMap(([trigger, step]) => (step === 'none' ? [] : `${phase} ${trigger}: ${step}`)),
+    );
+    expect(steps).toEqual([
+      'requested approve: send',
+      ...['approve', 'timer', 'sync', 'resend'].map((trigger) => `queued ${trigger}: send`),
+      ...['sent timer: query', 'sent sync: query', 'sent resend: send'],
+      ...['approve', 'timer', 'resend'].map((trigger) => `held ${trigger}: send`),
+      ...['approve', 'timer', 'sync', 'resend'].map((trigger) => `abnormal ${trigger}: query`),
+      'ended approve: refuse',
     ]);
   });
 
@@ -64,7 +93,7 @@ describe('a refund', () => {
 
 describe('the next question about a refund', () => {
   const minutes = (changes: Parameters<typeof refundRow>[0]): number =>
-    (nextCheck(refundRow(changes), NOW).getTime() - NOW.getTime()) / MINUTE;
+    (nextCheck(refundRow(changes), NOW, WECHAT_RULES).getTime() - NOW.getTime()) / MINUTE;
   const sent = (milliseconds: number): { sentAt: Date } => ({ sentAt: after(NOW, -milliseconds) });
 
   it.each([
@@ -95,9 +124,9 @@ describe('the next question about a refund', () => {
 describe('a payment', () => {
   it('is refunded for 365 days, to the millisecond', () => {
     const payment = paidRow();
-    expect(isTooOld(payment, after(PAID_AT, 365 * DAY))).toBe(false);
-    expect(isTooOld(payment, after(PAID_AT, 365 * DAY + 1))).toBe(true);
-    expect(isTooOld(paymentRow(), after(PAID_AT, 3650 * DAY))).toBe(false);
+    expect(isTooOld(payment, after(PAID_AT, 365 * DAY), WECHAT_RULES)).toBe(false);
+    expect(isTooOld(payment, after(PAID_AT, 365 * DAY + 1), WECHAT_RULES)).toBe(true);
+    expect(isTooOld(paymentRow(), after(PAID_AT, 3650 * DAY), WECHAT_RULES)).toBe(false);
   });
 });
 

@@ -119,3 +119,24 @@ describe('a header', () => {
     for (const value of [undefined, '', ['x'], 'x'.repeat(4097)]) expect(single(value)).toBeNull();
   });
 });
+
+describe('what follows from a failed call', () => {
+  const of = (outcome: 'rejected' | 'unknown', code: string): string => new WechatCallError(outcome, code, 'said').then;
+
+  it.each([
+    ...['ORDERPAID', 'OUT_TRADE_NO_USED', 'ORDER_CLOSED'].map((code) => [code, 'query']),
+    ...['NOT_ENOUGH', 'SIGN_ERROR', 'NO_AUTH', 'REQUEST_BLOCKED', 'APPID_MCHID_NOT_MATCH'].map((code) => [
+      code,
+      'fixable',
+    ]),
+    ...['MCH_NOT_EXISTS', 'RESOURCE_NOT_EXISTS', 'REFUND_FEE_MISMATCH'].map((code) => [code, 'fixable']),
+    ...['PARAM_ERROR', 'USER_ACCOUNT_ABNORMAL', 'TRADE_OVERDUE', 'INVALID_REQUEST'].map((code) => [code, 'final']),
+  ])('is of %s: %s', (code = '', then) => {
+    expect(of('rejected', code)).toBe(then);
+  });
+
+  it('is nothing while it is not known whether it was done, but for another amount under our refund number', () => {
+    expect([of('unknown', 'NOT_ENOUGH'), of('unknown', 'ORDERPAID')]).toEqual(['final', 'final']);
+    expect(of('unknown', 'REFUND_FEE_MISMATCH')).toBe('fixable');
+  });
+});

@@ -29,7 +29,7 @@ const CALLS: [name: string, call: (provider: WechatV3Provider) => Promise<unknow
   ['refund', (provider) => provider.refund(REFUND)],
   ['query of a refund', (provider) => provider.queryRefund(REFUND)],
   ['abnormal refund', (provider) => provider.retryAbnormalRefund({ ...REFUND, refundId: '50300' }, CARD)],
-  ['bill', (provider) => provider.bill('2026-11-22', 'trade')],
+  ['bill', (provider) => provider.downloadBill('2026-11-22', 'trade')],
 ];
 const CARD = { to: 'merchant_card' } as const;
 

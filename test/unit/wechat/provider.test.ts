@@ -102,7 +102,7 @@ describe('prepay', () => {
 
   it('needs a payer', async () => {
     const { provider, server } = await providerOf((_request, response) => answer(response, 200, {}));
-    await expect(provider.prepay({ ...ORDER, openid: null })).rejects.toMatchObject({ code: 'payer_unknown' });
+    await expect(provider.prepay({ ...ORDER, openid: null })).rejects.toBeInstanceOf(TypeError);
     expect(server.received).toHaveLength(0);
   });
 

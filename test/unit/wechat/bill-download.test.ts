@@ -70,8 +70,8 @@ const urls = (server: StandIn): string[] => server.received.map(({ url }: Receiv
 describe('a bill', () => {
   it('is applied for, fetched with a signed request and an unsigned answer, unpacked and proven by its hash', async () => {
     const { provider, server } = await providerOf(sha1(CSV), (response) => response.end(gzipSync(CSV)));
-    const bill = await provider.bill('2026-11-22', 'trade');
-    expect(await text(bill?.csv)).toBe(CSV.toString());
+    const bill = await provider.downloadBill('2026-11-22', 'trade');
+    expect(await text(bill ?? undefined)).toBe(CSV.toString());
     expect(urls(server)).toEqual([
       '/v3/bill/tradebill?bill_date=2026-11-22&bill_type=ALL&tar_type=GZIP',
       '/v3/billdownload/file?token=a%2Bb',
@@ -81,23 +81,23 @@ describe('a bill', () => {
 
   it('of the fund flow has another address', async () => {
     const { provider, server } = await providerOf(sha1(CSV), (response) => response.end(gzipSync(CSV)));
-    await text((await provider.bill('2026-11-22', 'fund_flow'))?.csv);
+    await text((await provider.downloadBill('2026-11-22', 'fund_flow')) ?? undefined);
     expect(urls(server)[0]).toBe('/v3/bill/fundflowbill?bill_date=2026-11-22&account_type=BASIC&tar_type=GZIP');
   });
 
   it('is taken when the hash is that of the packed bytes, and when it is not packed at all', async () => {
     const packed = gzipSync(CSV);
     const hashed = await providerOf(sha1(packed), (response) => response.end(packed));
-    expect(await text((await hashed.provider.bill('2026-11-22', 'trade'))?.csv)).toBe(CSV.toString());
+    expect(await text((await hashed.provider.downloadBill('2026-11-22', 'trade')) ?? undefined)).toBe(CSV.toString());
     const plain = await providerOf(sha1(CSV), (response) => response.end(CSV));
-    expect(await text((await plain.provider.bill('2026-11-22', 'trade'))?.csv)).toBe(CSV.toString());
+    expect(await text((await plain.provider.downloadBill('2026-11-22', 'trade')) ?? undefined)).toBe(CSV.toString());
   });
 
   it('is not read by anybody when its hash is wrong, however often it is fetched', async () => {
     const { provider, server } = await providerOf(sha1(Buffer.from('another')), (response) =>
       response.end(gzipSync(CSV)),
     );
-    expect(await failureOf(provider.bill('2026-11-22', 'trade'))).toMatchObject({
+    expect(await failureOf(provider.downloadBill('2026-11-22', 'trade'))).toMatchObject({
       outcome: 'unknown',
       code: 'bill_hash_mismatch',
     });
@@ -116,12 +116,12 @@ describe('a bill', () => {
     const { provider } = await providerOf(sha1(CSV), (response, count) =>
       count === 1 ? first(response) : response.end(gzipSync(CSV)),
     );
-    expect(await text((await provider.bill('2026-11-22', 'trade'))?.csv)).toBe(CSV.toString());
+    expect(await text((await provider.downloadBill('2026-11-22', 'trade')) ?? undefined)).toBe(CSV.toString());
   });
 
   it('is not fetched again for want of an answer: the caller asks later', async () => {
     const { provider, server } = await providerOf(sha1(CSV), (response) => void response.writeHead(500).end());
-    expect(await failureOf(provider.bill('2026-11-22', 'trade'))).toMatchObject({ outcome: 'unknown' });
+    expect(await failureOf(provider.downloadBill('2026-11-22', 'trade'))).toMatchObject({ outcome: 'unknown' });
     expect(urls(server)).toHaveLength(2);
   });
 
@@ -133,7 +133,7 @@ describe('a bill', () => {
     ['an address of a kind that ends alike', { download_url: 'xhttp://127.0.0.1/bill' }],
   ])('is not fetched when it is announced with %s', async (_name, changes) => {
     const { provider, server } = await providerOf(sha1(CSV), (response) => response.end(gzipSync(CSV)), changes);
-    expect(await failureOf(provider.bill('2026-11-22', 'trade'))).toMatchObject({
+    expect(await failureOf(provider.downloadBill('2026-11-22', 'trade'))).toMatchObject({
       outcome: 'unknown',
       code: 'unreadable_answer',
     });
@@ -145,8 +145,8 @@ describe('a bill', () => {
     const before = files();
     for (const hash of [sha1(CSV), sha1(gzipSync(CSV)), sha1(Buffer.from('another'))]) {
       const { provider } = await providerOf(hash, (response) => response.end(gzipSync(CSV)));
-      await provider.bill('2026-11-22', 'trade').then(
-        (bill) => text(bill?.csv),
+      await provider.downloadBill('2026-11-22', 'trade').then(
+        (bill) => text(bill ?? undefined),
         () => undefined,
       );
     }
@@ -157,27 +157,27 @@ describe('a bill', () => {
   it('may be given up half-way', async () => {
     const large = Buffer.alloc(4 * 1024 * 1024, 'line\n');
     const { provider } = await providerOf(sha1(large), (response) => response.end(gzipSync(large)));
-    const bill = await provider.bill('2026-11-22', 'trade');
-    for await (const part of bill?.csv ?? []) {
+    const bill = await provider.downloadBill('2026-11-22', 'trade');
+    for await (const part of bill ?? []) {
       expect((part as Buffer).length).toBeGreaterThan(0);
       break;
     }
-    expect(bill?.csv.destroyed).toBe(true);
+    expect(bill?.destroyed).toBe(true);
   });
 
   it('does not exist on a day without trade', async () => {
-    expect(await (await refusing(400, 'NO_STATEMENT_EXIST')).bill('2026-11-22', 'trade')).toBeNull();
+    expect(await (await refusing(400, 'NO_STATEMENT_EXIST')).downloadBill('2026-11-22', 'trade')).toBeNull();
   });
 
   it.each([
     ['is not ready yet: asked for again later', 'STATEMENT_CREATING', 'unknown'],
     ['is refused for good', 'PARAM_ERROR', 'rejected'],
   ])('%s', async (_what, code, outcome) => {
-    const failure = await failureOf((await refusing(400, code)).bill('2026-11-22', 'trade'));
+    const failure = await failureOf((await refusing(400, code)).downloadBill('2026-11-22', 'trade'));
     expect(failure).toMatchObject({ outcome, code });
   });
 
   it.each(['2026-1-2', '2026-11-221', '12026-11-22', 'x2026-11-22', ''])('has a day, which %p is not', async (day) => {
-    await expect((await refusing(400, 'PARAM_ERROR')).bill(day, 'trade')).rejects.toThrow(RangeError);
+    await expect((await refusing(400, 'PARAM_ERROR')).downloadBill(day, 'trade')).rejects.toThrow(RangeError);
   });
 });

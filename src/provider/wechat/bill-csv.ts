@@ -1,22 +1,6 @@
 import { parse } from 'csv-parse';
 import { pipeline, Readable } from 'node:stream';
-
-/** A bill that cannot be believed: cut off, sums that do not add up, or columns that are not there. */
-export class BadBill extends Error {
-  constructor(
-    readonly code:
-      | 'bill_unreadable'
-      | 'bill_cut_off'
-      | 'bill_sums_differ'
-      | 'bill_columns_missing'
-      | 'bill_line_unreadable'
-      | 'bill_of_another_day',
-    message: string,
-  ) {
-    super(message);
-    this.name = 'BadBill';
-  }
-}
+import { BadBill } from '../bill.js';
 
 /** One line of a bill: its fields by the column's name, back-ticks taken off. */
 export type BillFields = (column: string) => string;
@@ -51,32 +35,47 @@ export function rateMillionths(text: string): number | null {
   return match ? Number(match[1]) * 10_000 + Number((match[2] ?? '').padEnd(4, '0')) : null;
 }
 
+/** A bill whose head was read. */
+export interface OpenBill<Line> {
+  columns: ReadonlySet<string>;
+  /** @throws BadBill when it was cut off or its own sums do not add up: half a bill must not make payments look missing */
+  lines: AsyncGenerator<Line>;
+}
+
 /**
  * Reads a bill as it streams by, in bounded memory: by column name, never by position, since WeChat has moved columns
  * before. Free text has its commas replaced, so a plain split is right and a parser that honours quotes is not.
- * `onColumns` is told the columns before the first line.
- * @throws BadBill when it was cut off or its own sums do not add up: half a bill must not make payments look missing
+ * @throws BadBill when a column is missing or there is no head
  */
-export async function* readBill<Line>(
-  csv: Readable,
-  layout: Layout<Line>,
-  onColumns?: (names: ReadonlySet<string>) => void,
-): AsyncGenerator<Line> {
+export async function openBill<Line>(csv: Readable, layout: Layout<Line>): Promise<OpenBill<Line>> {
   const parser = parse({ bom: true, quote: false, escape: null, relax_column_count: true, skip_empty_lines: true });
   // Ends both when one fails, also one that failed before it was read here.
   pipeline(csv, parser, () => undefined);
-  let columns: Map<string, number> | null = null;
+  const rows = (parser as AsyncIterable<string[]>)[Symbol.asyncIterator]();
+  try {
+    const head = await rows.next();
+    if (head.done) throw new BadBill('bill_cut_off', 'the bill is empty');
+    const columns = readHead(withoutTicks(head.value), layout.columns);
+    return { columns: new Set(columns.keys()), lines: readLines(rows, columns, layout) };
+  } catch (error) {
+    await rows.return?.();
+    throw asBadBill(error);
+  }
+}
+
+async function* readLines<Line>(
+  rows: AsyncIterator<string[]>,
+  columns: Map<string, number>,
+  layout: Layout<Line>,
+): AsyncGenerator<Line> {
   let summaryHead: string[] | null = null;
   let summed = false;
   let count = 0;
   const totals = new Map<string, number>();
   try {
-    for await (const row of parser as AsyncIterable<string[]>) {
-      const values = row.map((value) => (value.startsWith('`') ? value.slice(1) : value));
-      if (!columns) {
-        columns = readHead(values, layout.columns);
-        onColumns?.(new Set(columns.keys()));
-      } else if (values[0] === layout.summary) summaryHead = values;
+    for (let row = await rows.next(); !row.done; row = await rows.next()) {
+      const values = withoutTicks(row.value);
+      if (values[0] === layout.summary) summaryHead = values;
       else if (summaryHead) {
         checkSums(summaryHead, values, count, totals);
         summed = true;
@@ -89,6 +88,9 @@ export async function* readBill<Line>(
     }
   } catch (error) {
     throw asBadBill(error);
+  } finally {
+    // A reader that stops half-way ends the parser too.
+    await rows.return?.();
   }
   if (!summed)
     throw new BadBill('bill_cut_off', `the bill is incomplete: it ends after ${count} lines without a summary`);
@@ -99,6 +101,11 @@ function asBadBill(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (!/^(E[A-Z]+|Z_[A-Z_]+)$/.test(code ?? '')) return error;
   return new BadBill('bill_unreadable', `the bill cannot be read: ${message}`);
+}
+
+/** Each value of a bill begins with a back-tick. */
+function withoutTicks(row: string[]): string[] {
+  return row.map((value) => (value.startsWith('`') ? value.slice(1) : value));
 }
 
 function readHead(values: string[], needed: string[]): Map<string, number> {

@@ -1,14 +1,9 @@
 import { createReadStream, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGunzip, gzipSync } from 'node:zlib';
-import { rateMillionths, readBill, yuanToMilliFen } from '../../../src/reconciliation/bill-csv.js';
-import {
-  coverageOf,
-  FUND_LAYOUT,
-  type FundLine,
-  TRADE_LAYOUT,
-  type TradeLine,
-} from '../../../src/reconciliation/bill-lines.js';
+import type { FundLine, TradeLine } from '../../../src/provider/bill.js';
+import { rateMillionths, yuanToMilliFen } from '../../../src/provider/wechat/bill-csv.js';
+import { readFundBill, readTradeBill } from '../../../src/provider/wechat/bill-lines.js';
 import {
   billText,
   LAYOUTS,
@@ -21,7 +16,7 @@ import {
 
 async function linesOf(csv: Readable): Promise<TradeLine[]> {
   const lines: TradeLine[] = [];
-  for await (const line of readBill(csv, TRADE_LAYOUT)) lines.push(line);
+  for await (const line of (await readTradeBill(csv)).lines) lines.push(line);
   return lines;
 }
 
@@ -60,6 +55,7 @@ describe('the published bill', () => {
       refundId: '50000709672019011908420787722',
       outRefundNo: 'REF4200000263201902167700963919',
       state: 'SUCCESS',
+      agreesWith: ['succeeded'],
       amountFen: 1,
       settledFen: 1,
       feeMilliFen: 0,
@@ -85,11 +81,12 @@ describe('a trade bill', () => {
     ['SUCCESS' as const, [orderCells()], sumsOf(1, 0), { payments: true, refunds: false }],
     ['REFUND' as const, [refundCells()], sumsOf(0, 1), { payments: false, refunds: true }],
   ])('of type %s is read by its own columns', async (type, rows, sums, covers) => {
-    const lines = await read(tradeBillText(type, rows, sums));
+    const text = tradeBillText(type, rows, sums);
+    const lines = await read(text);
     expect(lines.map((line) => [line.kind, line.amountFen, line.feeMilliFen])).toEqual(
       rows.map((row) => (row.交易状态 === 'REFUND' ? ['refund', 700, -4000] : ['payment', 1800, 11000])),
     );
-    expect(coverageOf(new Set(LAYOUTS.trade_bill[type].columns))).toEqual(covers);
+    expect((await readTradeBill(inPieces(text))).covers).toEqual(covers);
   });
 
   it('is read by name when columns were moved and new ones came', async () => {
@@ -208,19 +205,19 @@ describe('a fund-flow bill', () => {
     ];
     const sums = { 资金流水总笔数: '2.0', 收入笔数: '1.0', 收入金额: '18.0', 支出笔数: '1.0', 支出金额: '0.11' };
     const lines: FundLine[] = [];
-    for await (const line of readBill(inPieces(billText(columns, rows, [summary, sums])), FUND_LAYOUT))
-      lines.push(line);
+    const bill = await readFundBill(inPieces(billText(columns, rows, [summary, sums])));
+    for await (const line of bill) lines.push(line);
     expect(lines).toEqual([
-      { businessNo: '42001', type: '交易', amountFen: 1800 },
-      { businessNo: '42001', type: '扣除交易手续费', amountFen: -11 },
+      { businessNo: '42001', kind: 'other', amountFen: 1800 },
+      { businessNo: '42001', kind: 'fee', amountFen: -11 },
     ]);
   });
 
   it('takes a line from life', async () => {
     const text = [columns.join(','), sample, summary.join(','), '`1.0,`0.0,`0.0,`1.0,`0.01'].join('\n');
     const lines: FundLine[] = [];
-    for await (const line of readBill(inPieces(text), FUND_LAYOUT)) lines.push(line);
-    expect(lines).toEqual([{ businessNo: '50300806962021020105978994968', type: '退款', amountFen: -1 }]);
+    for await (const line of await readFundBill(inPieces(text))) lines.push(line);
+    expect(lines).toEqual([{ businessNo: '50300806962021020105978994968', kind: 'other', amountFen: -1 }]);
   });
 });
 

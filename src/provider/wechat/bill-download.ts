@@ -7,7 +7,7 @@ import { Readable, Transform, TransformCallback, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { Bill, BillKind } from '../payment-provider.js';
+import { BillNotReady } from '../payment-provider.js';
 import { WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
 import { JsonObject, NotAsDocumented, idField } from './json.js';
@@ -20,6 +20,8 @@ const MAX_PLAIN_BYTES = 16 * 1024 ** 3;
 /** Downloads may fail half-way, and an address lives for five minutes only: then all is asked for again. */
 const ATTEMPTS = 2;
 
+export type BillKind = 'trade' | 'fund_flow';
+
 interface BillAddress {
   /** Lower-case hex of SHA-1. */
   hash: string;
@@ -29,14 +31,15 @@ interface BillAddress {
 /**
  * A day's bill as a stream in bounded memory, by way of a file that has no name any more: no line is handed on before
  * the hash of the whole was right. Null when the channel says that nothing happened that day.
- * @throws WechatCallError; `unknown` / `STATEMENT_CREATING` while it is not ready, `unknown` / `bill_hash_mismatch`
+ * @throws BillNotReady
+ * @throws WechatCallError; `unknown` / `bill_hash_mismatch`
  */
-export async function fetchBill(client: WechatClient, day: string, kind: BillKind): Promise<Bill | null> {
+export async function downloadBill(client: WechatClient, day: string, kind: BillKind): Promise<Readable | null> {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(day)) throw new RangeError('the day of a bill must have the form YYYY-MM-DD');
   for (let attempt = 1; ; attempt += 1) {
     try {
       const address = await applyForBill(client, day, kind);
-      return address && { kind, csv: await downloadBill(client, address) };
+      return address && (await downloadFrom(client, address));
     } catch (error) {
       const again = error instanceof WechatCallError && BROKEN_DOWNLOAD.has(error.code);
       if (!again || attempt >= ATTEMPTS) throw error;
@@ -59,7 +62,7 @@ async function applyForBill(client: WechatClient, day: string, kind: BillKind): 
     if (!(error instanceof WechatCallError)) throw error;
     if (error.code === 'NO_STATEMENT_EXIST') return null;
     // Refused for now, not for good: the bill of that day will be there later.
-    if (error.code === 'STATEMENT_CREATING') throw failed(error.code, error.message, error.httpStatus);
+    if (error.code === 'STATEMENT_CREATING') throw new BillNotReady(error.code, error.message, error.httpStatus);
     throw error;
   }
 }
@@ -72,7 +75,7 @@ function readAddress(json: JsonObject): BillAddress {
   return { hash: idField(json, 'hash_value', 1024).toLowerCase(), url: new URL(url) };
 }
 
-async function downloadBill(client: WechatClient, address: BillAddress): Promise<Readable> {
+async function downloadFrom(client: WechatClient, address: BillAddress): Promise<Readable> {
   const body = await client.download('bill_download', address.url).catch((error: unknown) => {
     // "Token expired" and its like: a new address helps.
     if (error instanceof WechatCallError && error.outcome === 'rejected')

@@ -1,37 +1,18 @@
-import { yuanToFen } from '../common/money.js';
-import { type BillFields, type Layout, rateMillionths, yuanToMilliFen } from './bill-csv.js';
-import { billTime } from './china-day.js';
-
-/** A line of a trade bill: a payment, or a refund as soon as it was initiated. */
-export interface TradeLine {
-  kind: 'payment' | 'refund';
-  at: Date;
-  mchid: string;
-  transactionId: string;
-  outTradeNo: string;
-  /** Null on a payment's line. */
-  refundId: string | null;
-  outRefundNo: string | null;
-  /** SUCCESS, REFUND or REVOKED; of a refund SUCCESS, PROCESSING, FAIL or CHANGE, frozen when the bill was made. */
-  state: string;
-  amountFen: number;
-  /** The amount without coupons that are not settled with the merchant. */
-  settledFen: number;
-  feeMilliFen: number;
-  /** What the rate makes of the settled amount; null when the bill gives no rate. */
-  expectedFeeMilliFen: number | null;
-}
-
-/** A line of a fund-flow bill. */
-export interface FundLine {
-  /** `transaction_id` or `refund_id`. */
-  businessNo: string;
-  /** 交易, 扣除交易手续费, 退款, 退还交易手续费, … */
-  type: string;
-  amountFen: number;
-}
+import type { Readable } from 'node:stream';
+import { yuanToFen } from '../../common/money.js';
+import type { BillCoverage, FundLine, TradeBill, TradeLine } from '../bill.js';
+import { type BillFields, type Layout, openBill, rateMillionths, yuanToMilliFen } from './bill-csv.js';
 
 const MILLI = 1000;
+
+/** Which of our statuses agree with the state of a line. */
+const PAYMENT_AGREES: Readonly<Record<string, readonly string[]>> = { SUCCESS: ['succeeded'] };
+const REFUND_AGREES: Readonly<Record<string, readonly string[]>> = {
+  SUCCESS: ['succeeded'],
+  PROCESSING: ['processing', 'succeeded', 'closed', 'abnormal'],
+  FAIL: ['closed'],
+  CHANGE: ['abnormal', 'succeeded', 'closed'],
+};
 
 /** Columns by name (manual, page 4013071246). Works for bill types ALL and REFUND, and for SUCCESS, which has no refunds. */
 export const TRADE_LAYOUT: Layout<TradeLine> = {
@@ -45,12 +26,6 @@ export const TRADE_LAYOUT: Layout<TradeLine> = {
   },
 };
 
-/** What a bill speaks of; it says nothing about what it does not cover. */
-export interface BillCoverage {
-  payments: boolean;
-  refunds: boolean;
-}
-
 /** By the columns of the three bill types: SUCCESS has none of refunds, and only REFUND says when one was applied for. */
 export function coverageOf(columns: ReadonlySet<string>): BillCoverage {
   return { payments: !columns.has('退款申请时间'), refunds: columns.has('商户退款单号') };
@@ -59,6 +34,7 @@ export function coverageOf(columns: ReadonlySet<string>): BillCoverage {
 function readTradeLine(field: BillFields): TradeLine {
   const refund = field('交易状态') === 'REFUND';
   const rate = rateMillionths(field('费率'));
+  const state = refund ? field('退款状态') : field('交易状态');
   const settledFen = yuanToFen(field(refund ? '退款金额' : '应结订单金额'));
   return {
     kind: refund ? 'refund' : 'payment',
@@ -68,7 +44,8 @@ function readTradeLine(field: BillFields): TradeLine {
     outTradeNo: field('商户订单号'),
     refundId: refund ? field('微信退款单号') : null,
     outRefundNo: refund ? field('商户退款单号') : null,
-    state: refund ? field('退款状态') : field('交易状态'),
+    state,
+    agreesWith: (refund ? REFUND_AGREES : PAYMENT_AGREES)[state] ?? [],
     amountFen: yuanToFen(field(refund ? '申请退款金额' : '订单金额')),
     settledFen,
     feeMilliFen: yuanToMilliFen(field('手续费')),
@@ -82,7 +59,7 @@ export const FUND_LAYOUT: Layout<FundLine> = {
   summary: '资金流水总笔数',
   read: (field) => ({
     businessNo: field('微信支付业务单号'),
-    type: field('业务类型'),
+    kind: fundKind(field('业务类型')),
     amountFen: yuanToFen(field('收支金额(元)')) * (field('收支类型') === '支出' ? -1 : 1),
   }),
   sums: {
@@ -90,3 +67,29 @@ export const FUND_LAYOUT: Layout<FundLine> = {
     支出金额: (line) => (line.amountFen < 0 ? -line.amountFen * MILLI : 0),
   },
 };
+
+/** 交易, 扣除交易手续费, 退款, 退还交易手续费, 退款关闭, … */
+function fundKind(type: string): FundLine['kind'] {
+  if (type.includes('手续费')) return 'fee';
+  return type === '退款关闭' ? 'refund_closed' : 'other';
+}
+
+/** `yyyy-MM-dd HH:mm:ss` of a bill, China's time. @throws RangeError */
+export function billTime(text: string): Date {
+  const at = new Date(`${text.replace(' ', 'T')}+08:00`);
+  if (!/^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$/.test(text) || Number.isNaN(at.getTime())) {
+    throw new RangeError('not a time of the form yyyy-MM-dd HH:mm:ss');
+  }
+  return at;
+}
+
+/** @throws BadBill */
+export async function readTradeBill(csv: Readable): Promise<TradeBill> {
+  const { columns, lines } = await openBill(csv, TRADE_LAYOUT);
+  return { covers: coverageOf(columns), lines };
+}
+
+/** @throws BadBill */
+export async function readFundBill(csv: Readable): Promise<AsyncIterable<FundLine>> {
+  return (await openBill(csv, FUND_LAYOUT)).lines;
+}
