@@ -33,7 +33,7 @@ const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}[\]]/gs;
 /**
  * `{"amount": 1, "amount": 100}` means one thing to one parser and another to the next. Ours keeps the last and says
  * nothing, so the names are looked at in the text itself. (lossless-json lets repeated names with equal values pass; the
- * parsers that build trees take longer. This takes 4 µs for an order.)
+ * parsers that build trees take longer. This takes some microseconds for an order.)
  */
 function assertNamesOnce(text: string): void {
   const outer: Set<string>[] = [];
