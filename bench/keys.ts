@@ -40,6 +40,7 @@ export function serviceEnvironment(keys: BenchKeys, channelPort: number): Record
     NODE_ENV: 'production',
     HOST: '127.0.0.1',
     JOBS_ENABLED: 'false',
+    SHUTDOWN_DELAY_SECONDS: '0',
     JWT_SECRET: keys.jwtSecret,
     WECHAT_PAY_ENABLE_REAL: 'true',
     WECHAT_APPID: keys.appid,

@@ -3,6 +3,7 @@ import { billMillion } from './bill-million.js';
 import { billWeek } from './bill-week.js';
 import { crashes } from './crashes/crashes.js';
 import { crashStorm } from './crashes/storm.js';
+import { databases } from './databases.js';
 import { histories } from './histories.js';
 import { hostile } from './hostile.js';
 import { overload } from './overload.js';
@@ -14,6 +15,7 @@ const PROOFS: readonly Proof[] = [
   histories,
   crashes,
   crashStorm,
+  databases,
   hostile,
   overload,
   soak,

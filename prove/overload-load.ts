@@ -50,8 +50,11 @@ const TEA = 'prd_01JD0000000000000000000TEA';
 const LAST_ANSWER_WITHIN = 60_000;
 
 type Kind = 'login' | 'products' | 'orders' | 'order' | 'payment' | 'start' | 'forged';
-/** What the service says when it has not begun a request. */
-const REFUSED = /more requests than can be served|"code":"FAIL"/;
+/** What the service says when it has not begun a request: to all, for overload, or to one caller, for its share. */
+const REFUSALS: Partial<Record<number, RegExp>> = {
+  503: /more requests than can be served|"code":"FAIL"/,
+  429: /wait for the payment channel/,
+};
 const WRITES: readonly Kind[] = ['login', 'order', 'payment'];
 const CALLS_CHANNEL: readonly Kind[] = ['login', 'start'];
 
@@ -172,12 +175,12 @@ class Mix {
 
   private note(kind: Kind, who: number, { status, head, body }: WireAnswer, milliseconds: number): void {
     this.byStatus.set(status, (this.byStatus.get(status) ?? 0) + 1);
-    const refused = status === 503 && REFUSED.test(body);
+    const refused = REFUSALS[status]?.test(body) ?? false;
     if ((status === 0 || status >= 500) && !refused && WRITES.includes(kind)) this.unsure += 1;
     if (refused) {
       this.refusedMs.push(milliseconds);
       if (/\r\nretry-after: [1-9]/i.test(head)) this.withRetryAfter += 1;
-      if (isDocumented(kind, head, body)) this.asDocumented += 1;
+      if (isDocumented(kind, status, head, body)) this.asDocumented += 1;
     } else if (status === 200 || status === 201) {
       (CALLS_CHANNEL.includes(kind) ? this.channelMs : this.ownMs).push(milliseconds);
       this.remember(kind, who, status, body);
@@ -219,11 +222,11 @@ function times(list: number[]): Times {
   return { count: sorted.length, p50: at(0.5), p99: at(0.99) };
 }
 
-function isDocumented(kind: Kind, head: string, body: string): boolean {
+function isDocumented(kind: Kind, status: number, head: string, body: string): boolean {
   const { code } = JSON.parse(body) as { code?: unknown };
   if (kind === 'forged') return code === 'FAIL';
   const type = /\r\ncontent-type: application\/problem\+json/i.test(head);
-  return type && code === 'service_unavailable';
+  return type && code === (status === 429 ? 'too_many_requests' : 'service_unavailable');
 }
 
 const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });

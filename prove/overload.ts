@@ -18,7 +18,7 @@ const CALM = 24;
 const TIMES_ITS_CAPACITY = 10;
 /** What a served customer may have waited in the storm, at least. */
 const PATIENCE_MS = 10_000;
-/** As many as may be in work in the two rooms: a slow machine takes twice its time for them. */
+/** As many as may be in work in the two bulkheads: a slow machine takes twice its time for them. */
 const FULL_HOUSE = 200;
 /** Of its capacity, what it still has to serve in the storm. */
 const STILL_SERVED = 0.5;

@@ -41,11 +41,12 @@ export async function openPlace(name: string, databases = 1): Promise<Place> {
   }
 }
 
-async function makeDatabase(serverUrl: string, name: string): Promise<string> {
+/** An empty, migrated database. Answers its address. */
+export async function makeDatabase(serverUrl: string, name: string, tablespace = 'pg_default'): Promise<string> {
   const admin = new pg.Client({ connectionString: serverUrl });
   await admin.connect();
   await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await admin.query(`CREATE DATABASE ${name}`);
+  await admin.query(`CREATE DATABASE ${name} TABLESPACE ${tablespace}`);
   await admin.end();
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import helmet from 'helmet';
 import { Logger } from 'nestjs-pino';
 import { AppModule, type AppOptions } from './app.module.js';
@@ -12,14 +12,16 @@ import { CallbacksService } from './callbacks/callbacks.service.js';
 import { Clock } from './common/clock.js';
 import { DomainError, invalidField } from './common/errors.js';
 import { newId } from './common/ids.js';
+import type { Settings } from './config/settings.js';
 import { ClientAddresses } from './http/client-addresses.js';
 import { refuseBrokenHttp } from './http/broken-http.js';
-import { isCallback } from './http/callback-route.js';
+import { isCallback, readAsBytes } from './http/callback-route.js';
 import { Readiness } from './http/health.controller.js';
 import { assertHarmless } from './http/json-shape.js';
 import { LoadLimit } from './http/load-limit.js';
+import { readPools } from './http/pool.js';
 import { ProblemFilter } from './http/problem.filter.js';
-import { logRequests } from './http/request-log.js';
+import { logAnswer, logRequests } from './http/request-log.js';
 import { SOCKET_LIMITS } from './http/socket-limits.js';
 import { validation } from './http/validation.js';
 import { Instruments } from './metrics/instruments.js';
@@ -30,29 +32,12 @@ const BODY_LIMIT = 65_536;
 
 /** The service, ready to listen (or to be injected requests into). */
 export async function createHttpApp(options: AppOptions): Promise<NestFastifyApplication> {
-  const ids = options.clock ?? new Clock();
+  const { settings } = options;
   const filter = new ProblemFilter();
-  const adapter = new FastifyAdapter({
-    bodyLimit: BODY_LIMIT,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
-    // So many hops of X-Forwarded-For are believed as there are proxies of our own.
-    trustProxy: (_address: string, hop: number) => hop < options.settings.trustedProxyHops,
-    // A path that cannot be decoded or is endless: refused before there is a route, and so before the hooks.
-    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      void reply.header('x-request-id', request.id);
-      filter.answer(error, request, reply);
-    },
-    clientErrorHandler: (error: Error, socket: Socket) => refuseBrokenHttp(error, socket, newId('req', ids)),
-    genReqId: (request: IncomingMessage) => requestId(request.headers['x-request-id'], ids),
-    ...SOCKET_LIMITS,
-    // Node itself would refuse a request without Host with no word of why: see the hook below.
-    http: { ...SOCKET_LIMITS.http, requireHostHeader: false },
-    forceCloseConnections: 'idle',
-    return503OnClosing: true,
-  });
+  const adapter = makeAdapter(settings, filter, options.clock ?? new Clock());
   const fastify = adapter.getInstance();
-  fastify.server.maxConnections = options.settings.maxConnections;
-  const limit = new LoadLimit(options.settings);
+  readPools(fastify);
+  const limit = new LoadLimit(settings);
   limit.guard(fastify);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(options), adapter, {
     logger: ['error', 'warn'],
@@ -65,47 +50,80 @@ export async function createHttpApp(options: AppOptions): Promise<NestFastifyApp
   app.get(ClientAddresses).warnWithoutProxy();
   app.useGlobalFilters(filter);
   app.useGlobalPipes(validation());
-  parseBodies(app);
+  logRequests(fastify, settings);
+  prepareAnswers(fastify);
+  parseBodies(fastify);
+  journalTooLarge(fastify, app);
+  closeConnectionsWhenStopping(fastify, app.get(Readiness));
+  serveDocs(app, openApiDocument(app, settings));
+  return app;
+}
 
-  logRequests(fastify, options.settings);
+function makeAdapter(settings: Settings, filter: ProblemFilter, clock: Clock): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    // So many hops of X-Forwarded-For are believed as there are proxies of our own.
+    trustProxy: (_address: string, hop: number) => hop < settings.trustedProxyHops,
+    // A path that cannot be decoded or is endless: refused before there is a route, and so before the hooks.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      void reply.header('x-request-id', request.id);
+      filter.answer(error, request, reply);
+      logAnswer(request, reply);
+    },
+    clientErrorHandler: (error: Error, socket: Socket) => refuseBrokenHttp(error, socket, newId('req', clock)),
+    genReqId: (request: IncomingMessage) => requestId(request.headers['x-request-id'], clock),
+    ...SOCKET_LIMITS,
+    // Node itself would refuse a request without Host with no word of why: `prepareAnswers` does.
+    http: { ...SOCKET_LIMITS.http, requireHostHeader: false },
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+  });
+  const { server } = adapter.getInstance();
+  server.maxConnections = settings.maxConnections;
+  // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1). Node would refuse it with no word of why.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  return adapter;
+}
+
+/** What every answer carries, and how the body is going to be read. */
+function prepareAnswers(fastify: FastifyInstance): void {
   // Made once: what the plugin for this framework does again for each request.
   const protect = helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
   // Not an async hook: a reply is a thenable that settles when it was sent.
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
     const { headers, httpVersion } = request.raw;
-    if (headers.host === undefined && httpVersion === '1.1') done(invalidField('Host', 'must be present'));
-    // A channel is no browser.
-    else if (isCallback(request.url)) done();
-    else protect(request.raw, reply.raw, (error) => done(error as Error | undefined));
+    if (headers.host === undefined && httpVersion === '1.1') return done(invalidField('Host', 'must be present'));
+    if (!isCallback(request)) return protect(request.raw, reply.raw, (error) => done(error as Error | undefined));
+    // A channel is no browser: no headers for one.
+    readAsBytes(request);
+    done();
   });
-  // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1). Node would refuse it with no word of why.
-  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
-  // Else a client that keeps its connection would hold up the end of the process for as long as it likes.
-  const readiness = app.get(Readiness);
+}
+
+/** A callback too large to be read is in the journal too. */
+function journalTooLarge(fastify: FastifyInstance, app: NestFastifyApplication): void {
+  fastify.addHook('onError', async (request, _reply, error) => {
+    if (error.code !== 'FST_ERR_CTP_BODY_TOO_LARGE' || !isCallback(request)) return;
+    await app.get(CallbacksService).tooLarge(app.get(ClientAddresses).of(request), request.id);
+  });
+}
+
+/** Else a client that keeps its connection would hold up the end of the process for as long as it likes. */
+function closeConnectionsWhenStopping(fastify: FastifyInstance, readiness: Readiness): void {
   fastify.addHook('onSend', (_request, reply, _payload, done) => {
     if (readiness.stopping) void reply.header('connection', 'close');
     done();
   });
-  fastify.addHook('onError', async (request, _reply, error) => {
-    if (error.code !== 'FST_ERR_CTP_BODY_TOO_LARGE' || !isCallback(request.url)) return;
-    await app.get(CallbacksService).tooLarge(app.get(ClientAddresses).of(request), request.id);
-  });
-  serveDocs(app, openApiDocument(app, options.settings));
-  return app;
 }
 
-/**
- * JSON for the API; under the callback paths the raw bytes, whatever the content type says: there the signature is
- * checked before anything is parsed. Any other content type is refused.
- */
-function parseBodies(app: NestFastifyApplication): void {
-  const fastify = app.getHttpAdapter().getInstance();
+/** JSON for the API, bytes for callbacks (see `readAsBytes`). Any other content type is refused. */
+function parseBodies(fastify: FastifyInstance): void {
   const parseJson = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (isCallback(request.url)) done(null, body);
-    else if (body.length === 0) done(null, undefined);
+    if (body.length === 0) done(null, undefined);
     // Else what is no UTF-8 would be replaced in silence, and something else be kept than was said.
     else if (!isUtf8(body)) done(new DomainError('malformed_json', 'the body is not UTF-8'), undefined);
     else {
@@ -122,7 +140,7 @@ function parseBodies(app: NestFastifyApplication): void {
     }
   });
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (isCallback(request.url)) done(null, body);
+    if (isCallback(request)) done(null, body);
     else if (body.length === 0) done(null, undefined);
     else done(Object.assign(new Error('unsupported media type'), { statusCode: 415 }), undefined);
   });

@@ -1,12 +1,15 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
+import { SECOND } from './common/clock.js';
 import { armCrashPoint } from './common/crash-points.js';
-import { ChannelKeys } from './provider/provider.module.js';
+import { PaymentProvider } from './provider/payment-provider.js';
 import { ConfigError, type Settings } from './config/settings.js';
 import { checkDatabase } from './database/check-database.js';
 import type { OpenEmbedded } from './embedded-database.js';
 import { failureOf } from './failure.js';
 import { migrateOrCheck } from './migrate.js';
+import { Readiness } from './http/health.controller.js';
 import { createHttpApp } from './http-app.js';
 import { seedCatalogue } from './orders/catalogue.js';
 
@@ -15,6 +18,12 @@ export interface Running {
   url: string;
   /** Takes over keys that changed, without a restart. */
   reload: (settings: Settings) => void;
+  /**
+   * Serves on, but says on `/health/ready` that it is stopping, for `SHUTDOWN_DELAY_SECONDS` or until aborted: a load
+   * balancer goes on sending requests until it has asked again.
+   */
+  drain: (haste: AbortSignal) => Promise<void>;
+  /** Takes nothing new, finishes what runs. */
   stop: () => Promise<void>;
 }
 
@@ -45,7 +54,14 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
     return {
       url,
       reload(changed) {
-        app.get(ChannelKeys).reload(changed.wechat);
+        app.get(PaymentProvider).reloadKeys(changed);
+      },
+      async drain(haste) {
+        const seconds = settings.shutdownDelaySeconds;
+        if (seconds === 0) return;
+        app.get(Readiness).stopping = true;
+        say(`SIGTERM: /health/ready says 503 from now on; the port closes in ${seconds} s`);
+        await sleep(seconds * SECOND, undefined, { signal: haste }).catch(() => undefined);
       },
       async stop() {
         await app.close();
@@ -68,28 +84,43 @@ function channelInWords({ channel, wechat }: Settings): string {
   return channel === 'mock' ? 'mock (no real money)' : 'none: all are rejected';
 }
 
+/** One Ctrl-C arrives twice, from the terminal and from npm, as may a SIGTERM: only a later one asks for haste. */
+const AGAIN_AFTER_MS = 1000;
+
 /**
- * Stops on SIGINT and SIGTERM after what runs has finished (a second signal does not wait); reads the keys again on
- * SIGHUP, and goes on with the old ones if the new ones are no good.
+ * On SIGTERM drains, then stops and ends with 0; SIGINT stops without draining. A second signal ends the draining, one while
+ * it stops ends the process at once, with 1. Reads the keys again on SIGHUP, and goes on with the old ones if the new
+ * ones are no good.
  */
 export function obeySignals(running: Running, readAgain: () => Settings): void {
   process.on('SIGHUP', () => {
     try {
       running.reload(readAgain());
+      process.stdout.write('SIGHUP: the keys were reloaded\n');
     } catch (error) {
       process.stderr.write(`SIGHUP: the keys were not reloaded: ${(error as Error).message}\n`);
     }
   });
-  let since: number | undefined;
-  const stop = (signal: NodeJS.Signals): void => {
-    // One Ctrl-C arrives twice, from the terminal and from npm: only a later one means "at once".
-    if (since !== undefined) return performance.now() - since > 1000 ? process.exit(1) : undefined;
-    since = performance.now();
+  const haste = new AbortController();
+  let step: 'serving' | 'draining' | 'stopping' = 'serving';
+  let lastSignal = -Infinity;
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    step = 'draining';
+    if (signal === 'SIGTERM') await running.drain(haste.signal);
+    step = 'stopping';
     process.stdout.write(`${signal}: finishing requests in progress\n`);
-    running.stop().then(() => process.exit(0), fatal);
+    await running.stop();
+    process.exit(0);
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (performance.now() - lastSignal <= AGAIN_AFTER_MS) return;
+    lastSignal = performance.now();
+    if (step === 'serving') void end(signal).catch(fatal);
+    else if (step === 'draining') haste.abort();
+    else process.exit(1);
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
 }
 
 /** Says what is wrong in words for people and ends the process: 78 for the configuration, 1 for the rest. */

@@ -24,7 +24,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_checkpoints: 'off',
 };
 
-const READY = 'database system is ready to accept connections';
+/** A standby says so of `read-only connections`. */
+const READY = /database system is ready to accept (read-only )?connections/;
 const PORT_TAKEN = /could not bind|could not create any TCP\/IP sockets/;
 const START_WITHIN_MILLISECONDS = 120_000;
 
@@ -87,7 +88,7 @@ export class Server {
         for (const line of text.split('\n').filter((candidate) => candidate.trim() !== '')) {
           lastLines.splice(0, lastLines.length - 9);
           lastLines.push(line);
-          if (line.includes(READY)) {
+          if (READY.test(line)) {
             lastLines.length = 0;
             resolve('ready');
           }

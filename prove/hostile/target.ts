@@ -56,7 +56,9 @@ export async function startTarget(name: ProviderName, databaseUrl: string, seed:
   const channelKey = makeChannelKey();
   const channel = name === 'wechat' ? await startChannel(port, channelKey, seed) : null;
   const env: Record<string, string> = {
-    ...(channel ? { ...channel.env, NODE_ENV: 'production' } : { MOCK_CALLBACK_SECRET: mockSecret }),
+    ...(channel
+      ? { ...channel.env, NODE_ENV: 'production', SHUTDOWN_DELAY_SECONDS: '0' }
+      : { MOCK_CALLBACK_SECRET: mockSecret }),
     HOST: '127.0.0.1',
     PORT: String(port),
     DATABASE_URL: databaseUrl,

@@ -7,10 +7,10 @@ import { Public } from '../auth/public.js';
 import { Clock, SECOND } from '../common/clock.js';
 import { poolState } from '../database/connection.js';
 import { isDatabaseUnavailable } from '../database/database-errors.js';
+import { InPool } from '../http/pool.js';
 import { Instruments } from '../metrics/instruments.js';
 import { ChannelObserver } from '../provider/channel-observer.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
-import { ChannelKeys } from '../provider/provider.module.js';
 
 interface Snapshot {
   open: { noun: string; status: string; count: number }[] | null;
@@ -27,9 +27,8 @@ export class MetricsController implements OnModuleInit {
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly instruments: Instruments,
-    private readonly provider: PaymentProvider,
     private readonly observer: ChannelObserver,
-    private readonly keys: ChannelKeys,
+    private readonly provider: PaymentProvider,
     private readonly clock: Clock,
   ) {}
 
@@ -41,6 +40,7 @@ export class MetricsController implements OnModuleInit {
   }
 
   @Get()
+  @InPool('probe')
   @Public()
   @ApiExcludeEndpoint()
   async metrics(@Res() reply: FastifyReply): Promise<void> {
@@ -92,7 +92,8 @@ export class MetricsController implements OnModuleInit {
     for (const { type, count } of row.cases ?? []) instruments.discrepancies.set({ type }, count);
     if (row.last_bill) instruments.lastBill.set(row.last_bill.getTime() / SECOND);
     instruments.keyDays.reset();
-    for (const { name, days } of this.keys.expiries()) instruments.keyDays.set({ key: name }, days);
+    for (const { name, days } of this.provider.keyExpiries(this.clock.now()))
+      instruments.keyDays.set({ key: name }, days);
   }
 
   private overdue(oldest: Date | null): number {

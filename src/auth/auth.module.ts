@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { ThrottlerModule } from '@nestjs/throttler';
 import { MINUTE } from '../common/clock.js';
 import { Settings } from '../config/settings.js';
@@ -8,12 +8,14 @@ import { AuthGuard } from './auth.guard.js';
 import { CallerShare } from './caller-share.js';
 import { LoginLimit } from './login-limit.js';
 import { LoginController } from './login.controller.js';
+import { RouteAccess } from './route-access.js';
 import { TokensService } from './tokens.service.js';
 import { UsersService } from './users.service.js';
 
 @Global()
 @Module({
   imports: [
+    DiscoveryModule,
     ProviderModule,
     ThrottlerModule.forRootAsync({
       inject: [Settings],
@@ -21,7 +23,14 @@ import { UsersService } from './users.service.js';
     }),
   ],
   controllers: [LoginController],
-  providers: [TokensService, UsersService, LoginLimit, CallerShare, { provide: APP_GUARD, useClass: AuthGuard }],
+  providers: [
+    TokensService,
+    UsersService,
+    LoginLimit,
+    CallerShare,
+    RouteAccess,
+    { provide: APP_GUARD, useClass: AuthGuard },
+  ],
   exports: [TokensService, CallerShare, UsersService, ThrottlerModule],
 })
 export class AuthModule {}

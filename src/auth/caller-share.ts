@@ -4,8 +4,7 @@ import { networkOf } from '../common/address.js';
 import { DomainError } from '../common/errors.js';
 import { Settings } from '../config/settings.js';
 import { ClientAddresses } from '../http/client-addresses.js';
-import { callsChannel } from '../http/load-limit.js';
-import { Pace } from '../http/pace.js';
+import { RateLimitedQueue } from '../http/rate-limited-queue.js';
 import { bearerToken } from './auth.guard.js';
 import { TokensService } from './tokens.service.js';
 
@@ -58,7 +57,7 @@ const REFUSAL = new DomainError('too_many_requests', 'too many of your requests 
 @Injectable()
 export class CallerShare {
   private readonly running = new Map<string, number>();
-  private readonly pace = new Pace(REFUSALS.perTick, REFUSALS.maxWaiting);
+  private readonly refusals = new RateLimitedQueue(REFUSALS.perTick, REFUSALS.maxWaiting);
   private total = 0;
 
   constructor(
@@ -72,15 +71,15 @@ export class CallerShare {
     fastify.decorateRequest('sharer', null);
     fastify.decorateRequest('sharing', false);
     fastify.addHook('onRequest', (request, reply, done) => {
-      if (!callsChannel(request.url)) return done();
+      if (request.pool !== 'channel') return done();
       this.sharerOf(request).then((sharer) => {
         request.sharer = sharer;
         if (!this.isUsedUp(request)) done();
-        else if (!this.pace.run(() => refuse(reply, done))) request.raw.socket.destroy();
+        else if (!this.refusals.run(() => refuse(reply, done))) request.raw.socket.destroy();
       }, done);
     });
     fastify.addHook('preValidation', (request, reply, done) => {
-      // Others may have come while its body was on the way. Told at once: by now it holds a place in the room.
+      // Others may have come while its body was on the way. Told at once: by now it holds a place.
       if (this.isUsedUp(request)) return refuse(reply, done);
       if (request.sharer !== null) this.take(request, request.sharer);
       done();

@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { DomainError } from '../common/errors.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import { Problems } from '../http/openapi.js';
+import { InPool } from '../http/pool.js';
 import { LoginChannel } from '../provider/login-channel.js';
 import { LoginLimit } from './login-limit.js';
 import { Public } from './public.js';
@@ -45,6 +46,7 @@ export class LoginController {
   ) {}
 
   @Post('login')
+  @InPool('channel')
   @HttpCode(200)
   @Public()
   @ApiOperation({ summary: 'Log in with the code of `wx.login`' })

@@ -17,12 +17,19 @@ export interface AuthenticatedRequest extends FastifyRequest {
 
 export const PUBLIC = 'paydesk:public';
 export const ALLOWED_ROLES = 'paydesk:roles';
+export const OWNERSHIP = 'paydesk:ownership';
 
 /** Opens a route to everybody. Without it a token is asked for. */
 export const Public = (): MethodDecorator & ClassDecorator => SetMetadata(PUBLIC, true);
 
 /** The roles that may use a route. Without it any token does, and ownership decides. */
 export const Roles = (...roles: Role[]): MethodDecorator & ClassDecorator => SetMetadata(ALLOWED_ROLES, roles);
+
+/**
+ * The route asks the database for the caller's own rows and no others, so that somebody else's do not exist for it. Where a
+ * guard looks the owner up instead, the route has `@OwnedBy`.
+ */
+export const OwnRowsOnly = (): MethodDecorator => SetMetadata(OWNERSHIP, 'own rows only');
 
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): Caller => {
   const { user } = context.switchToHttp().getRequest<AuthenticatedRequest>();

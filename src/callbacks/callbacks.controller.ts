@@ -7,6 +7,7 @@ import { Settings } from '../config/settings.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import { fail, SUCCESS_BODY } from '../http/callback-route.js';
 import { Problems } from '../http/openapi.js';
+import { InPool } from '../http/pool.js';
 import { CallbacksService } from './callbacks.service.js';
 
 const ANSWERS = [
@@ -56,6 +57,7 @@ export class CallbacksController {
   ) {}
 
   @Post('payments/callback/wechat')
+  @InPool('callback')
   @HttpCode(200)
   @ApiOperation({ summary: "WeChat Pay's payment notice" })
   @ApiBody(ENVELOPE)
@@ -65,6 +67,7 @@ export class CallbacksController {
   }
 
   @Post('refunds/callback/wechat')
+  @InPool('callback')
   @HttpCode(200)
   @ApiOperation({ summary: "WeChat Pay's refund notice" })
   @ApiBody(ENVELOPE)
@@ -74,6 +77,7 @@ export class CallbacksController {
   }
 
   @Post('payments/callback/mock')
+  @InPool('callback')
   @HttpCode(200)
   @ApiOperation({
     summary: "The mock provider's notice",

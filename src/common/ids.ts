@@ -39,6 +39,13 @@ export function isId(prefix: IdPrefix, text: string): boolean {
   return new RegExp(`^${prefix}_${ULID}$`).test(text);
 }
 
+const ANY_ID = new RegExp(`^[a-z]{3}_${ULID}$`);
+
+/** The same, of whatever kind. */
+export function isAnyId(text: string): boolean {
+  return ANY_ID.test(text);
+}
+
 /** 32 random characters out of `[0-9a-f]`: a nonce as WeChat Pay wants it (at most 32 characters). */
 export function nonce(): string {
   return randomBytes(16).toString('hex');

@@ -31,6 +31,9 @@ export const LOCK_WAIT = { inLane: 200, beside: 1500 };
 /** From so many waiting on, a second batch is worth a commit of its own. */
 const WORTH_ANOTHER = 8;
 
+/** A batch that failed after this many milliseconds is not run again: its callers have waited long enough for a refusal. */
+const RETRY_WITHIN = 2000;
+
 /** Pieces of failed batches that run at once beside the lane: few, so that they never use up a connection pool. */
 const MAX_BESIDE = 3;
 
@@ -68,10 +71,12 @@ export class Lane<T, R> {
     while (this.waiting.length > 0 && (this.running === 1 || this.manyWait())) {
       const batch = this.waiting.splice(0, this.options.maxBatch);
       this.options.onBatch?.(batch.length);
+      const began = performance.now();
       try {
         await this.serve(batch, false);
-      } catch {
-        this.setAside(batch);
+      } catch (error) {
+        if (performance.now() - began < RETRY_WITHIN) this.setAside(batch);
+        else for (const one of batch) one.reject(error);
       }
     }
     this.running -= 1;

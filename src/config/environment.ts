@@ -48,6 +48,7 @@ export class Environment {
   // What a callback waits in holds 2,000: here they are refused for less than there.
   @IsOptional() @IsInt() @Min(1) @Max(2000) @Whole() MAX_CALLBACKS_IN_FLIGHT?: number;
   @IsOptional() @IsInt() @Min(10) @Max(1_000_000) @Whole() MAX_CONNECTIONS?: number;
+  @IsOptional() @IsInt() @Min(0) @Max(300) @Whole() SHUTDOWN_DELAY_SECONDS?: number;
 
   @IsOptional() @IsIn(['true', 'false']) @Unset() WECHAT_PAY_ENABLE_REAL?: string;
   @IsOptional() @IsString() @Unset() WECHAT_APPID?: string;

@@ -25,14 +25,20 @@ export function isLoopback(address: string): boolean {
 }
 
 /**
+ * Whether calls to WeChat stay on this machine, and so are answered by a simulator: both addresses do. One that is left
+ * out is WeChat's own.
+ */
+export function isSimulated({ baseUrl, apiBaseUrl }: { baseUrl?: string; apiBaseUrl?: string }): boolean {
+  return onThisMachine(baseUrl) && onThisMachine(apiBaseUrl);
+}
+
+/**
  * The one answer to "does this configuration move real money?": the real provider, and one of the addresses that it
- * calls is not on this machine. An address that is left out is WeChat's own.
+ * calls is not on this machine.
  */
 export function isRealMoney(e: Environment): boolean {
-  return (
-    e.WECHAT_PAY_ENABLE_REAL === 'true' &&
-    !(onThisMachine(e.WECHAT_PAY_BASE_URL) && onThisMachine(e.WECHAT_API_BASE_URL))
-  );
+  const addresses = { baseUrl: e.WECHAT_PAY_BASE_URL, apiBaseUrl: e.WECHAT_API_BASE_URL };
+  return e.WECHAT_PAY_ENABLE_REAL === 'true' && !isSimulated(addresses);
 }
 
 const onThisMachine = (address: string | undefined): boolean => address !== undefined && isLoopback(address);

@@ -12,7 +12,7 @@ import {
   environmentProblems,
   readEnvironment,
 } from './environment.js';
-import { keyText } from './key-text.js';
+import { keyText, type WantedKey } from './key-text.js';
 import { type Channel, channelOf, isProduction, productionProblems } from './real-money.js';
 import { startWarnings, unknownNames } from './start-warnings.js';
 import { isPublishedKey } from './weak-secret.js';
@@ -62,6 +62,8 @@ export abstract class Settings {
   readonly maxRequestsInFlight!: number;
   readonly maxCallbacksInFlight!: number;
   readonly maxConnections!: number;
+  /** How long `/health/ready` says 503 on SIGTERM before the port closes. */
+  readonly shutdownDelaySeconds!: number;
   /** Null: every address may call back. */
   readonly callbackAllowedIps!: BlockList | null;
   /** Where the bundled simulator listens; 0: any free port. */
@@ -111,13 +113,16 @@ export interface Examined {
   wechat: WechatEnvironment;
   /** What would stop the service with the real provider, a line each, the values of the WeChat settings aside. */
   problems: string[];
+  /** Names that nothing reads, most likely misspelled, a line each. */
+  unread: string[];
 }
 
 /** Reads what {@link readSettings} reads, and never throws. */
 export function examineSettings(): Examined {
   const { env, problems } = environment();
   const given = readEnvironment(env);
-  const examined = { environment: given, channel: channelOf(given), wechat: collectWechat(given, []) };
+  const wechat = collectWechat(given, []);
+  const examined = { environment: given, channel: channelOf(given), wechat, unread: unknownNames(env) };
   // Looked at as if it were on, unless what is said is no answer: that is a problem of its own.
   const off = given.WECHAT_PAY_ENABLE_REAL === undefined || given.WECHAT_PAY_ENABLE_REAL === 'false';
   try {
@@ -177,19 +182,20 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
     maxRequestsInFlight: e.MAX_REQUESTS_IN_FLIGHT ?? 100,
     maxCallbacksInFlight: e.MAX_CALLBACKS_IN_FLIGHT ?? 1500,
     maxConnections: e.MAX_CONNECTIONS ?? 16_000,
+    shutdownDelaySeconds: e.SHUTDOWN_DELAY_SECONDS ?? (production ? 5 : 0),
     callbackAllowedIps,
     simulatorPort: e.SIM_PORT ?? 0,
     wechat,
   };
 }
 
+const TOKEN_KEY: WantedKey = { kinds: ['public key', 'certificate'], hint: 'set the public half of the issuer’s key' };
+
 /** The key of another issuer, as PEM. */
 function tokenKey(e: Environment, production: boolean, problems: string[]): string | null {
-  const pem = keyText('JWT_PUBLIC_KEY', e.JWT_PUBLIC_KEY, problems);
+  const pem = keyText('JWT_PUBLIC_KEY', e.JWT_PUBLIC_KEY, TOKEN_KEY, problems);
   if (pem === null) return null;
-  // `createPublicKey` would quietly take the public half.
-  if (pem.includes('PRIVATE KEY')) problems.push('JWT_PUBLIC_KEY is a private key: set its public half');
-  else if (!checksTokens(pem)) {
+  if (!checksTokens(pem)) {
     problems.push('JWT_PUBLIC_KEY must be an RSA key of at least 2048 bits (RS256) or a P-256 key (ES256)');
   } else if (production && isPublishedKey(pem)) {
     problems.push('JWT_PUBLIC_KEY is a published example, its private key too: set the one of your own issuer');

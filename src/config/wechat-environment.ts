@@ -1,5 +1,6 @@
 import type { Environment } from './environment.js';
-import { keyText } from './key-text.js';
+import { keyText, MERCHANT_CERT, PLATFORM_CERT, PRIVATE_KEY, PUBLIC_KEY, type WantedKey } from './key-text.js';
+import { normalSerial } from './serial-number.js';
 
 /** The merchant's settings, keys already as PEM text. */
 export interface WechatEnvironment {
@@ -24,6 +25,8 @@ export interface WechatEnvironment {
   answerTimeoutMs: number;
 }
 
+type KeySetting = `WECHAT_PAY_${'PRIVATE_KEY' | 'PUBLIC_KEY' | 'PLATFORM_CERT' | 'MERCHANT_CERT'}`;
+
 const MAIN_HOST = 'https://api.mch.weixin.qq.com';
 const BACKUP_HOST = 'https://api2.mch.weixin.qq.com';
 
@@ -35,9 +38,14 @@ export function readWechat(e: Environment, problems: string[], check: CheckWecha
   const before = problems.length;
   const settings = collectWechat(e, problems);
   // What the values themselves must be like, for those that are there at all.
-  const named = problems.slice(before).join('\n');
-  problems.push(...check(settings).filter((problem) => !named.includes(problem.split(' ')[0] ?? '')));
+  const named = new Set(problems.slice(before).map(settingOf));
+  problems.push(...check(settings).filter((problem) => !named.has(settingOf(problem))));
   return problems.length === before ? settings : null;
+}
+
+/** Which setting a problem is about, given as text or as a file. */
+export function settingOf(problem: string): string {
+  return (/^\w+/.exec(problem)?.[0] ?? '').replace(/_PATH$/, '');
 }
 
 /** The same whatever is wrong with it: empty text stands for what is missing. For checks that explain it. */
@@ -47,23 +55,30 @@ export function collectWechat(e: Environment, problems: string[]): WechatEnviron
     if (value === undefined) problems.push(`${name} must be set when WECHAT_PAY_ENABLE_REAL=true`);
     return String(value ?? '');
   };
-  const key = (name: 'PRIVATE_KEY' | 'PUBLIC_KEY' | 'PLATFORM_CERT' | 'MERCHANT_CERT'): string | null =>
-    keyText(`WECHAT_PAY_${name}`, e[`WECHAT_PAY_${name}`], problems) ??
-    keyText(`WECHAT_PAY_${name}_PATH`, e[`WECHAT_PAY_${name}_PATH`], problems);
+  const key = (name: KeySetting, wanted: WantedKey): string | null => {
+    const [text, path] = [e[name], e[`${name}_PATH`]];
+    // Which of them is meant, only their owner knows.
+    if (text !== undefined && path !== undefined) {
+      problems.push(`${name} and ${name}_PATH are both set: take one of them out`);
+      return null;
+    }
+    return keyText(name, text, wanted, problems) ?? keyText(`${name}_PATH`, path, wanted, problems);
+  };
+  const isGiven = (name: KeySetting): boolean => (e[name] ?? e[`${name}_PATH`]) !== undefined;
 
   const baseUrl = (e.WECHAT_PAY_BASE_URL ?? MAIN_HOST).replace(/\/+$/, '');
-  const privateKey = key('PRIVATE_KEY');
-  const publicKeyPem = key('PUBLIC_KEY');
-  const certificates = key('PLATFORM_CERT');
+  const publicKeyPem = key('WECHAT_PAY_PUBLIC_KEY', PUBLIC_KEY);
+  const publicKeyId = e.WECHAT_PAY_PUBLIC_KEY_ID?.replace(/^pub_key_id_/i, 'PUB_KEY_ID_');
+  const certificates = key('WECHAT_PAY_PLATFORM_CERT', PLATFORM_CERT);
   const settings: WechatEnvironment = {
     appid: need('WECHAT_APPID'),
     appSecret: e.WECHAT_APP_SECRET ?? null,
     mchid: need('WECHAT_PAY_MCHID'),
-    serialNo: need('WECHAT_PAY_SERIAL_NO'),
-    privateKey: privateKey ?? '',
+    serialNo: normalSerial(need('WECHAT_PAY_SERIAL_NO')),
+    privateKey: key('WECHAT_PAY_PRIVATE_KEY', PRIVATE_KEY) ?? '',
     apiV3Key: need('WECHAT_PAY_API_V3_KEY'),
-    merchantCert: key('MERCHANT_CERT'),
-    publicKey: publicKeyPem ? { id: need('WECHAT_PAY_PUBLIC_KEY_ID'), pem: publicKeyPem } : null,
+    merchantCert: key('WECHAT_PAY_MERCHANT_CERT', MERCHANT_CERT),
+    publicKey: publicKeyPem ? { id: publicKeyId ?? '', pem: publicKeyPem } : null,
     platformCerts: certificates?.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [],
     notifyUrl: need('WECHAT_PAY_NOTIFY_URL'),
     refundNotifyUrl: e.WECHAT_PAY_REFUND_NOTIFY_URL ?? e.WECHAT_PAY_NOTIFY_URL ?? '',
@@ -72,8 +87,16 @@ export function collectWechat(e: Environment, problems: string[]): WechatEnviron
     apiBaseUrl: (e.WECHAT_API_BASE_URL ?? 'https://api.weixin.qq.com').replace(/\/+$/, ''),
     answerTimeoutMs: e.WECHAT_PAY_TIMEOUT_MS ?? 10_000,
   };
-  if (!e.WECHAT_PAY_PRIVATE_KEY && !e.WECHAT_PAY_PRIVATE_KEY_PATH) {
+  if (!isGiven('WECHAT_PAY_PRIVATE_KEY')) {
     problems.push('WECHAT_PAY_PRIVATE_KEY or WECHAT_PAY_PRIVATE_KEY_PATH must be set when WECHAT_PAY_ENABLE_REAL=true');
+  }
+  // One without the other would verify nothing.
+  if (publicKeyId === undefined && isGiven('WECHAT_PAY_PUBLIC_KEY')) {
+    problems.push('WECHAT_PAY_PUBLIC_KEY_ID must be set beside the public key: the console shows it, PUB_KEY_ID_…');
+  }
+  if (publicKeyId !== undefined && !isGiven('WECHAT_PAY_PUBLIC_KEY')) {
+    const what = 'WECHAT_PAY_PUBLIC_KEY or WECHAT_PAY_PUBLIC_KEY_PATH must be set beside WECHAT_PAY_PUBLIC_KEY_ID';
+    problems.push(`${what}: ${PUBLIC_KEY.hint}`);
   }
   return settings;
 }

@@ -27,7 +27,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   if (driverError !== undefined && driverError !== error && isDatabaseUnavailable(driverError)) return true;
   return (
     typeof message === 'string' &&
-    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Driver not Connected|Query read timeout|Client was closed and is not queryable|Cannot use a pool after calling end/i.test(
+    /Connection terminated|timeout expired|timeout exceeded when trying to connect|Client has encountered a connection error|Driver not Connected|Query read timeout|Client was closed and is not queryable|Cannot use a pool after calling end/i.test(
       message,
     )
   );

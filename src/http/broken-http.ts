@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { PinoLogger } from 'nestjs-pino';
 import { DomainError, type ErrorCode } from '../common/errors.js';
 import { toProblem } from './problem.js';
 
@@ -18,6 +19,7 @@ export function refuseBrokenHttp(error: Error & { code?: string }, socket: Socke
   const code = CODES[error.code ?? ''];
   const known = code ? new DomainError(code) : new DomainError('invalid_request', 'the request is not valid HTTP');
   const body = JSON.stringify(toProblem(known, requestId));
+  PinoLogger.root.info({ request_id: requestId, status: known.status, code: known.code }, 'request that is no HTTP');
   const head = [
     `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}`,
     'content-type: application/problem+json; charset=utf-8',

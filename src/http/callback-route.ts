@@ -1,8 +1,16 @@
-/** Where the channel calls back. Bodies under these paths are kept as raw bytes: the signature is over them. */
-const CALLBACK = /^\/api\/(payments|refunds)\/callback\/(wechat|mock)\/?(\?|$)/;
+import type { FastifyRequest } from 'fastify';
 
-export function isCallback(url: string): boolean {
-  return CALLBACK.test(url);
+/** Whether this is the channel calling back: the body is bytes with a signature over them. */
+export function isCallback(request: FastifyRequest): boolean {
+  return request.pool === 'callback';
+}
+
+/**
+ * Lets the body be read as bytes, whatever content type the channel or a proxy gives it, or none: the signature is checked
+ * before anything is parsed, and a type that Fastify cannot read would be refused before that.
+ */
+export function readAsBytes(request: FastifyRequest): void {
+  request.headers['content-type'] = 'application/octet-stream';
 }
 
 export const SUCCESS_BODY = JSON.stringify({ code: 'SUCCESS', message: '成功' });

@@ -6,6 +6,7 @@ import { Public } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
 import { isWritable } from '../database/connection.js';
 import { Problems } from './openapi.js';
+import { InPool } from './pool.js';
 
 /** Whether this process should get traffic. Says no first when a shutdown begins. */
 @Injectable()
@@ -26,6 +27,7 @@ export class HealthController {
   ) {}
 
   @Get('live')
+  @InPool('unlimited')
   @Public()
   @ApiOperation({ summary: 'Liveness: the process is running' })
   @ApiOkResponse({ schema: { example: { status: 'ok' } } })
@@ -34,6 +36,7 @@ export class HealthController {
   }
 
   @Get('ready')
+  @InPool('probe')
   @Public()
   @ApiOperation({ summary: 'Readiness: the database accepts writes and the process is not shutting down' })
   @ApiOkResponse({ schema: { example: { status: 'ok' } } })

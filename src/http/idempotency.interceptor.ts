@@ -13,6 +13,7 @@ import { catchError, concatMap, from, type Observable, of, throwError } from 'rx
 import { derivedId, newId, type IdPrefix } from '../common/ids.js';
 import { Clock } from '../common/clock.js';
 import { invalidField } from '../common/errors.js';
+import { isDatabaseUnavailable } from '../database/database-errors.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { toDomainError } from './problem.js';
 
@@ -38,8 +39,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (key === null || !request.user) return next.handle();
 
     const userId = request.user.id;
-    const path = request.url.split('?')[0]?.replace(/\/$/, '') ?? '';
-    const claim = await this.keys.claim(userId, key, `${request.method} ${path} ${JSON.stringify(request.body)}`);
+    const claim = await this.keys.claim(userId, key, `${whatIsAsked(request)} ${JSON.stringify(request.body)}`);
     if (claim.kind === 'replay') {
       void reply.status(claim.status).header('idempotent-replayed', 'true');
       return of(claim.body);
@@ -47,13 +47,21 @@ export class IdempotencyInterceptor implements NestInterceptor {
     request.resource = claim.resource;
     return next.handle().pipe(
       concatMap((body) => from(this.keys.keep(userId, key, reply.statusCode, body).then(() => body as unknown))),
-      catchError((error: unknown) =>
-        from(this.keys.release(userId, key, toDomainError(error).status < 500).catch(() => undefined)).pipe(
-          concatMap(() => throwError(() => error)),
-        ),
-      ),
+      catchError((error: unknown) => {
+        const released = this.keys.release(userId, key, claim, toDomainError(error).status < 500);
+        // The answer does not wait until the database is back.
+        const wait = isDatabaseUnavailable(error) ? of(undefined) : from(released);
+        return wait.pipe(concatMap(() => throwError(() => error)));
+      }),
     );
   }
+}
+
+/** `POST /api/orders`, however the URL was written. */
+function whatIsAsked({ method, routeOptions, params }: FastifyRequest): string {
+  const values = params as Record<string, string>;
+  const path = routeOptions.url?.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(values[name] ?? ''));
+  return `${method} ${path}`;
 }
 
 /** A proxy may send the header twice: the same value twice is one key, two different values are an error. */

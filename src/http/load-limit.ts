@@ -1,56 +1,34 @@
 import { Logger } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../common/errors.js';
 import type { Settings } from '../config/settings.js';
 import { fail, isCallback } from './callback-route.js';
-import { Pace } from './pace.js';
+import type { Pool } from './pool.js';
 import { toProblem } from './problem.js';
+import { RateLimitedQueue } from './rate-limited-queue.js';
 
-/** Requests that wait for the same thing share a room: when the channel stands still, lists and orders do not. */
-type Kind = 'callback' | 'channel' | 'own' | 'probe';
-
-interface Room {
+/** So many requests of one pool at once, and no more. */
+interface Bulkhead {
   readonly limit: number;
   running: number;
   refused: number;
 }
 
-/** What the metrics show of a room; `refused` since the start. */
-interface RoomState {
+/** What the metrics show of a bulkhead; `refused` since the start. */
+interface BulkheadState {
   kind: string;
   running: number;
   refused: number;
 }
 
-interface LimitedRequest extends FastifyRequest {
-  /** Where this request is counted; null before and after. */
-  room: Room | null;
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Where this request is counted; null before and after. */
+    bulkhead: Bulkhead | null;
+    /** It was refused here: such refusals are logged in sums. */
+    shed?: true;
+  }
 }
-
-type Done = () => void;
-
-/** What of Fastify is used here: the adapter's own type has more parameters than anybody can read. */
-interface Hooks {
-  decorateRequest(name: 'room', value: null): unknown;
-  addHook(
-    name: 'onRequest' | 'preValidation',
-    hook: (request: LimitedRequest, reply: FastifyReply, done: Done) => void,
-  ): unknown;
-  addHook(
-    name: 'onSend',
-    hook: (request: LimitedRequest, reply: FastifyReply, payload: unknown, done: Done) => void,
-  ): unknown;
-}
-
-/** Routes that call the channel, or wait for others who do. */
-const CALLS_CHANNEL =
-  /^\/api\/(auth\/login|payments\/[^/?]+\/(start|cancel|sync)|refunds\/[^/?]+\/(succeed|sync|retry-abnormal))\/?(\?|$)/;
-export function callsChannel(url: string): boolean {
-  return CALLS_CHANNEL.test(url);
-}
-
-const LIVE = /^\/health\/live\/?(\?|$)/;
-const PROBE = /^\/(health|metrics)(\/|\?|$)/;
 
 /** Probes are asked by machines of our own, one at a time: whoever sends more is not one of them. */
 const MAX_PROBES = 16;
@@ -61,78 +39,77 @@ const RETRY_AFTER_SECONDS = '2';
  * refused between any two of its steps).
  */
 const REFUSALS = { perTick: 20, maxWaiting: 4000 };
-const SAY_EVERY_MS = 10_000;
+const LOG_EVERY_MS = 10_000;
 // Made once: a stack for each refusal would be a third of its cost.
 const REFUSAL = new DomainError('service_unavailable', 'more requests than can be served; try again');
 
 /**
  * Bounds what is in work at once. What goes beyond is refused before its body is read, with 503 and `Retry-After`:
- * a queue without end serves nobody in time. Callbacks have a room of their own, so that no other traffic crowds out
+ * a queue without end serves nobody in time. Callbacks have a bulkhead of their own, so that no other traffic crowds out
  * the news of money. A request is counted from when its body has arrived (a client that dribbles takes no place) until
  * its work is done (a client that goes away gives none back).
  */
 export class LoadLimit {
   private readonly log = new Logger('http');
-  private readonly rooms: Record<Kind, Room>;
-  private readonly pace = new Pace(REFUSALS.perTick, REFUSALS.maxWaiting);
-  private refusedUnsaid = 0;
-  private lastSaid = -Infinity;
+  private readonly bulkheads: Record<Exclude<Pool, 'unlimited'>, Bulkhead>;
+  private readonly refusals = new RateLimitedQueue(REFUSALS.perTick, REFUSALS.maxWaiting);
+  private refusedUnlogged = 0;
+  private lastLogged = -Infinity;
 
   constructor({ maxRequestsInFlight, maxCallbacksInFlight }: Settings) {
-    const room = (limit: number): Room => ({ limit, running: 0, refused: 0 });
-    this.rooms = {
-      callback: room(maxCallbacksInFlight),
-      channel: room(maxRequestsInFlight),
-      own: room(maxRequestsInFlight),
-      probe: room(MAX_PROBES),
+    const bulkhead = (limit: number): Bulkhead => ({ limit, running: 0, refused: 0 });
+    this.bulkheads = {
+      callback: bulkhead(maxCallbacksInFlight),
+      channel: bulkhead(maxRequestsInFlight),
+      own: bulkhead(maxRequestsInFlight),
+      probe: bulkhead(MAX_PROBES),
     };
   }
 
-  /** Its hooks come first, so that a refusal costs nothing of what the others do (measured: a third of it). */
-  guard(fastify: Hooks): void {
-    fastify.decorateRequest('room', null);
+  /** Its hooks come right after `readPools`, so that a refusal costs nothing of what the others do (measured: a third). */
+  guard(fastify: FastifyInstance): void {
+    fastify.decorateRequest('bulkhead', null);
     fastify.addHook('onRequest', (request, reply, done) => {
-      const room = this.roomFor(request.url);
-      if (room === null || room.running < room.limit) done();
-      else this.refuse(room, request, reply);
+      const bulkhead = this.bulkheadOf(request);
+      if (bulkhead === null || bulkhead.running < bulkhead.limit) done();
+      else this.refuse(bulkhead, request, reply);
     });
     fastify.addHook('preValidation', (request, reply, done) => {
-      const room = this.roomFor(request.url);
-      if (room === null) return done();
+      const bulkhead = this.bulkheadOf(request);
+      if (bulkhead === null) return done();
       // Others may have come while its body was on the way.
-      if (room.running >= room.limit) return this.refuse(room, request, reply);
-      room.running += 1;
-      request.room = room;
+      if (bulkhead.running >= bulkhead.limit) return this.refuse(bulkhead, request, reply);
+      bulkhead.running += 1;
+      request.bulkhead = bulkhead;
       done();
     });
     fastify.addHook('onSend', (request, _reply, _payload, done) => {
-      if (request.room) request.room.running -= 1;
-      request.room = null;
+      if (request.bulkhead) request.bulkhead.running -= 1;
+      request.bulkhead = null;
       done();
     });
   }
 
   /** Lets the metrics read what is counted here. */
-  reportTo(instruments: { readRooms: () => RoomState[] }): void {
-    instruments.readRooms = () => Object.entries(this.rooms).map(([kind, room]) => ({ kind, ...room }));
+  reportTo(instruments: { readBulkheads: () => BulkheadState[] }): void {
+    instruments.readBulkheads = () => Object.entries(this.bulkheads).map(([kind, one]) => ({ kind, ...one }));
   }
 
   /** Null: never refused. */
-  private roomFor(url: string): Room | null {
-    if (isCallback(url)) return this.rooms.callback;
-    if (callsChannel(url)) return this.rooms.channel;
-    if (!PROBE.test(url)) return this.rooms.own;
-    return LIVE.test(url) ? null : this.rooms.probe;
+  private bulkheadOf({ pool = 'own' }: FastifyRequest): Bulkhead | null {
+    return pool === 'unlimited' ? null : this.bulkheads[pool];
   }
 
-  private refuse(room: Room, request: FastifyRequest, reply: FastifyReply): void {
-    room.refused += 1;
-    this.say();
-    if (!this.pace.run(() => this.answer(request, reply))) request.raw.socket.destroy();
+  private refuse(bulkhead: Bulkhead, request: FastifyRequest, reply: FastifyReply): void {
+    bulkhead.refused += 1;
+    this.logRejections();
+    if (!this.refusals.run(() => this.answer(request, reply))) request.raw.socket.destroy();
   }
 
   private answer(request: FastifyRequest, reply: FastifyReply): void {
-    const callback = isCallback(request.url);
+    const callback = isCallback(request);
+    request.refusedWith = REFUSAL.code;
+    request.shed = true;
     void reply
       .status(REFUSAL.status)
       .header('x-request-id', request.id)
@@ -142,12 +119,12 @@ export class LoadLimit {
   }
 
   /** One line for many refusals: a log that grows with a flood would be a second one. */
-  private say(): void {
-    this.refusedUnsaid += 1;
+  private logRejections(): void {
+    this.refusedUnlogged += 1;
     const now = performance.now();
-    if (now - this.lastSaid < SAY_EVERY_MS) return;
-    this.log.warn({ refused: this.refusedUnsaid }, 'overloaded: requests are refused');
-    this.lastSaid = now;
-    this.refusedUnsaid = 0;
+    if (now - this.lastLogged < LOG_EVERY_MS) return;
+    this.log.warn({ refused: this.refusedUnlogged }, 'overloaded: requests are refused');
+    this.lastLogged = now;
+    this.refusedUnlogged = 0;
   }
 }

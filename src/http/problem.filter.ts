@@ -17,6 +17,7 @@ export class ProblemFilter implements ExceptionFilter {
 
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const known = toDomainError(error);
+    request.refusedWith = known.code;
     if (known.code === 'internal_error') this.log.error({ err: error, request_id: request.id }, 'unexpected error');
     else if (known.status === 503) {
       // A refusal that we make ourselves says all in its words; of other errors the stack tells where they came from.
@@ -26,7 +27,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (reply.sent) return;
     if (known.status === 503) void reply.header('retry-after', '2');
     if (known.status === 429 && !reply.hasHeader('retry-after')) void reply.header('retry-after', '60');
-    if (isCallback(request.url)) {
+    if (isCallback(request)) {
       void reply.status(known.status).header('content-type', 'application/json; charset=utf-8').send(fail(known.code));
       return;
     }

@@ -45,8 +45,8 @@ export class Instruments {
     registers: [this.registry],
   });
 
-  /** Told by whoever counts: each kind of request, how many are in work, and how many were refused since the start. */
-  readRooms: () => { kind: string; running: number; refused: number }[] = () => [];
+  /** Set by what counts them: each kind of request, how many are in work, and how many were refused since the start. */
+  readBulkheads: () => { kind: string; running: number; refused: number }[] = () => [];
 
   readonly requestsInFlight = new Gauge({
     name: 'paydesk_requests_in_flight',
@@ -54,7 +54,7 @@ export class Instruments {
     labelNames: ['kind'],
     registers: [this.registry],
     collect: () => {
-      for (const { kind, running } of this.readRooms()) this.requestsInFlight.set({ kind }, running);
+      for (const { kind, running } of this.readBulkheads()) this.requestsInFlight.set({ kind }, running);
     },
   });
 
@@ -65,7 +65,7 @@ export class Instruments {
     registers: [this.registry],
     collect: () => {
       this.requestsRefused.reset();
-      for (const { kind, refused } of this.readRooms()) this.requestsRefused.inc({ kind }, refused);
+      for (const { kind, refused } of this.readBulkheads()) this.requestsRefused.inc({ kind }, refused);
     },
   });
 

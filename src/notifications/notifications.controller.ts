@@ -1,6 +1,6 @@
 import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { type Caller, CurrentUser } from '../auth/public.js';
+import { type Caller, CurrentUser, OwnRowsOnly } from '../auth/public.js';
 import { pageQuery } from '../database/page.js';
 import { ListQuery } from '../http/list-query.js';
 import { Problems } from '../http/openapi.js';
@@ -42,6 +42,7 @@ export class NotificationsController {
 
   @Post(':id/read')
   @HttpCode(200)
+  @OwnRowsOnly()
   @ApiOperation({ summary: 'Mark one as read; again is no error' })
   @ApiOkResponse({ type: NotificationView })
   @Problems('unauthenticated', 'not_found')

@@ -1,6 +1,6 @@
 import { applyDecorators, CanActivate, ExecutionContext, Injectable, SetMetadata, UseGuards } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { AuthenticatedRequest, Role } from '../auth/public.js';
+import { type AuthenticatedRequest, OWNERSHIP, type Role } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
 import { isId } from '../common/ids.js';
 import { type OwnedNoun, Owners } from './owners.js';
@@ -12,8 +12,6 @@ interface Ownership {
   /** Roles that may use the route for anybody's order. */
   orRoles: Role[];
 }
-
-const OWNERSHIP = 'paydesk:ownership';
 
 const PREFIX = { order: 'ord', payment: 'pay', refund: 'ref' } as const;
 

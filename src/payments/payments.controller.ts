@@ -6,6 +6,7 @@ import { RequestCause } from '../auth/public.js';
 import type { Cause } from '../common/cause.js';
 import { Idempotent, NewId } from '../http/idempotency.interceptor.js';
 import { Problems } from '../http/openapi.js';
+import { InPool } from '../http/pool.js';
 import { OwnedBy } from '../orders/order-owner.guard.js';
 import { PaymentView, StartedView } from './payment.view.js';
 import { PaymentsService } from './payments.service.js';
@@ -64,6 +65,7 @@ export class PaymentsController {
   }
 
   @Post(':id/start')
+  @InPool('channel')
   @HttpCode(200)
   @OwnedBy('payment')
   @ApiOperation({
@@ -108,6 +110,7 @@ export class PaymentsController {
   }
 
   @Post(':id/cancel')
+  @InPool('channel')
   @HttpCode(200)
   @OwnedBy('payment')
   @ApiOperation({
@@ -129,6 +132,7 @@ export class PaymentsController {
   }
 
   @Post(':id/sync')
+  @InPool('channel')
   @HttpCode(200)
   @OwnedBy('payment')
   @ApiOperation({

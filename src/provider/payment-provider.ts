@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { DomainError } from '../common/errors.js';
+import type { Settings } from '../config/settings.js';
 import type { FundLine, TradeBill } from './bill.js';
 import type { ProviderRules } from './provider-rules.js';
 
@@ -147,6 +148,12 @@ export class ProviderError extends Error {
   }
 }
 
+/** A key or certificate, and the whole days until it ends. */
+export interface KeyExpiry {
+  name: string;
+  days: number;
+}
+
 /** The bill of a day is not ready: to be asked for again later. */
 export class BillNotReady extends ProviderError {
   constructor(code: string, message: string, httpStatus: number | null = null) {
@@ -193,6 +200,16 @@ export abstract class PaymentProvider {
   /** What the channel reads from an order's metadata must be what it knows. @throws DomainError `invalid_metadata` */
   checkMetadata(_metadata: Readonly<Record<string, unknown>>): void {
     // Only the mock reads any.
+  }
+
+  /** The end of each key and certificate that it works with, for a gauge. */
+  keyExpiries(_now: Date): KeyExpiry[] {
+    return [];
+  }
+
+  /** Takes over keys that changed in the settings, all or none. @throws ConfigError and goes on with what it had */
+  reloadKeys(_settings: Settings): void {
+    return;
   }
 
   /** The pretend payment of `POST /payments/{id}/succeed/`: only a pretend channel has one. */

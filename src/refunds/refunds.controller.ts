@@ -5,6 +5,7 @@ import type { Cause } from '../common/cause.js';
 import { pageQuery } from '../database/page.js';
 import { Idempotent, NewId } from '../http/idempotency.interceptor.js';
 import { Problems } from '../http/openapi.js';
+import { InPool } from '../http/pool.js';
 import { OwnedBy } from '../orders/order-owner.guard.js';
 import { RefundCarrier } from './carry-out.service.js';
 import { RefundBody, RefundsQuery, RejectBody, RetryAbnormalBody } from './refund.body.js';
@@ -70,6 +71,7 @@ export class RefundsController {
   }
 
   @Post(':id/succeed')
+  @InPool('channel')
   @HttpCode(200)
   @Roles('operator', 'service')
   @OwnedBy('refund', STAFF)
@@ -97,6 +99,7 @@ export class RefundsController {
   }
 
   @Post(':id/sync')
+  @InPool('channel')
   @HttpCode(200)
   @OwnedBy('refund', STAFF)
   @ApiOperation({ summary: 'Query WeChat Pay about a refund in progress' })
@@ -107,6 +110,7 @@ export class RefundsController {
   }
 
   @Post(':id/retry-abnormal')
+  @InPool('channel')
   @HttpCode(200)
   @Roles('operator')
   @OwnedBy('refund', STAFF)

@@ -295,8 +295,8 @@ describe('login', () => {
 
   it('gives the openid and nothing else, once for each code', async () => {
     const { code, openid } = shop.sim.loginCode('alice');
-    expect(await login.exchange(code)).toEqual({ openid });
-    await expect(login.exchange(code)).rejects.toMatchObject({ code: 'login_failed' });
+    expect(await login.openidOf(code)).toBe(openid);
+    await expect(login.openidOf(code)).rejects.toMatchObject({ code: 'login_failed' });
   });
 
   it.each<[number, ErrorCode]>([
@@ -310,7 +310,7 @@ describe('login', () => {
     [41004, 'channel_rejected'],
   ])('errcode %i is %s', async (errcode, code) => {
     await shop.sim.faults(always({ at: 'login', do: 'errcode', errcode }));
-    await expect(login.exchange('code')).rejects.toMatchObject({ code });
+    await expect(login.openidOf('code')).rejects.toMatchObject({ code });
   });
 
   it.each([
@@ -320,19 +320,19 @@ describe('login', () => {
     { at: 'login', do: 'cut_body' },
   ] as const)('%j is channel_unavailable, and does not tell the secret', async (rule) => {
     await shop.sim.faults(always(rule));
-    const failure = await login.exchange('code').catch((error: unknown) => error as Error);
+    const failure = await login.openidOf('code').catch((error: unknown) => error as Error);
     expect(failure).toMatchObject({ code: 'channel_unavailable' });
     expect(JSON.stringify([failure, (failure as Error).stack])).not.toContain(shop.settings.appSecret);
   });
 
   it('with a wrong secret is for the shop to put right', async () => {
     const wrong = new WechatLogin({ ...shop.settings, appSecret: 'f'.repeat(32) });
-    await expect(wrong.exchange('code')).rejects.toMatchObject({ code: 'channel_rejected' });
+    await expect(wrong.openidOf('code')).rejects.toMatchObject({ code: 'channel_rejected' });
     await wrong.close();
   });
 
   it.each(['', ' ', 'a b', 'ä', 'x'.repeat(300)])('does not even send the code %j', async (code) => {
-    await expect(login.exchange(code)).rejects.toMatchObject({ code: 'login_failed' });
+    await expect(login.openidOf(code)).rejects.toMatchObject({ code: 'login_failed' });
   });
 });
 
@@ -355,16 +355,17 @@ describe('doctor', () => {
     return Object.fromEntries(checks.map(({ name, ok, message }) => [name, `${ok}: ${message}`]));
   };
 
-  it('names a private key that is not of the certificate', async () => {
+  it('names a private key that is not of the certificate, and asks nobody', async () => {
     const checks = await found({ privateKey: makePair().privatePem, merchantCert: shop.settings.merchantCert });
-    expect(checks['merchant certificate and key']).toContain('fail: the certificate is not the one');
-    expect(checks['self test with WeChat Pay']).toContain('fail: ');
+    expect(checks['merchant certificate']).toContain('fail: WECHAT_PAY_MERCHANT_CERT is not the certificate of the');
+    expect(checks['calls to WeChat']).toContain('warn: WeChat was not called');
   });
 
   it('names a serial that is not of the certificate', async () => {
     const checks = await found({ serialNo: '5'.repeat(40) });
-    expect(checks['merchant certificate and key']).toContain('fail: the certificate');
-    expect(checks['platform certificates']).toContain('refuses our signature');
+    expect(checks['merchant serial']).toContain('fail: WECHAT_PAY_SERIAL_NO is not the serial of the merchant');
+    const blind = await found({ serialNo: '5'.repeat(40), merchantCert: null });
+    expect(blind['platform certificates']).toContain('refuses our signature');
   });
 
   it('names a wrong APIv3 key: the certificate list does not open', async () => {

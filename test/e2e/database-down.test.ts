@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { byTimer } from '../../src/common/cause.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
 import { startTestApp, TEA, times, type TestApp } from '../support/app.js';
@@ -8,6 +9,7 @@ import {
   journalOf,
   movesOf,
   newCustomer,
+  placeOrder,
   type Problem,
   statesOf,
   waitUntilBlocked,
@@ -149,6 +151,48 @@ describe('while the database is down', () => {
     expect(await statesOf(bought)).toBe('processing/pending');
     expect(await journalOf(beside, bought.paymentId)).toEqual(['failed 500']);
     expect((await paydesk.callback({ payment_id: bought.paymentId, status: 'SUCCESS' })).status).toBe(200);
+  });
+
+  it('knows a request again that was under way, by its key, as soon as the database is back', async () => {
+    const bought = await buyAndStart(paydesk);
+    const orderId = await placeOrder(paydesk, bought.customer);
+    const lock = beside.db.createQueryRunner();
+    await lock.startTransaction();
+    await lock.query('SELECT 1 FROM orders WHERE id = $1 FOR UPDATE', [orderId]);
+    const pay = (): Promise<{ status: number }> =>
+      bought.customer.api.post('/payments/', { order_id: orderId }, { 'idempotency-key': 'under-way' });
+    const underWay = pay();
+    await waitUntilBlocked(beside);
+    await proxy.cut();
+    expect((await underWay).status).toBe(503);
+    await lock.commitTransaction();
+    await lock.release();
+    await mend();
+    // The key is held for a minute of a clock that stands still, if it is not set free.
+    let again = await pay();
+    for (let asked = 0; asked < 100 && again.status === 409; asked += 1) {
+      await setTimeout(100);
+      again = await pay();
+    }
+    expect(again.status).toBe(201);
+  });
+
+  it('frees a key whose claim the database makes good only after the service has given it up', async () => {
+    const { customer } = await buyAndStart(paydesk);
+    // As a commit that waits for a standby, which no time limit of the server ends.
+    await beside.db.query(`
+      CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(8); RETURN NULL; END $$;
+      CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON idempotency_keys DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+      EXECUTE FUNCTION wait()`);
+    const buy = async (): Promise<number> =>
+      (await customer.api.post('/orders/', { product_id: TEA, quantity: 1 }, { 'idempotency-key': 'late' })).status;
+    const answers = [await buy()];
+    while (answers.length < 100 && answers.at(-1) !== 201) {
+      await setTimeout(100);
+      answers.push(await buy());
+    }
+    await beside.db.query('DROP FUNCTION wait CASCADE');
+    expect([answers[0], answers.at(-1)]).toEqual([503, 201]);
   });
 
   it('goes on with its timers afterwards', async () => {

@@ -1,18 +1,7 @@
-import { connect } from 'node:net';
 import { toDomainError } from '../../src/http/problem.js';
 import { startTestApp, TEA, type TestApp } from '../support/app.js';
 import { type Customer, mockSignature, newCustomer, type Problem, raw } from '../support/flows.js';
-
-/** Sends bytes as they are and answers all that comes back until the service hangs up. */
-function sendBytes(base: string, bytes: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(new URL(base).port), '127.0.0.1', () => socket.write(bytes, 'latin1'));
-    let text = '';
-    socket.on('data', (chunk) => (text += chunk.toString('latin1')));
-    socket.on('close', () => resolve(text));
-    socket.on('error', reject);
-  });
-}
+import { sendBytes } from '../support/send-bytes.js';
 
 describe('input that nobody means well with', () => {
   let paydesk: TestApp;

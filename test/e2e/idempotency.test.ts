@@ -45,6 +45,28 @@ describe('Idempotency-Key', () => {
     expect(await ordersOf(customer.id)).toBe(1);
   });
 
+  it('takes another spelling of the path for the same request', async () => {
+    const customer = await newCustomer(paydesk);
+    const key = `key-spelled-${customer.id}`;
+    const ask = (path: string) =>
+      raw(
+        paydesk.url,
+        'POST',
+        path,
+        [
+          ['content-type', 'application/json'],
+          ['authorization', `Bearer ${customer.token}`],
+          ['idempotency-key', key],
+        ],
+        JSON.stringify({ product_id: TEA, quantity: 1 }),
+      );
+    const first = await ask('/api/orders/');
+    expect(first.status).toBe(201);
+    for (const path of ['/api/orders', '/api/%6Frders/?a=b', 'http://shop.example.com/api/orders/', '/api/orders#x'])
+      expect([path, await ask(path)]).toMatchObject([path, { status: 201, text: first.text }]);
+    expect(await ordersOf(customer.id)).toBe(1);
+  });
+
   it('gives the first answer of a payment again, its status 201 included, though the payment has moved on', async () => {
     const customer = await newCustomer(paydesk);
     const order_id = await placeOrder(paydesk, customer);

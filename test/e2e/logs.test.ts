@@ -36,7 +36,13 @@ describe('the log in production', () => {
     beside = await startTestApp({ env: { ...channel, JWT_SECRET: jwtSecret } });
     beside.clock.set(new Date());
     const env = { ...channel, NODE_ENV: 'production', JWT_SECRET: jwtSecret, DATABASE_URL: beside.databaseUrl };
-    service = await ServiceProcess.start({ ...env, PORT: String(port), HOST: '127.0.0.1', LOG_LEVEL: 'trace' });
+    service = await ServiceProcess.start({
+      ...env,
+      PORT: String(port),
+      HOST: '127.0.0.1',
+      LOG_LEVEL: 'trace',
+      SHUTDOWN_DELAY_SECONDS: '0',
+    });
 
     const { code, openid } = sim.loginCode('Ada');
     const login = await client(service.url).post<{ access_token: string; user: { id: string } }>('/auth/login/', {
@@ -91,9 +97,9 @@ describe('the log in production', () => {
   it('is JSON, a line each', () => {
     expect(lines.length).toBeGreaterThan(5);
     const others = service.output.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
-    expect(others.every((line) => /^(Paydesk is ready|WARNING: NODE_ENV is production, but|SIGTERM)/.test(line))).toBe(
-      true,
-    );
+    expect(
+      others.every((line) => /^(database: |Paydesk is ready|WARNING: NODE_ENV is production, but|SIGTERM)/.test(line)),
+    ).toBe(true);
   });
 
   it('has the id of the request in every line about one', () => {

@@ -135,13 +135,60 @@ describe('the built service as a process', () => {
     const underWay = as(one.customer.token).post(`${one.path}succeed/`);
     await waitUntilBlocked(beside);
     service.signal('SIGTERM');
-    await service.said(/finishing what runs/);
+    await service.said(/finishing requests in progress/);
     await letGo();
     expect((await underWay).status).toBe(200);
     expect(await service.exited).toEqual([0, null]);
     await expect(fetch(`${service.url}/health/live`)).rejects.toThrow();
     expect(await statesOf(one)).toBe('succeeded/paid');
     await start();
+  });
+
+  it('says on SIGTERM that it is not ready, and serves all else until the delay is over', async () => {
+    const delayed = await ServiceProcess.start({ ...env, SHUTDOWN_DELAY_SECONDS: '2' });
+    const one = await bought();
+    const api = client(delayed.url, one.customer.token);
+    delayed.signal('SIGTERM');
+    await delayed.said(/SIGTERM: \/health\/ready says 503/);
+    const ready = await fetch(`${delayed.url}/health/ready`);
+    expect([ready.status, await ready.json()]).toMatchObject([503, { code: 'service_unavailable' }]);
+    expect((await fetch(`${delayed.url}/health/live`)).status).toBe(200);
+    const letGo = await holdOrder(one.orderId);
+    const underWay = api.post(`${one.path}succeed/`);
+    await waitUntilBlocked(beside);
+    expect(delayed.output).not.toContain('finishing requests in progress');
+    // Whoever asks over a kept connection learns that the next one goes elsewhere.
+    const list = await api.get('/orders/');
+    expect([list.status, list.headers.get('connection')]).toEqual([200, 'close']);
+
+    await delayed.said(/finishing requests in progress/);
+    await letGo();
+    expect((await underWay).status).toBe(200);
+    expect(await delayed.exited).toEqual([0, null]);
+    expect(await statesOf(one)).toBe('succeeded/paid');
+  });
+
+  it('waits no longer than until a second signal, and still finishes what runs', async () => {
+    const delayed = await ServiceProcess.start({ ...env, SHUTDOWN_DELAY_SECONDS: '300' });
+    const one = await bought();
+    const letGo = await holdOrder(one.orderId);
+    const underWay = client(delayed.url, one.customer.token).post(`${one.path}succeed/`);
+    await waitUntilBlocked(beside);
+    delayed.signal('SIGTERM');
+    await delayed.said(/SIGTERM: \/health\/ready says 503/);
+    // Within a second it would be the same signal, come by way of npm too.
+    while (!/finishing requests in progress/.test(delayed.output)) {
+      delayed.signal('SIGTERM');
+      await setTimeout(250);
+    }
+    await letGo();
+    expect((await underWay).status).toBe(200);
+    expect(await delayed.exited).toEqual([0, null]);
+  });
+
+  it('does not wait on Ctrl-C', async () => {
+    const delayed = await ServiceProcess.start({ ...env, SHUTDOWN_DELAY_SECONDS: '300' });
+    expect(await delayed.end('SIGINT')).toEqual([0, null]);
   });
 
   it('ends at once on a second signal, SIGINT this time', async () => {
@@ -152,7 +199,7 @@ describe('the built service as a process', () => {
       .catch(() => null);
     await waitUntilBlocked(beside);
     service.signal('SIGINT');
-    await service.said(/finishing what runs/);
+    await service.said(/finishing requests in progress/);
     // Within a second it would be the same Ctrl-C, come by way of npm too: somebody impatient presses again and again.
     const again = setInterval(() => service.signal('SIGINT'), 250);
     expect(await service.exited).toEqual([1, null]);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSimulator, type Simulator } from '../../simulator/index.js';
@@ -82,9 +82,26 @@ describe('a start', () => {
     expect(stderr).not.toContain('s3cr');
   });
 
+  it('with keys that were pasted on one line, quoted and with a byte order mark, takes them from .env and from files', async () => {
+    const key = await readFile(simulated.WECHAT_PAY_PRIVATE_KEY_PATH ?? '', 'utf8');
+    const publicKey = await readFile(simulated.WECHAT_PAY_PUBLIC_KEY_PATH ?? '', 'utf8');
+    const pasted = join(folder, 'pasted.pem');
+    await writeFile(pasted, `\uFEFF"${publicKey.trim().replaceAll('\n', '\\n')}"\r\n`);
+    await writeFile(join(folder, '.env'), `WECHAT_PAY_PRIVATE_KEY="${key.trim().replaceAll('\n', ' ')}"\n`);
+    const { WECHAT_PAY_PRIVATE_KEY_PATH: _path, ...env } = simulated;
+    const { code, stdout } = await runBuilt(
+      'cli.js',
+      ['doctor', '--json'],
+      { ...env, WECHAT_PAY_PUBLIC_KEY_PATH: pasted },
+      folder,
+    );
+    expect([code, (JSON.parse(stdout) as { ok: boolean }).ok]).toEqual([0, true]);
+  });
+
   it('in production without the real provider does not say that all is well', async () => {
     const env = { ...simulated, WECHAT_PAY_ENABLE_REAL: 'false', NODE_ENV: 'production', JWT_SECRET: SECRET };
-    const service = await ServiceProcess.start({ ...env, HOST: '127.0.0.1', DATABASE_URL: database.url });
+    const own = { HOST: '127.0.0.1', DATABASE_URL: database.url, SHUTDOWN_DELAY_SECONDS: '0' };
+    const service = await ServiceProcess.start({ ...env, ...own });
     try {
       expect(service.output).toContain('WARNING: no payment provider is enabled');
       expect(service.output).toContain('WARNING: a WeChat Pay merchant account is set');
@@ -154,6 +171,41 @@ describe('a start', () => {
       const neither = await examine({ ...simulated, WECHAT_PAY_ENABLE_REAL: 'True' });
       expect(neither.code).toBe(1);
       expect(neither.found).toContainEqual(expect.stringMatching(/^fail environment: WECHAT_PAY_ENABLE_REAL must be/));
+    });
+
+    it('has keys in the wrong place, in the words of the start', async () => {
+      const { WECHAT_PAY_PUBLIC_KEY_PATH: publicKey = '', WECHAT_PAY_PUBLIC_KEY_ID: _id, ...noId } = simulated;
+      const { WECHAT_PAY_PUBLIC_KEY_PATH: _key, ...noKey } = simulated;
+      const wrong: [env: Record<string, string>, line: string][] = [
+        [
+          { ...noId, WECHAT_PAY_PUBLIC_KEY_PATH: publicKey },
+          'WECHAT_PAY_PUBLIC_KEY_ID must be set beside the public key',
+        ],
+        [noKey, 'WECHAT_PAY_PUBLIC_KEY or WECHAT_PAY_PUBLIC_KEY_PATH must be set beside WECHAT_PAY_PUBLIC_KEY_ID'],
+        [
+          { ...simulated, WECHAT_PAY_PLATFORM_CERT_PATH: publicKey },
+          'WECHAT_PAY_PLATFORM_CERT_PATH names a public key: ',
+        ],
+        [
+          { ...simulated, WECHAT_PAY_PLATFORM_CERT_PATH: join(folder, 'keys', 'apiclient_cert.pem') },
+          'WECHAT_PAY_PLATFORM_CERT is the merchant’s own certificate',
+        ],
+        [
+          { ...simulated, WECHAT_PAY_PRIVATE_KEY_PATH: join(folder, 'keys', 'apiclient_cert.pem') },
+          'WECHAT_PAY_PRIVATE_KEY_PATH names a certificate: the private key is the file apiclient_key.pem',
+        ],
+      ];
+      for (const [env, line] of wrong) {
+        const [{ stderr }, { code, found }] = await Promise.all([refused(env), examine(env)]);
+        expect(stderr).toContain(`- ${line}`);
+        expect([code, found.filter((text) => text.startsWith('fail'))]).toEqual([1, [expect.stringContaining(line)]]);
+        expect(found).toContainEqual(expect.stringMatching(/^warn calls to WeChat: WeChat was not called/));
+      }
+    });
+
+    it('has a name that nothing reads', async () => {
+      const { found } = await examine({ ...simulated, WECHAT_PAY_PUBLICKEY_ID: 'x' });
+      expect(found).toContainEqual(expect.stringMatching(/^warn environment: WECHAT_PAY_PUBLICKEY_ID is set, but/));
     });
 
     it('has a merchant account that lies idle', async () => {

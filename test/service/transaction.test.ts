@@ -58,6 +58,25 @@ describe('a transaction', () => {
     expect(await notes()).toEqual([]);
   });
 
+  it('fails with the lock that did not come, not with the statements behind it', async () => {
+    await db.query('INSERT INTO notes (id) VALUES (1)');
+    const holder = await new DataSource(dataSourceOptions(database.url, 1)).initialize();
+    const lock = holder.createQueryRunner();
+    await lock.startTransaction();
+    await lock.query('SELECT FROM notes WHERE id = 1 FOR UPDATE');
+    const waiting = transaction(db, async (tx) => {
+      await tx.query(`SET LOCAL lock_timeout = '50ms'`);
+      // All of them travel together, and whoever waits hears of the last one first.
+      const locked = tx.query('SELECT FROM notes WHERE id = 1 FOR UPDATE');
+      locked.catch(() => undefined);
+      await note(tx, 2);
+    });
+    await expect(waiting).rejects.toMatchObject({ code: '55P03' });
+    await lock.rollbackTransaction();
+    await holder.destroy();
+    expect(await notes()).toEqual([1]);
+  });
+
   it('is not taken as committed when nobody looked at the statement that failed', async () => {
     const careless = transaction(db, async (tx, commit) => {
       note(tx, 1).catch(() => undefined);

@@ -91,6 +91,14 @@ export const TIDY_RULES: TidyRule[] = [
     allowed: {},
   },
   {
+    what: 'request.url or request.originalUrl',
+    instead: 'what stands on the route (request.pool, request.routeOptions): one path has many spellings',
+    within: ['src/'],
+    finds: (node) => isMember(node, 'request', 'url') || isMember(node, 'request', 'originalUrl'),
+    example: "request.url.startsWith('/api')",
+    allowed: {},
+  },
+  {
     what: 'forwardRef',
     instead: 'imports that run one way: move what both need down',
     within: ALL,

@@ -35,6 +35,7 @@ describe('the configuration', () => {
       mockEnabled: true,
       paymentTtlSeconds: 1800,
       latePaymentPolicy: 'refund',
+      shutdownDelaySeconds: 0,
       wechat: null,
     } satisfies Partial<Settings>);
   });
@@ -61,6 +62,9 @@ describe('the configuration', () => {
     ['LOG_LEVEL', 'loud'],
     ['NODE_ENV', 'staging'],
     ['JOBS_ENABLED', 'yes'],
+    ['SHUTDOWN_DELAY_SECONDS', '301'],
+    ['SHUTDOWN_DELAY_SECONDS', '-1'],
+    ['SHUTDOWN_DELAY_SECONDS', '5s'],
     ['WECHAT_PAY_CALLBACK_ALLOWED_IPS', '10.0.0.0/33'],
     ['WECHAT_PAY_CALLBACK_ALLOWED_IPS', 'example.org'],
     ['WECHAT_PAY_CALLBACK_ALLOWED_IPS', ','],
@@ -115,6 +119,12 @@ describe('the configuration', () => {
   describe('in production', () => {
     it('has everything mock off', () => {
       expect(parseSettings(PRODUCTION)).toMatchObject({ production: true, mockEnabled: false, host: '0.0.0.0' });
+    });
+
+    it('waits for load balancers before its port closes, unless told otherwise', () => {
+      expect(parseSettings(PRODUCTION).shutdownDelaySeconds).toBe(5);
+      expect(parseSettings({ ...PRODUCTION, SHUTDOWN_DELAY_SECONDS: '0' }).shutdownDelaySeconds).toBe(0);
+      expect(parseSettings({ ...PRODUCTION, SHUTDOWN_DELAY_SECONDS: '300' }).shutdownDelaySeconds).toBe(300);
     });
 
     it.each<[string, Record<string, string>]>([

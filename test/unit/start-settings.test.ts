@@ -5,15 +5,18 @@ import { join } from 'node:path';
 import { DEVELOPMENT_JWT_SECRET, DEVELOPMENT_MOCK_SECRET, Environment } from '../../src/config/environment.js';
 import { ConfigError, parseSettings } from '../../src/config/settings.js';
 import { checkWechat } from '../../src/provider/provider.module.js';
-import { makePair } from './wechat/support.js';
+import { merchantPair, platformPair } from './wechat/support.js';
 
 type Env = Record<string, string>;
 
 const OWN = randomBytes(32).toString('hex');
-const { privatePem, publicPem } = makePair();
+const { privatePem } = merchantPair;
+const { publicPem } = platformPair;
 const folder = mkdtempSync(join(tmpdir(), 'paydesk-settings-'));
 const keyFile = join(folder, 'apiclient_key.pem');
 writeFileSync(keyFile, privatePem);
+const emptyFile = join(folder, 'empty.pem');
+writeFileSync(emptyFile, '');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Everything that the real provider asks for. */
@@ -85,8 +88,20 @@ const SECRETS: [name: string, env: Env][] = [
   ['no secrets', {}],
 ];
 
+/** The private key as it is given; every other form has its row in key-forms.test.ts. */
+const KEY_FORMS: [form: string, env: Env, isTaken: boolean][] = [
+  ['the key on one line', { WECHAT_PAY_PRIVATE_KEY: privatePem.trim().replaceAll('\n', ' ') }, true],
+  ['an empty key file', { WECHAT_PAY_PRIVATE_KEY: '', WECHAT_PAY_PRIVATE_KEY_PATH: emptyFile }, false],
+];
+
 /** What must come of it, told by the rules as they are written and not by the code. */
-function rule(means: string, nodeEnv: string | undefined, isLocal: boolean, secrets: string): string {
+function rule(
+  means: string,
+  nodeEnv: string | undefined,
+  isLocal: boolean,
+  secrets: string,
+  isKeyTaken: boolean,
+): string {
   const real = means === 'on';
   const demanding = nodeEnv === 'production' || (real && !isLocal);
   const wrong: string[] = [];
@@ -95,6 +110,7 @@ function rule(means: string, nodeEnv: string | undefined, isLocal: boolean, secr
     wrong.push('DATABASE_URL', 'JWT_SECRET', 'MOCK_CALLBACK_SECRET');
   }
   if (demanding && secrets === 'no secrets') wrong.push('DATABASE_URL', 'JWT_SECRET');
+  if (real && !isKeyTaken) wrong.push('WECHAT_PAY_PRIVATE_KEY_PATH');
   if (wrong.length > 0) return `78 ${wrong.join(' ')}`;
   if (real) return isLocal ? 'simulated' : 'wechat';
   return nodeEnv === 'production' ? 'disabled' : 'mock';
@@ -103,20 +119,22 @@ function rule(means: string, nodeEnv: string | undefined, isLocal: boolean, secr
 const TABLE = SPELLINGS.flatMap(([spelling, means]) =>
   [undefined, 'test', 'production'].flatMap((nodeEnv) =>
     PLACES.flatMap(([place, addresses, isLocal]) =>
-      SECRETS.map(([secrets, given]) => {
-        const env: Env = { ...MERCHANT, ...addresses, ...given };
-        if (spelling !== undefined) env.WECHAT_PAY_ENABLE_REAL = spelling;
-        if (nodeEnv !== undefined) env.NODE_ENV = nodeEnv;
-        const what = `WECHAT_PAY_ENABLE_REAL=${spelling}, NODE_ENV=${nodeEnv}, ${place}, ${secrets}`;
-        return [what, rule(means, nodeEnv, isLocal, secrets), env] as const;
-      }),
+      SECRETS.flatMap(([secrets, given]) =>
+        KEY_FORMS.map(([form, key, isTaken]) => {
+          const env: Env = { ...MERCHANT, ...addresses, ...given, ...key };
+          if (spelling !== undefined) env.WECHAT_PAY_ENABLE_REAL = spelling;
+          if (nodeEnv !== undefined) env.NODE_ENV = nodeEnv;
+          const what = `WECHAT_PAY_ENABLE_REAL=${spelling}, NODE_ENV=${nodeEnv}, ${place}, ${secrets}, ${form}`;
+          return [what, rule(means, nodeEnv, isLocal, secrets, isTaken), env] as const;
+        }),
+      ),
     ),
   ),
 );
 
 describe('what a start comes to', () => {
   it('is looked at in all combinations, of which each kind is there', () => {
-    expect(TABLE.length).toBe(486);
+    expect(TABLE.length).toBe(486 * KEY_FORMS.length);
     const kinds = new Set(TABLE.map(([, expected]) => expected));
     expect([...kinds].filter((kind) => !kind.startsWith('78')).sort()).toEqual([
       'disabled',
@@ -141,6 +159,7 @@ describe('real money, without NODE_ENV=production', () => {
         mockEnabled: false,
         host: '0.0.0.0',
         logLevel: 'info',
+        shutdownDelaySeconds: 5,
         jwtSecret: OWN,
       });
     }
@@ -271,6 +290,17 @@ describe('the settings of the real provider', () => {
     ['no callback address', { WECHAT_PAY_NOTIFY_URL: '' }, '78 WECHAT_PAY_NOTIFY_URL'],
     ['a query in it', { WECHAT_PAY_NOTIFY_URL: 'https://pay.example.cn/a?b=c' }, '78 WECHAT_PAY_NOTIFY_URL'],
     ['no secret of the mini-program', { WECHAT_APP_SECRET: '' }, 'simulated'],
+    ['a secret in quotes', { WECHAT_APP_SECRET: ` "${MERCHANT.WECHAT_APP_SECRET}" ` }, 'simulated'],
+    ['an AppID in quotes', { WECHAT_APPID: "'wx8888888888888888'" }, 'simulated'],
+    ['an APIv3 key in quotes', { WECHAT_PAY_API_V3_KEY: `'${MERCHANT.WECHAT_PAY_API_V3_KEY} '` }, 'simulated'],
+    ['an id in quotes', { WECHAT_PAY_PUBLIC_KEY_ID: `"${MERCHANT.WECHAT_PAY_PUBLIC_KEY_ID}"` }, 'simulated'],
+    ['an address in quotes', { WECHAT_PAY_NOTIFY_URL: ` "${MERCHANT.WECHAT_PAY_NOTIFY_URL}"` }, 'simulated'],
+    ['a serial in quotes', { WECHAT_PAY_SERIAL_NO: `"${MERCHANT.WECHAT_PAY_SERIAL_NO} "` }, 'simulated'],
+    ['an id without its key', { WECHAT_PAY_PUBLIC_KEY: '' }, '78 WECHAT_PAY_PUBLIC_KEY'],
+    ['a key without its id', { WECHAT_PAY_PUBLIC_KEY_ID: '' }, '78 WECHAT_PAY_PUBLIC_KEY_ID'],
+    ['an id in small letters', { WECHAT_PAY_PUBLIC_KEY_ID: 'pub_key_id_0119000091' }, 'simulated'],
+    ['neither, for certificates', { WECHAT_PAY_PUBLIC_KEY: '', WECHAT_PAY_PUBLIC_KEY_ID: '' }, 'simulated'],
+    ['a key as text and as a file', { WECHAT_PAY_PRIVATE_KEY_PATH: keyFile }, '78 WECHAT_PAY_PRIVATE_KEY'],
     ['a secret that is none', { WECHAT_APP_SECRET: 'a b' }, '78 WECHAT_APP_SECRET'],
   ])('%s', (_, env, expected) => {
     expect(outcome({ ...REAL, ...env })).toBe(expected);

@@ -6,11 +6,12 @@ import { weakSecret } from '../../config/weak-secret.js';
 import { Check, fine } from './doctor-check.js';
 
 /** What can be told of the settings around the merchant's: which channel they bind, tokens, callback addresses. */
-export function checkEnvironment({ environment: e, channel, problems }: Examined): Check[] {
+export function checkEnvironment({ environment: e, channel, problems, unread }: Examined): Check[] {
   const advice = 'Every variable is described in .env.example.';
   return [
     boundCheck(e, channel),
     ...problems.map((message): Check => ({ name: 'environment', ok: 'fail', message, advice })),
+    ...unread.map((message): Check => ({ name: 'environment', ok: 'warn', message, advice })),
     ...secretChecks(e, problems),
     ...notifyChecks(e),
   ];

@@ -1,5 +1,6 @@
 import { MINUTE, SECOND, Clock } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
+import { isSimulated } from '../../config/real-money.js';
 import { WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
 import { Check, fine } from './doctor-check.js';
@@ -7,7 +8,7 @@ import { JsonObject, textField } from './json.js';
 import { KeyRing } from './key-ring.js';
 import { CertificateRenewal } from './renewal.js';
 import { openField, sealField } from './sealing.js';
-import { WechatSettings, isRealChannel } from './settings.js';
+import { WechatSettings } from './settings.js';
 import { Transport } from './transport.js';
 import { WechatLogin } from './wechat-login.js';
 
@@ -39,7 +40,7 @@ async function certificateCheck(
   clock: Clock,
 ): Promise<Check> {
   const name = 'platform certificates';
-  const issuer = isRealChannel(settings) ? 'Tenpay.com' : null;
+  const issuer = isSimulated(settings) ? null : 'Tenpay.com';
   try {
     await new CertificateRenewal(client, ring, clock, { issuer }).renew();
     const count = ring.living().filter(({ from }) => from === 'downloaded').length;

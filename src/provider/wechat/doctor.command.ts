@@ -48,11 +48,12 @@ export class DoctorCommand extends CommandRunner {
 async function examine(examined: Examined, clock: Clock): Promise<Check[]> {
   const { checkWechat } = await import('./doctor.js');
   const { checkEnvironment } = await import('./doctor-environment.js');
-  const checks = await checkWechat(wechatSettings(examined.wechat), clock);
+  const { settingOf } = await import('../../config/wechat-environment.js');
+  const wrong = new Set(examined.problems.map(settingOf));
+  const isWhole = ![...wrong].some((name) => name.startsWith('WECHAT_'));
+  const checks = await checkWechat(wechatSettings(examined.wechat), clock, isWhole);
   // What is missing is said once: an empty value has no right form either.
-  const named = (message: string): string => /^[A-Z0-9_]+/.exec(message)?.[0] ?? '';
-  const missing = new Set(examined.problems.map(named).map((name) => name.replace(/_PATH$/, '')));
-  const values = checks.filter(({ ok, message }) => ok !== 'fail' || !missing.has(named(message)));
+  const values = checks.filter(({ ok, message }) => ok !== 'fail' || !wrong.has(settingOf(message)));
   return [...checkEnvironment(examined), ...values];
 }
 

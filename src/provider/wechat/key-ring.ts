@@ -180,8 +180,3 @@ export function fromCertificate(pem: string, from: 'configured' | 'downloaded'):
 export function issuerOf(pem: string): string {
   return /^O=(.*)$/m.exec(new X509Certificate(pem).issuer)?.[1]?.trim() ?? '';
 }
-
-/** Whether the certificate is the one of this private key. */
-export function certificateFits(pem: string, privateKey: KeyObject): boolean {
-  return new X509Certificate(pem).checkPrivateKey(privateKey);
-}

@@ -1,5 +1,8 @@
 import { KeyObject, X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
+import { MERCHANT_CERT, PLATFORM_CERT, PRIVATE_KEY, PUBLIC_KEY, type WantedKey, keyIn } from '../../config/key-text.js';
+import { isSimulated } from '../../config/real-money.js';
+import { normalSerial } from '../../config/serial-number.js';
 import type { WechatEnvironment } from '../../config/wechat-environment.js';
 
 /** How long one call may take, in milliseconds. */
@@ -67,90 +70,147 @@ export class WechatSettingsError extends Error {
   }
 }
 
-/** Whether requests go to WeChat itself and not to a simulator: then the rules for addresses are WeChat's. */
-export function isRealChannel(settings: Pick<WechatSettings, 'baseUrl'>): boolean {
-  const host = URL.canParse(settings.baseUrl) ? new URL(settings.baseUrl).hostname : '';
-  return /(^|\.)(weixin\.qq\.com|wechatpay\.cn)\.?$/.test(host);
-}
-
 /** Every problem of the settings, in a fixed order; empty when the provider can be built from them. */
 export function settingsProblems(settings: WechatSettings): SettingsProblem[] {
   const problems: SettingsProblem[] = [];
   const check = (setting: string, message: string | null): void => {
     if (message !== null) problems.push({ setting, message });
   };
-  const pattern = (text: string, rule: RegExp, message: string): string | null => (rule.test(text) ? null : message);
 
-  check('WECHAT_APPID', pattern(settings.appid, /^wx[0-9A-Za-z]{16}$/, 'must be wx and 16 letters or digits'));
-  if (settings.appSecret !== null)
-    check('WECHAT_APP_SECRET', pattern(settings.appSecret, /^[!-~]{8,128}$/, 'must be the secret of the mini-program'));
-  check('WECHAT_PAY_MCHID', pattern(settings.mchid, /^\d{8,10}$/, 'must be the merchant number, 8 to 10 digits'));
-  check(
-    'WECHAT_PAY_SERIAL_NO',
-    pattern(settings.serialNo, /^[0-9A-Fa-f]{16,40}$/, 'must be the hex serial of the merchant API certificate'),
-  );
-  check('WECHAT_PAY_PRIVATE_KEY', privateKeyProblem(settings.privateKey));
+  check('WECHAT_APPID', appidProblem(settings.appid));
+  if (settings.appSecret !== null) check('WECHAT_APP_SECRET', appSecretProblem(settings.appSecret));
+  check('WECHAT_PAY_MCHID', mchidProblem(settings.mchid));
+  check('WECHAT_PAY_SERIAL_NO', serialProblem(settings.serialNo));
+  check('WECHAT_PAY_PRIVATE_KEY', keyProblem(settings.privateKey, PRIVATE_KEY, createPrivateKey));
   check('WECHAT_PAY_API_V3_KEY', apiV3KeyProblem(settings.apiV3Key));
-  if (settings.merchantCert) check('WECHAT_PAY_MERCHANT_CERT', certificateProblem(settings.merchantCert));
+  if (settings.merchantCert)
+    check('WECHAT_PAY_MERCHANT_CERT', keyProblem(settings.merchantCert, MERCHANT_CERT, certificateKey));
   if (settings.publicKey) {
-    check(
-      'WECHAT_PAY_PUBLIC_KEY_ID',
-      pattern(
-        settings.publicKey.id,
-        /^PUB_KEY_ID_[0-9A-Za-z]{1,64}$/,
-        'must start with PUB_KEY_ID_, as the console shows it',
-      ),
-    );
-    check('WECHAT_PAY_PUBLIC_KEY', publicKeyProblem(settings.publicKey.pem));
+    check('WECHAT_PAY_PUBLIC_KEY_ID', publicKeyIdProblem(settings.publicKey.id));
+    check('WECHAT_PAY_PUBLIC_KEY', keyProblem(settings.publicKey.pem, PUBLIC_KEY, createPublicKey));
   }
-  for (const pem of settings.platformCerts) check('WECHAT_PAY_PLATFORM_CERT', certificateProblem(pem));
-  const real = isRealChannel(settings);
+  for (const pem of settings.platformCerts)
+    check('WECHAT_PAY_PLATFORM_CERT', keyProblem(pem, PLATFORM_CERT, certificateKey));
+  // Keys can be compared once each of them is one.
+  if (!problems.some(({ setting }) => KEYS.has(setting))) problems.push(...mixUps(settings));
+  const real = !isSimulated(settings);
   check('WECHAT_PAY_NOTIFY_URL', notifyUrlProblem(settings.notifyUrl, 255, real));
   // Left out, it is the first one: what is wrong with that is said once.
   if (settings.refundNotifyUrl !== settings.notifyUrl)
     check('WECHAT_PAY_REFUND_NOTIFY_URL', notifyUrlProblem(settings.refundNotifyUrl, 256, real));
-  check('WECHAT_PAY_BASE_URL', baseUrlProblem(settings.baseUrl, real));
-  if (settings.backupBaseUrl !== null) check('WECHAT_PAY_BASE_URL', baseUrlProblem(settings.backupBaseUrl, real));
-  check('WECHAT_API_BASE_URL', baseUrlProblem(settings.apiBaseUrl, false));
+  check('WECHAT_PAY_BASE_URL', baseUrlProblem(settings.baseUrl));
+  if (settings.backupBaseUrl !== null) check('WECHAT_PAY_BASE_URL', baseUrlProblem(settings.backupBaseUrl));
+  check('WECHAT_API_BASE_URL', baseUrlProblem(settings.apiBaseUrl));
   return problems;
 }
 
-/** Why this text cannot be the merchant's private key, or null. */
-export function privateKeyProblem(pem: string): string | null {
-  if (pem.includes('BEGIN CERTIFICATE')) return 'is a certificate: the private key is the file apiclient_key.pem';
-  if (pem.includes('PUBLIC KEY')) return 'is a public key: the private key is the file apiclient_key.pem';
+const KEYS: ReadonlySet<string> = new Set([
+  'WECHAT_PAY_PRIVATE_KEY',
+  'WECHAT_PAY_MERCHANT_CERT',
+  'WECHAT_PAY_PUBLIC_KEY',
+  'WECHAT_PAY_PLATFORM_CERT',
+]);
+
+/**
+ * Keys that are right by themselves and stand in the wrong place: the merchant's own where WeChat's belongs would verify
+ * nothing, and a serial of another certificate is refused by WeChat.
+ */
+function mixUps(settings: WechatSettings): SettingsProblem[] {
+  const { mchid, privateKey, serialNo, merchantCert, publicKey, platformCerts } = settings;
+  const problems: SettingsProblem[] = [];
+  const note = (setting: string, message: string): void => void problems.push({ setting, message });
+  const own = publicHalf(privateKey);
+
+  if (publicKey && publicHalf(publicKey.pem) === own) {
+    note('WECHAT_PAY_PUBLIC_KEY', `is the public half of the merchant’s own key: ${PUBLIC_KEY.hint}`);
+  } else if (publicKey && platformCerts.some((pem) => publicHalf(pem) === publicHalf(publicKey.pem))) {
+    note('WECHAT_PAY_PUBLIC_KEY', `is the key of the platform certificate: ${PUBLIC_KEY.hint}`);
+  }
+  if (platformCerts.some((pem) => publicHalf(pem) === own || holderOf(pem) !== null)) {
+    note('WECHAT_PAY_PLATFORM_CERT', `is the merchant’s own certificate (apiclient_cert.pem): ${PLATFORM_CERT.hint}`);
+  } else if (platformCerts.some((pem) => serialOf(pem) === normalSerial(serialNo))) {
+    note('WECHAT_PAY_SERIAL_NO', `is the serial of the platform certificate: ${OWN_SERIAL}`);
+  }
+  if (!merchantCert) return problems;
+  const holder = holderOf(merchantCert);
+  if (publicHalf(merchantCert) !== own) {
+    const advice = 'take apiclient_cert.pem and apiclient_key.pem from the same download';
+    note('WECHAT_PAY_MERCHANT_CERT', `is not the certificate of the private key: ${advice}`);
+  } else if (serialOf(merchantCert) !== normalSerial(serialNo)) {
+    note('WECHAT_PAY_SERIAL_NO', `is not the serial of the merchant’s certificate: that is ${serialOf(merchantCert)}`);
+  }
+  if (holder !== null && holder !== mchid)
+    note('WECHAT_PAY_MCHID', `is not the merchant of WECHAT_PAY_MERCHANT_CERT: that is ${holder}`);
+  return problems;
+}
+
+const OWN_SERIAL = 'it must be the one of the merchant’s API certificate, apiclient_cert.pem';
+
+/** Of a private key, a public one or a certificate, in a form that can be compared. */
+function publicHalf(pem: string): string {
+  return createPublicKey(pem).export({ type: 'spki', format: 'der' }).toString('base64');
+}
+
+function serialOf(certificate: string): string {
+  return normalSerial(new X509Certificate(certificate).serialNumber);
+}
+
+/** The merchant number that a merchant's certificate is issued to, its common name; null for any other certificate. */
+function holderOf(certificate: string): string | null {
+  return /^CN=(\d{8,10})$/m.exec(new X509Certificate(certificate).subject)?.[1] ?? null;
+}
+
+function certificateKey(pem: string): KeyObject {
+  return new X509Certificate(pem).publicKey;
+}
+
+/** Why this text cannot be the key that is wanted, or null. A certificate's end is no problem here: a newer one is fetched. */
+function keyProblem(text: string, wanted: WantedKey, parse: (pem: string) => KeyObject): string | null {
+  const { problem } = keyIn(Buffer.from(text), 'is', wanted);
+  if (problem !== null) return problem;
   try {
-    return rsaProblem(createPrivateKey(pem));
+    return rsaProblem(parse(text));
   } catch {
-    return 'is not a PEM private key: it must start with -----BEGIN PRIVATE KEY----- and keep its line breaks';
+    return 'is PEM text without its line breaks';
   }
 }
 
-/** Why this text cannot be a WeChat Pay public key, or null. */
-export function publicKeyProblem(pem: string): string | null {
-  if (pem.includes('BEGIN CERTIFICATE')) return 'is a certificate: it belongs into WECHAT_PAY_PLATFORM_CERT';
-  // `createPublicKey` would quietly take the public half of a private key.
-  if (pem.includes('PRIVATE KEY')) return 'is a private key: the public key is the file pub_key.pem of the console';
-  try {
-    return rsaProblem(createPublicKey(pem));
-  } catch {
-    return 'is not a PEM public key: it must start with -----BEGIN PUBLIC KEY----- and keep its line breaks';
-  }
-}
-
-/** Why this text cannot be a platform or merchant certificate, or null. Expiry is no problem here: a newer one is fetched. */
-export function certificateProblem(pem: string): string | null {
-  try {
-    return rsaProblem(new X509Certificate(pem).publicKey);
-  } catch {
-    return 'is not a PEM certificate: it must start with -----BEGIN CERTIFICATE-----';
-  }
-}
-
-function rsaProblem(key: KeyObject): string | null {
-  if (key.asymmetricKeyType !== 'rsa') return 'is not an RSA key';
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+function rsaProblem({ asymmetricKeyType: type, asymmetricKeyDetails }: KeyObject): string | null {
+  if (type !== 'rsa') return `is not an RSA key but one of the kind ${type}: WeChat Pay’s keys are RSA`;
+  const bits = asymmetricKeyDetails?.modulusLength ?? 0;
   return bits < 2048 ? `is an RSA key of ${bits} bits: at least 2048 are needed` : null;
+}
+
+const APPID = /^wx[0-9A-Za-z]{16}$/;
+const MCHID = /^\d{8,10}$/;
+
+function appidProblem(text: string): string | null {
+  if (APPID.test(text)) return null;
+  if (MCHID.test(text)) return 'is a merchant number: the AppID is wx and 16 letters or digits';
+  if (text.startsWith('gh_')) return 'is the original id (原始ID): the AppID is wx and 16 letters or digits';
+  return 'must be wx and 16 letters or digits';
+}
+
+function appSecretProblem(text: string): string | null {
+  if (APPID.test(text)) return 'is an AppID: the secret stands beside it in the console';
+  return /^[!-~]{8,128}$/.test(text) ? null : 'must be the secret of the mini-program';
+}
+
+function mchidProblem(text: string): string | null {
+  if (MCHID.test(text)) return null;
+  const rule = 'must be the merchant number, 8 to 10 digits';
+  return APPID.test(text) ? `is an AppID: it ${rule}` : rule;
+}
+
+function serialProblem(text: string): string | null {
+  if (/^PUB_KEY_ID_/i.test(text)) return `is the id of WeChat Pay’s public key: ${OWN_SERIAL}`;
+  return /^[0-9A-Fa-f]{16,40}$/.test(text) ? null : 'must be the hex serial of the merchant API certificate';
+}
+
+function publicKeyIdProblem(text: string): string | null {
+  if (/^PUB_KEY_ID_[0-9A-Za-z]{1,64}$/.test(text)) return null;
+  const rule = 'must start with PUB_KEY_ID_, as the console shows it';
+  return /^(?=.*[A-F])[0-9A-F]{32,40}$/i.test(text) ? `is the serial of a certificate: it ${rule}` : rule;
 }
 
 /** Why this text cannot be the APIv3 key, or null. */
@@ -178,11 +238,11 @@ export function notifyUrlProblem(text: string, maxLength: number, real: boolean)
   return null;
 }
 
-function baseUrlProblem(text: string, real: boolean): string | null {
+function baseUrlProblem(text: string): string | null {
   if (!URL.canParse(text)) return 'is not a URL';
   const url = new URL(text);
   // Over the internet the answer to a login is proved by TLS alone, and its question holds the secret of the mini-program.
-  const plain = !real && url.protocol === 'http:' && isPrivateHost(url.hostname);
+  const plain = url.protocol === 'http:' && isPrivateHost(url.hostname);
   if (url.protocol !== 'https:' && !plain) return 'must be an https URL';
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
     return 'must be scheme and host only, without a path or a password';

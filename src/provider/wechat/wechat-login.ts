@@ -1,13 +1,10 @@
+import type { OnApplicationShutdown } from '@nestjs/common';
 import { Agent } from 'undici';
 import { DomainError } from '../../common/errors.js';
+import { LoginChannel } from '../login-channel.js';
 import { JsonObject, idField, parseObject } from './json.js';
 import { WechatSettings } from './settings.js';
 import { asCallError, readAll } from './transport.js';
-
-/** Who logged in: their id under our appid. The session key of the same answer stays where it came. */
-export interface WechatIdentity {
-  openid: string;
-}
 
 /** What the mini-program server answered: an openid, or the number of a refusal. */
 export type LoginAnswer = { openid: string } | { errcode: number };
@@ -23,10 +20,13 @@ const BUSY = -1;
 const BLOCKED_USER = 40226;
 
 /** Login of mini-program users: `GET /sns/jscode2session` (mini-program manual, "api_code2session"). */
-export class WechatLogin {
+export class WechatLogin extends LoginChannel implements OnApplicationShutdown {
+  readonly appid: string;
   private readonly agent: Agent;
 
   constructor(private readonly settings: Pick<WechatSettings, 'appid' | 'appSecret' | 'apiBaseUrl' | 'timeouts'>) {
+    super();
+    this.appid = settings.appid;
     this.agent = new Agent({
       connections: 32,
       connect: { timeout: settings.timeouts.connectMs },
@@ -36,14 +36,15 @@ export class WechatLogin {
   }
 
   /**
-   * Trades the code of `wx.login` for the user's openid. A code works once, so nothing is tried twice.
+   * Trades the code of `wx.login` for the user's openid; the session key of the same answer is not kept. A code works
+   * once, so nothing is tried twice.
    * @throws DomainError `login_failed`, `too_many_requests`, `channel_unavailable`, `login_not_configured` where there
    * is no secret or, when our own appid or secret is wrong, `channel_rejected`
    */
-  async exchange(code: string): Promise<WechatIdentity> {
+  async openidOf(code: string): Promise<string> {
     if (!/^[!-~]{1,256}$/.test(code)) throw new DomainError('login_failed');
     const answer = await this.ask(code);
-    if ('openid' in answer) return answer;
+    if ('openid' in answer) return answer.openid;
     throw refusalOf(answer.errcode);
   }
 
@@ -71,6 +72,10 @@ export class WechatLogin {
       // Neither the cause nor its message goes on: the address of the call holds the secret of the mini-program.
       throw new DomainError('channel_unavailable', `WeChat login: ${asCallError('login', error).code}`);
     }
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.close();
   }
 
   close(): Promise<void> {

@@ -1,6 +1,9 @@
+import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { Readable } from 'node:stream';
 import { Clock, HOUR, SECOND, after } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
+import { isSimulated } from '../../config/real-money.js';
+import type { Settings } from '../../config/settings.js';
 import type { FundLine, TradeBill } from '../bill.js';
 import {
   AbnormalRefundTarget,
@@ -10,6 +13,7 @@ import {
   ChannelPayment,
   ChannelRefund,
   ChannelRefundOrder,
+  KeyExpiry,
   PayParams,
   PaymentProvider,
   Prepay,
@@ -24,7 +28,7 @@ import { closeOrder, placeOrder, queryOrder } from './orders.js';
 import { applyForRefund, askForRefund, retryAbnormal } from './refunds.js';
 import { CertificateRenewal } from './renewal.js';
 import { payMessage, signMessage } from './signing.js';
-import { SettingsProblem, WechatSettings, WechatSettingsError, isRealChannel } from './settings.js';
+import { SettingsProblem, WechatSettings, WechatSettingsError, wechatSettings } from './settings.js';
 import { Transport } from './transport.js';
 import { WECHAT_RULES } from './wechat-rules.js';
 
@@ -41,7 +45,7 @@ export interface WechatV3Options {
 }
 
 /** WeChat Pay API v3 for a direct merchant's mini-program (JSAPI). */
-export class WechatV3Provider extends PaymentProvider {
+export class WechatV3Provider extends PaymentProvider implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly name = 'wechat';
   readonly rules = WECHAT_RULES;
   readonly account: ChannelAccount;
@@ -54,7 +58,7 @@ export class WechatV3Provider extends PaymentProvider {
   constructor(
     private settings: WechatSettings,
     private readonly clock: Clock,
-    options: WechatV3Options = {},
+    private readonly options: WechatV3Options = {},
   ) {
     super();
     this.account = { mchid: settings.mchid, appid: settings.appid };
@@ -65,9 +69,18 @@ export class WechatV3Provider extends PaymentProvider {
       onUnknownSerial: () => this.renewal.hurry(),
     });
     this.renewal = new CertificateRenewal(this.client, this.ring, clock, {
-      issuer: isRealChannel(settings) ? 'Tenpay.com' : null,
+      issuer: isSimulated(settings) ? null : 'Tenpay.com',
       onProblem: options.onProblem,
     });
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.start();
+    this.warnOfExpiry();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.close();
   }
 
   /** Begins to keep certificates fresh. Never throws: with WeChat out of reach the service still starts. */
@@ -104,6 +117,20 @@ export class WechatV3Provider extends PaymentProvider {
    */
   renewCertificates(): Promise<void> {
     return this.renewal.renew();
+  }
+
+  override reloadKeys({ wechat }: Settings): void {
+    if (wechat) this.reload(wechatSettings(wechat));
+    this.warnOfExpiry();
+  }
+
+  override keyExpiries(now: Date): KeyExpiry[] {
+    return this.expiries(now).map(({ what, serial, days }) => ({ name: `${what} ${serial}`, days }));
+  }
+
+  private warnOfExpiry(): void {
+    for (const { what, serial, days } of this.expiryWarnings(this.clock.now()))
+      this.options.onProblem?.(`the ${what.replace('_', ' ')} ${serial} ends in ${days} days`);
   }
 
   /** Certificates that end within 30 days of `now`. */

@@ -40,6 +40,29 @@ describe('a lane', () => {
     expect(sizes).toEqual([1, 10, 10, 5]);
   });
 
+  it('does not run a batch again that took long to fail', async () => {
+    jest.useFakeTimers({ now: 0, doNotFake: ['setTimeout', 'nextTick', 'setImmediate', 'queueMicrotask'] });
+    try {
+      const failing = (afterMs: number): [Lane<number, number>, () => number] => {
+        let runs = 0;
+        const lane = new Lane<number, number>(() => {
+          runs += 1;
+          jest.setSystemTime(Date.now() + afterMs);
+          jest.advanceTimersByTime(afterMs);
+          return Promise.reject(new Error('gone'));
+        }, LIMITS);
+        return [lane, () => runs];
+      };
+      const [slow, slowRuns] = failing(2000);
+      await expect(slow.submit(1)).rejects.toThrow('gone');
+      const [quick, quickRuns] = failing(1999);
+      await expect(quick.submit(1)).rejects.toThrow('gone');
+      expect([slowRuns(), quickRuns()]).toEqual([1, 2]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   it('does two at once when many wait, if it may', async () => {
     const gates = [gate(), gate(), gate()];
     const batches: number[][] = [];

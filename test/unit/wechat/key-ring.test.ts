@@ -1,12 +1,6 @@
 import { ServerResponse } from 'node:http';
 import { DAY, HOUR, ManualClock, after } from '../../../src/common/clock.js';
-import {
-  KeyRing,
-  PlatformKey,
-  certificateFits,
-  fromCertificate,
-  issuerOf,
-} from '../../../src/provider/wechat/key-ring.js';
+import { KeyRing, PlatformKey, fromCertificate, issuerOf } from '../../../src/provider/wechat/key-ring.js';
 import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
 import {
   NOW,
@@ -22,6 +16,7 @@ import {
   callbackOf,
   makeCertificate,
   makePair,
+  merchantPair,
   notice,
   otherPair,
   platformPair,
@@ -97,7 +92,7 @@ describe('the key ring', () => {
   const ended = makeCertificate(otherPair, after(NOW, -400 * DAY), after(NOW, -DAY));
 
   it('asks for the public key when there is one', () => {
-    const ring = new KeyRing(settingsOf({ platformCerts: [older.pem] }), clock);
+    const ring = new KeyRing(settingsOf({ platformCerts: [newer.pem] }), clock);
     expect(ring.preferred()?.serial).toBe(PUBLIC_KEY_ID);
     expect(ring.usesCertificates).toBe(true);
     expect(new KeyRing(settingsOf(), clock).usesCertificates).toBe(false);
@@ -117,8 +112,10 @@ describe('the key ring', () => {
   });
 
   it('warns of the newest platform certificate and the merchant certificate, thirty days before they end', () => {
-    const mine = makeCertificate(platformPair, YEAR_FROM, after(NOW, 29 * DAY));
-    const ring = new KeyRing(settingsOf({ platformCerts: [older.pem, newer.pem], merchantCert: mine.pem }), clock);
+    const mine = makeCertificate(merchantPair, YEAR_FROM, after(NOW, 29 * DAY));
+    const platformCerts = [older.pem, newer.pem];
+    const own = { merchantCert: mine.pem, serialNo: mine.serial };
+    const ring = new KeyRing(settingsOf({ publicKey: null, platformCerts, ...own }), clock);
     expect(ring.expiryWarnings(NOW)).toEqual([
       { what: 'merchant_certificate', serial: mine.serial, expiresAt: after(NOW, 29 * DAY), days: 29 },
     ]);
@@ -132,7 +129,7 @@ describe('the key ring', () => {
     const ring = new KeyRing(settingsOf(), clock);
     const before = ring.merchant;
     expect(() => ring.reload(settingsOf({ privateKey: 'no key', apiV3Key: 'short' }))).toThrow(
-      /WECHAT_PAY_PRIVATE_KEY is not a PEM.*\nWECHAT_PAY_API_V3_KEY must be 32 bytes, not 5/,
+      /WECHAT_PAY_PRIVATE_KEY holds no key in PEM form.*\nWECHAT_PAY_API_V3_KEY must be 32 bytes, not 5/,
     );
     expect(ring.merchant).toBe(before);
     ring.reload(settingsOf({ publicKey: null, platformCerts: [older.pem] }));
@@ -196,7 +193,7 @@ describe('the key ring', () => {
   });
 
   it('does not warn yet on the thirtieth day before an end', () => {
-    const ring = new KeyRing(settingsOf({ platformCerts: [older.pem] }), clock);
+    const ring = new KeyRing(settingsOf({ publicKey: null, platformCerts: [older.pem] }), clock);
     const end = { what: 'platform_certificate', serial: older.serial, expiresAt: YEAR_TO };
     expect(ring.expiryWarnings(after(YEAR_TO, -30 * DAY))).toEqual([]);
     expect(ring.expiries(after(YEAR_TO, -30 * DAY))).toEqual([{ ...end, days: 30 }]);
@@ -214,12 +211,6 @@ describe('a certificate', () => {
     ['not what another field pretends', [commonName('O=Tenpay.com'), organisation('Somebody')], 'Somebody'],
   ])('names as the organisation of its issuer %s', (_what, issuer, expected) => {
     expect(issuerOf(makeCertificate(otherPair, YEAR_FROM, YEAR_TO, issuer).pem)).toBe(expected);
-  });
-
-  it('fits its own private key and no other', () => {
-    const { pem } = makeCertificate(otherPair, YEAR_FROM, YEAR_TO);
-    expect(certificateFits(pem, otherPair.privateKey)).toBe(true);
-    expect(certificateFits(pem, platformPair.privateKey)).toBe(false);
   });
 });
 

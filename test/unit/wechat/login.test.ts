@@ -37,7 +37,7 @@ const saying =
 
 /** The refusal as it is seen from outside; fails when it is no `DomainError`, or when it drags its cause along. */
 async function refusalOf(login: WechatLogin, code = 'good-code'): Promise<{ code: string; message: string }> {
-  const error: unknown = await login.exchange(code).catch((thrown: unknown) => thrown);
+  const error: unknown = await login.openidOf(code).catch((thrown: unknown) => thrown);
   if (!(error instanceof DomainError)) throw new Error('not refused as a DomainError', { cause: error });
   expect(error.cause).toBeUndefined();
   expect(error.message).not.toContain(settingsOf().appSecret);
@@ -47,12 +47,12 @@ async function refusalOf(login: WechatLogin, code = 'good-code'): Promise<{ code
 describe('a login code', () => {
   it.each([{}, { errcode: 0, errmsg: 'ok' }])('is traded for the openid alone when WeChat adds %j', async (more) => {
     const { login } = await wechatThat(saying({ openid: OPENID, session_key: 'c2Vzc2lvbg==', unionid: 'u', ...more }));
-    expect(await login.exchange('good-code')).toEqual({ openid: OPENID });
+    expect(await login.openidOf('good-code')).toBe(OPENID);
   });
 
   it('goes to WeChat once, with the appid and the secret, as the manual says', async () => {
     const { login, server } = await wechatThat(saying({ openid: OPENID }));
-    await login.exchange('a+b&c=d');
+    await login.openidOf('a+b&c=d');
     expect(server.received).toHaveLength(1);
     const [asked] = server.received;
     const url = new URL(asked?.url ?? '', server.url);
@@ -75,7 +75,7 @@ describe('a login code', () => {
     ['256 characters', 'x'.repeat(256)],
   ])('may be %s', async (_name, code) => {
     const { login } = await wechatThat(saying({ openid: OPENID }));
-    expect(await login.exchange(code)).toEqual({ openid: OPENID });
+    expect(await login.openidOf(code)).toBe(OPENID);
   });
 
   it.each([
@@ -119,7 +119,7 @@ describe('an answer to a login', () => {
     ['eight levels deep', nested(7)],
   ])('%s is read', async (_name, body) => {
     const { login } = await wechatThat(saying(body));
-    expect(await login.exchange('good-code')).toEqual({ openid: OPENID });
+    expect(await login.openidOf('good-code')).toBe(OPENID);
   });
 
   it.each<[string, string | object, number, string]>([
@@ -166,7 +166,7 @@ describe('an answer to a login', () => {
       if (waiting.push(response) === 32) full();
       if (server.received.length > 32) saying({ openid: OPENID })(response);
     });
-    const logins = Promise.all(Array.from({ length: 40 }, (_, n) => login.exchange(`code-${n}`)));
+    const logins = Promise.all(Array.from({ length: 40 }, (_, n) => login.openidOf(`code-${n}`)));
     await taken;
     await new Promise((resolve) => setTimeout(resolve, 50)); // for a 33rd, which must not come
     expect(server.received).toHaveLength(32);
@@ -177,7 +177,7 @@ describe('an answer to a login', () => {
 
   it('is not asked for any more once the login is closed', async () => {
     const { login, server } = await wechatThat(saying({ openid: OPENID }));
-    await login.exchange('good-code');
+    await login.openidOf('good-code');
     await login.close();
     open.shift();
     expect(await refusalOf(login)).toMatchObject({ code: 'channel_unavailable' });

@@ -189,7 +189,8 @@ describe('platform certificates', () => {
   });
 
   it('are asked for by the public key, and by the name of no certificate', async () => {
-    const [alone, both] = [renewing(withOne), renewing({ platformCerts: [issued.pem] })];
+    const another = makeCertificate(otherPair, YEAR_FROM, YEAR_TO).pem;
+    const [alone, both] = [renewing(withOne), renewing({ platformCerts: [another] })];
     for (const { renewal } of [alone, both]) await renewal.renew();
     expect(alone.ask.mock.calls[0]?.[0].named).toBeNull();
     expect(both.ask.mock.calls[0]?.[0].named).toMatchObject({ from: 'public_key' });

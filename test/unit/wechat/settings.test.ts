@@ -2,21 +2,35 @@ import { generateKeyPairSync } from 'node:crypto';
 import {
   WechatSettings,
   isPrivateHost,
-  isRealChannel,
   settingsProblems,
   wechatSettings,
 } from '../../../src/provider/wechat/settings.js';
-import { makeCertificate, makePair, merchantPair, settingsOf, YEAR_FROM, YEAR_TO } from './support.js';
+import {
+  makeCertificate,
+  makePair,
+  merchantPair,
+  otherPair,
+  platformPair,
+  settingsOf,
+  YEAR_FROM,
+  YEAR_TO,
+} from './support.js';
 
 const REAL = { baseUrl: 'https://api.mch.weixin.qq.com', apiBaseUrl: 'https://api.weixin.qq.com' };
-const certificate = makeCertificate(merchantPair, YEAR_FROM, YEAR_TO).pem;
+const { pem: certificate, serial: certificateSerial } = makeCertificate(otherPair, YEAR_FROM, YEAR_TO);
+const own = makeCertificate(merchantPair, YEAR_FROM, YEAR_TO);
+const issuedTo = (number: string) => [{ name: 'commonName', value: number }];
+const named = makeCertificate(merchantPair, YEAR_FROM, YEAR_TO, issuedTo('1900007291'));
+const ofAnother = makeCertificate(merchantPair, YEAR_FROM, YEAR_TO, issuedTo('1900000109'));
+const older = makeCertificate(otherPair, YEAR_FROM, YEAR_TO, issuedTo('1900007291')).pem;
+const ofPublicKey = makeCertificate(platformPair, YEAR_FROM, YEAR_TO).pem;
 const ellipticKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
   type: 'pkcs8',
   format: 'pem',
 });
 const REAL_BACKUP = 'https://api2.mch.weixin.qq.com';
 const SERIAL = '408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB';
-const NO_CERTIFICATE = /^WECHAT_PAY_PLATFORM_CERT is not a PEM certificate: it must start with/;
+const PUBLIC_KEY_ID = 'PUB_KEY_ID_1';
 const pkcs1 = merchantPair.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
 
 function problemsOf(changes: Partial<WechatSettings>): string[] {
@@ -26,7 +40,11 @@ function problemsOf(changes: Partial<WechatSettings>): string[] {
 describe('settings', () => {
   it('of a merchant with either key, and a key of the older format, are right', () => {
     expect(problemsOf({})).toEqual([]);
-    expect(problemsOf({ publicKey: null, platformCerts: [certificate], merchantCert: certificate })).toEqual([]);
+    expect(problemsOf({ publicKey: null, platformCerts: [certificate] })).toEqual([]);
+    expect(problemsOf({ platformCerts: [certificate] })).toEqual([]);
+    expect(problemsOf({ merchantCert: named.pem, serialNo: named.serial })).toEqual([]);
+    for (const serialNo of [own.serial, own.serial.toLowerCase()])
+      expect(problemsOf({ merchantCert: own.pem, serialNo })).toEqual([]);
     expect(problemsOf({ publicKey: null, platformCerts: [] })).toEqual([]);
     expect(problemsOf({ privateKey: pkcs1 })).toEqual([]);
     expect(problemsOf({ backupBaseUrl: REAL_BACKUP })).toEqual([]);
@@ -37,7 +55,7 @@ describe('settings', () => {
     [1_000, { connectMs: 1_000, answerMs: 1_000 }],
   ])('are those of the environment, with time-outs that fit an answer in %d ms', (answerTimeoutMs, timeouts) => {
     const { timeouts: _timeouts, maxConcurrency: _calls, ...same } = settingsOf();
-    const environment = { ...same, merchantCert: certificate, publicKey: null, platformCerts: [certificate] };
+    const environment = { ...same, merchantCert: own.pem, publicKey: null, platformCerts: [certificate] };
     expect(wechatSettings({ ...environment, answerTimeoutMs })).toEqual({
       ...environment,
       timeouts,
@@ -59,26 +77,30 @@ describe('settings', () => {
     ['serial with something after it', { serialNo: `${SERIAL}0` }, /^WECHAT_PAY_SERIAL_NO must be the hex/],
     ['certificate for a private key', { privateKey: certificate }, /^WECHAT_PAY_PRIVATE_KEY is a certificate/],
     ['public for a private key', { privateKey: merchantPair.publicPem }, /^WECHAT_PAY_PRIVATE_KEY is a public key/],
-    ['key without line breaks', { privateKey: merchantPair.privatePem.replace(/\n/g, '') }, /keep its line breaks/],
-    ['elliptic key', { privateKey: ellipticKey.toString() }, /is not an RSA key/],
+    [
+      'key without line breaks',
+      { privateKey: merchantPair.privatePem.replace(/\n/g, '') },
+      /^WECHAT_PAY_PRIVATE_KEY is PEM text without its line breaks$/,
+    ],
+    ['elliptic key', { privateKey: ellipticKey.toString() }, /is not an RSA key but one of the kind ec/],
     ['short key', { privateKey: makePair(1024).privatePem }, /RSA key of 1024 bits/],
     ['short APIv3 key', { apiV3Key: 'x'.repeat(31) }, /^WECHAT_PAY_API_V3_KEY must be 32 bytes, not 31/],
     ['APIv3 key with wide characters', { apiV3Key: '密'.repeat(32) }, /must be 32 bytes, not 96/],
-    ['id of the public key', { publicKey: { id: '0115', pem: merchantPair.publicPem } }, /^WECHAT_PAY_PUBLIC_KEY_ID/],
+    ['id of the public key', { publicKey: { id: '0115', pem: platformPair.publicPem } }, /^WECHAT_PAY_PUBLIC_KEY_ID/],
     [
       'id of the public key with a blank before it',
-      { publicKey: { id: ' PUB_KEY_ID_1', pem: merchantPair.publicPem } },
+      { publicKey: { id: ' PUB_KEY_ID_1', pem: platformPair.publicPem } },
       /^WECHAT_PAY_PUBLIC_KEY_ID must start with/,
     ],
     [
       'id of the public key with a blank after it',
-      { publicKey: { id: 'PUB_KEY_ID_1 ', pem: merchantPair.publicPem } },
+      { publicKey: { id: 'PUB_KEY_ID_1 ', pem: platformPair.publicPem } },
       /^WECHAT_PAY_PUBLIC_KEY_ID must start with/,
     ],
     [
       'public key without line breaks',
       { publicKey: { id: 'PUB_KEY_ID_1', pem: merchantPair.publicPem.replace(/\n/g, '') } },
-      /^WECHAT_PAY_PUBLIC_KEY is not a PEM public key: .* keep its line breaks$/,
+      /^WECHAT_PAY_PUBLIC_KEY is PEM text without its line breaks$/,
     ],
     ['certificate for the public key', { publicKey: { id: 'PUB_KEY_ID_1', pem: certificate } }, /PLATFORM_CERT/],
     [
@@ -86,8 +108,62 @@ describe('settings', () => {
       { publicKey: { id: 'PUB_KEY_ID_1', pem: merchantPair.privatePem } },
       /is a private key/,
     ],
-    ['public key for a certificate', { platformCerts: [merchantPair.publicPem] }, NO_CERTIFICATE],
-    ['merchant certificate', { merchantCert: merchantPair.publicPem }, /^WECHAT_PAY_MERCHANT_CERT is not a PEM/],
+    [
+      'public key for a certificate',
+      { platformCerts: [merchantPair.publicPem] },
+      /^WECHAT_PAY_PLATFORM_CERT is a public key: .* belongs in/,
+    ],
+    ['merchant certificate', { merchantCert: merchantPair.publicPem }, /^WECHAT_PAY_MERCHANT_CERT is a public key/],
+    ['number for the appid', { appid: '1900007291' }, /^WECHAT_APPID is a merchant number: the AppID is/],
+    ['original id for the appid', { appid: 'gh_0123456789ab' }, /^WECHAT_APPID is the original id/],
+    ['appid for the secret', { appSecret: 'wx2421b1c4370ec43b' }, /^WECHAT_APP_SECRET is an AppID/],
+    ['appid for the number', { mchid: 'wx2421b1c4370ec43b' }, /^WECHAT_PAY_MCHID is an AppID: it must be/],
+    ['id for the serial', { serialNo: 'PUB_KEY_ID_1' }, /^WECHAT_PAY_SERIAL_NO is the id of WeChat Pay’s public key/],
+    [
+      'serial for the id of the public key',
+      { publicKey: { id: SERIAL, pem: platformPair.publicPem } },
+      /^WECHAT_PAY_PUBLIC_KEY_ID is the serial of a certificate: it must start with/,
+    ],
+    [
+      'public key: the merchant’s own',
+      { publicKey: { id: PUBLIC_KEY_ID, pem: merchantPair.publicPem } },
+      /^WECHAT_PAY_PUBLIC_KEY is the public half of the merchant’s own key: WeChat Pay’s public key is the file pub_key/,
+    ],
+    [
+      'public key: that of the platform certificate',
+      { platformCerts: [certificate, ofPublicKey] },
+      /^WECHAT_PAY_PUBLIC_KEY is the key of the platform certificate: /,
+    ],
+    [
+      'platform certificate: the merchant’s own',
+      { platformCerts: [certificate, own.pem] },
+      /^WECHAT_PAY_PLATFORM_CERT is the merchant’s own certificate/,
+    ],
+    [
+      'platform certificate: one that was the merchant’s own before',
+      { platformCerts: [older] },
+      /^WECHAT_PAY_PLATFORM_CERT is the merchant’s own certificate/,
+    ],
+    [
+      'merchant number: that of another merchant',
+      { merchantCert: ofAnother.pem, serialNo: ofAnother.serial },
+      /^WECHAT_PAY_MCHID is not the merchant of WECHAT_PAY_MERCHANT_CERT: that is 1900000109$/,
+    ],
+    [
+      'serial: that of the platform certificate',
+      { platformCerts: [certificate], serialNo: certificateSerial.toLowerCase() },
+      /^WECHAT_PAY_SERIAL_NO is the serial of the platform certificate: it must be the one of the merchant/,
+    ],
+    [
+      'merchant certificate: of another key',
+      { merchantCert: certificate },
+      /^WECHAT_PAY_MERCHANT_CERT is not the certificate of the private key/,
+    ],
+    [
+      'serial: not that of the merchant certificate',
+      { merchantCert: own.pem },
+      new RegExp(`^WECHAT_PAY_SERIAL_NO is not the serial of the merchant’s certificate: that is ${own.serial}$`),
+    ],
     [
       'base address without https',
       { baseUrl: 'http://api.mch.weixin.qq.com' },
@@ -149,9 +225,18 @@ describe('notify_url', () => {
   });
 
   it('may be local and plain before a simulator', () => {
-    expect(problem('http://127.0.0.1:3000/api/', { baseUrl: 'http://127.0.0.1:4000' })).toBeUndefined();
-    expect(problem('ftp://127.0.0.1/api/', { baseUrl: 'http://127.0.0.1:4000' })).toBe('must be an https URL');
+    const simulator = { baseUrl: 'http://127.0.0.1:4000', apiBaseUrl: 'http://127.0.0.1:4000' };
+    expect(problem('http://127.0.0.1:3000/api/', simulator)).toBeUndefined();
+    expect(problem('ftp://127.0.0.1/api/', simulator)).toBe('must be an https URL');
   });
+
+  it.each(['http://10.0.0.8', 'https://gateway.example.cn', 'https://api.wechatpay.cn'])(
+    'is WeChat’s to call back wherever money may be real: by way of %s',
+    (baseUrl) => {
+      expect(problem('http://127.0.0.1:3000/api/', { baseUrl })).toBe('must be an https URL');
+      expect(problem('http://127.0.0.1:3000/api/', { baseUrl: 'http://127.0.0.1:4000' })).toBe('must be an https URL');
+    },
+  );
 
   it.each([
     '127.0.0.1',
@@ -197,18 +282,5 @@ describe('notify_url', () => {
     'pay.shop.cn',
   ])('may reach %s', (host) => {
     expect(isPrivateHost(host)).toBe(false);
-  });
-});
-
-describe('the channel', () => {
-  it.each([
-    ['https://api.mch.weixin.qq.com', true],
-    ['https://api.wechatpay.cn', true],
-    ['https://wechatpay.cn', true],
-    ['https://weixin.qq.com.evil.example', false],
-    ['https://notweixin.qq.com', false],
-    ['http://127.0.0.1:4000', false],
-  ])('%s is real: %s', (baseUrl, real) => {
-    expect(isRealChannel({ baseUrl })).toBe(real);
   });
 });

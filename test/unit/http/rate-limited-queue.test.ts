@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
-import { Pace } from '../../../src/http/pace.js';
+import { RateLimitedQueue } from '../../../src/http/rate-limited-queue.js';
 
-describe('a pace', () => {
+describe('a rate-limited queue', () => {
   it('does so much at once, and the rest in its turn and order', async () => {
-    const pace = new Pace(3, 100);
+    const queue = new RateLimitedQueue(3, 100);
     const done: number[] = [];
-    for (let index = 0; index < 8; index += 1) expect(pace.run(() => done.push(index))).toBe(true);
+    for (let index = 0; index < 8; index += 1) expect(queue.run(() => done.push(index))).toBe(true);
     expect(done).toEqual([0, 1, 2]);
     while (done.length < 6) await setTimeout(1);
     expect(done).toEqual([0, 1, 2, 3, 4, 5]);
@@ -14,9 +14,9 @@ describe('a pace', () => {
   });
 
   it('lets only so many wait', async () => {
-    const pace = new Pace(1, 2);
+    const queue = new RateLimitedQueue(1, 2);
     let done = 0;
-    const run = (): boolean => pace.run(() => (done += 1));
+    const run = (): boolean => queue.run(() => (done += 1));
     expect([run(), run(), run(), run()]).toEqual([true, true, true, false]);
     while (done < 3) await setTimeout(1);
     expect(run()).toBe(true);

@@ -1,0 +1,39 @@
+import { RouteConfig } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+
+/**
+ * What a request waits for, and so with which others it shares a limit: when the channel stands still, lists and orders
+ * do not.
+ *
+ * - `callback`: the channel calls us. The body is kept as raw bytes, and refusals have the form that the channel reads.
+ * - `channel`: we call the channel, or wait for others who do.
+ * - `own`: our database alone.
+ * - `probe`: machines of our own ask how we are.
+ * - `unlimited`: never refused.
+ */
+export type Pool = 'callback' | 'channel' | 'own' | 'probe' | 'unlimited';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    pool?: Pool;
+  }
+  interface FastifyRequest {
+    /** Undefined before there is a route, as for a path that cannot be decoded. */
+    pool?: Pool;
+  }
+}
+
+/**
+ * The pool of a route; without it the route is in `own`, as is a path without a route. It is said on the route and never
+ * read from the URL, since one path has many spellings: `%73ync`, `http://host/…`, `#`, a slash at the end.
+ */
+export const InPool = (pool: Pool): MethodDecorator => RouteConfig({ pool });
+
+/** Lets every later hook read `request.pool`. Asked for once: Fastify makes `routeOptions` anew each time. */
+export function readPools(fastify: FastifyInstance): void {
+  fastify.decorateRequest('pool', undefined);
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    request.pool = request.routeOptions.config.pool ?? 'own';
+    done();
+  });
+}
