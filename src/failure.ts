@@ -20,7 +20,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof ConfigError)
     return { code: 'invalid_configuration', message: error.message, exitCode: EXIT_CONFIG };
   if (error instanceof DomainError) return failed(error.code, error.message);
-  if (error instanceof ProviderError) return failed(error.code, `WeChat Pay: ${error.message}`);
+  if (error instanceof ProviderError) return failed(error.code, `payment provider: ${error.message}`);
   if (error instanceof BadBill) return failed(error.code, error.message);
   if (error instanceof ConnectionFailed) return failed('database_unavailable', error.message);
   if (isDatabaseUnavailable(error)) return failed('database_unavailable', new ConnectionFailed(error).message);

@@ -49,14 +49,17 @@ describe('npm run cli -- reconcile_bill', () => {
 
   it('says in one line, and as JSON, what a bill that is not ready or no bill means', async () => {
     await shop.sim.faults({ rules: [{ at: 'tradebill', do: 'error', status: 400, code: 'STATEMENT_CREATING' }] });
-    const [early, wrong] = await Promise.all([
+    await writeFile(join(folder, 'broken.csv.gz'), gzipSync('a bill').subarray(0, 12));
+    const [early, wrong, broken] = await Promise.all([
       run('--date', '2019-02-19', '--json'),
       run('--date', '2019-02-19', '--file', resolve('package.json'), '--json'),
+      run('--date', '2019-02-19', '--file', join(folder, 'broken.csv.gz'), '--json'),
     ]);
-    expect([early.code, wrong.code]).toEqual([1, 1]);
+    expect([early.code, wrong.code, broken.code]).toEqual([1, 1, 1]);
+    expect(JSON.parse(broken.stdout)).toMatchObject({ error: { code: 'bill_unreadable' } });
     expect(JSON.parse(early.stdout)).toMatchObject({ error: { code: 'STATEMENT_CREATING' } });
     expect(JSON.parse(wrong.stdout)).toMatchObject({ error: { code: 'bill_columns_missing' } });
-    for (const { stderr } of [early, wrong]) expect(stderr).toMatch(/^[^\n]+\n$/);
+    for (const { stderr } of [early, wrong, broken]) expect(stderr).toMatch(/^[^\n]+\n$/);
     await shop.sim.faults({ rules: [] });
   });
 
