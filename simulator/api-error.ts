@@ -1,4 +1,4 @@
-/** HTTP status of every code the simulator answers (wechat-pay-v3.md 1.11). */
+/** HTTP status of every code the simulator answers (manual, page 4012081709 and the pages of the calls). */
 const STATUS = {
   PARAM_ERROR: 400,
   INVALID_REQUEST: 400,

@@ -26,7 +26,7 @@ interface Issued {
   expiresAt: number;
 }
 
-/** Makes the bills of a day from the books, and hands them out against a token (wechat-pay-v3.md 5). */
+/** Makes the bills of a day from the books, and hands them out against a token (manual, pages 4013071227, 4013071235, 4013071238). */
 export class BillOffice {
   #differences = new Map<string, Difference[]>();
   #issued = new Map<string, Issued>();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
 
-/** What every bill has in common: a byte order mark, CRLF, and a back-tick before each value (wechat-pay-v3.md 5.3). */
+/** What every bill has in common: a byte order mark, CRLF, and a back-tick before each value (manual, page 4013071246). */
 const BOM = '\uFEFF';
 const LINE_END = '\r\n';
 const CHUNK_CHARACTERS = 65_536;

@@ -11,7 +11,7 @@ import {
 } from 'node:crypto';
 
 /**
- * The protocol's cryptography, written from wechat-pay-v3.md 1.3, 1.5 and 1.9 alone. Signing uses the thread pool (a
+ * The protocol's cryptography, written from the manual alone (pages 4013053249, 4012071382, 4013053257). Signing uses the thread pool (a
  * quarter of a millisecond each); checking is ten times cheaper and stays on the main thread.
  */
 const SHA256 = 'RSA-SHA256';

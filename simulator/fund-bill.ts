@@ -17,7 +17,7 @@ const COLUMNS: readonly (readonly [name: string, value: (flow: Flow) => string])
   ['业务凭证号', (flow) => flow.voucher],
 ];
 
-/** The fund-flow bill over these movements (wechat-pay-v3.md 5.4). */
+/** The fund-flow bill over these movements (manual, page 4013071249). */
 export function fundBill(flows: () => Iterable<Flow>): BillText {
   let income = { count: 0, fen: 0 };
   let expense = { count: 0, fen: 0 };

@@ -20,7 +20,7 @@ export interface Wire {
 
 type Authorization = Record<'mchid' | 'serial_no' | 'timestamp' | 'nonce_str' | 'signature', string>;
 
-/** Lets in who has signed (wechat-pay-v3.md 1.2 to 1.4). */
+/** Lets in who has signed (manual, page 4012081709). */
 export class Gate {
   constructor(
     private readonly clock: Clock,

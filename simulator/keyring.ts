@@ -15,7 +15,7 @@ import { type Random, secretHex, secretText } from './random.js';
 export const KEY_MODES = ['public_key', 'certificate', 'both'] as const;
 export type KeyMode = (typeof KEY_MODES)[number];
 
-/** Share of callbacks signed with the public key on day 1 to 7 of the switch (wechat-pay-v3.md 1.7). */
+/** Share of callbacks signed with the public key on day 1 to 7 of the switch (manual, page 4012154180). */
 export const SWITCH_SHARE = [0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1] as const;
 
 export interface SigningKey {

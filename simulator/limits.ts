@@ -22,7 +22,7 @@ export interface Limits {
   close_min_age_seconds?: number;
 }
 
-/** wechat-pay-v3.md 7.5. */
+/** As the page of each call in the manual gives them. */
 export const PUBLISHED: Limits = {
   order_per_second: 500,
   refund_per_second: 150,

@@ -32,7 +32,7 @@ export interface Message {
   miniprogram_state: string;
 }
 
-/** The mini-program APIs around a payment: login, access token, subscription messages (wechat-pay-v3.md 6). */
+/** The mini-program APIs around a payment: login, access token, subscription messages (developers.weixin.qq.com/miniprogram/dev). */
 export class MiniProgram {
   readonly messages: Message[] = [];
   #usedCodes = new Set<string>();

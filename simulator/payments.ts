@@ -32,7 +32,7 @@ export class NotPayable extends Error {
   override readonly name = 'NotPayable';
 }
 
-/** Orders: placed, paid, closed (wechat-pay-v3.md 2). */
+/** Orders: placed, paid, closed (manual, pages 4012791897, 4012791900, 4012791901). */
 export class Payments {
   constructor(
     private readonly clock: Clock,

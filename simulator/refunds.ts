@@ -22,7 +22,7 @@ const MOST_PARTS = 50;
 const PARTS_APART = MINUTE;
 const OLDEST = 365 * DAY;
 
-/** What may follow what (wechat-pay-v3.md 3.3). */
+/** What may follow what (manual, page 4013071031). */
 const MOVES: Record<RefundStatus, readonly RefundStatus[]> = {
   PROCESSING: ['SUCCESS', 'CLOSED', 'ABNORMAL'],
   ABNORMAL: ['SUCCESS'],
@@ -35,7 +35,7 @@ export class WrongMove extends Error {
   override readonly name = 'WrongMove';
 }
 
-/** Refunds: accepted, then settled one way or another (wechat-pay-v3.md 3). */
+/** Refunds: accepted, then settled one way or another (manual, pages 4013071036, 4013071041, 4013071193). */
 export class Refunds {
   constructor(
     private readonly clock: Clock,
@@ -49,7 +49,7 @@ export class Refunds {
 
   /**
    * Accepts a refund, or answers the one that was accepted under this number with the same parameters.
-   * @throws ApiError as wechat-pay-v3.md 3.7 lists them
+   * @throws ApiError as page 4013071036 of the manual lists them
    */
   apply(form: RefundForm): Refund {
     if ((form.transaction_id === undefined) === (form.out_trade_no === undefined)) {

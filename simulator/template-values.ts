@@ -1,4 +1,4 @@
-/** What the values of subscription messages may be, by the kind their key begins with (wechat-pay-v3.md 6.3). */
+/** What the values of subscription messages may be, by the kind their key begins with (`subscribeMessage.send` of the mini-program documentation). */
 const KINDS: Record<string, { fits: (value: string) => boolean; issue: string }> = {
   thing: { fits: upTo(20), issue: 'is longer than 20 characters' },
   number: { fits: (value) => /^\d{1,32}$/.test(value), issue: 'is not a number of at most 32 digits' },

@@ -20,7 +20,8 @@ import {
 } from './terminal/terminal.js';
 
 /**
- * Commands of operators: exit code 0 done, 1 something failed, 2 wrong usage, 78 wrong configuration. What a command
+ * Commands of operators: exit code 0 done, 1 something failed, 2 wrong usage, 78 wrong configuration. Why is said on
+ * standard error, and with `--json` on standard output as `{ "error": { "code", "message" } }`. What a command
  * works with is loaded when it runs: the application takes a second, which help and a token need not wait for.
  */
 const EXIT_USAGE = 2;
@@ -104,7 +105,14 @@ class CliModule implements OnApplicationBootstrap {
   }
 }
 
+/** What scripts read on standard output when a command was called with `--json` and did not succeed. */
+function printFailure(code: string, message: string): void {
+  if (!process.argv.includes('--json')) return;
+  process.stdout.write(`${JSON.stringify({ error: { code, message } }, null, 2)}\n`);
+}
+
 function usage(message: string): never {
+  printFailure('usage', message);
   process.stderr.write(`${message}\nUse --help to see the commands and their options.\n`);
   process.exit(EXIT_USAGE);
 }
@@ -114,13 +122,19 @@ function endWith(error: Error): never {
   const { code, exitCode } = error as { code?: string; exitCode?: number };
   if (code === 'commander.helpDisplayed' || code === 'commander.version') process.exit(0);
   if (error instanceof UsageError) usage(error.message);
-  if (exitCode !== undefined) process.exit(EXIT_USAGE);
+  if (exitCode !== undefined) {
+    printFailure('usage', error.message.replace(/^error: /, ''));
+    process.exit(EXIT_USAGE);
+  }
   throw error;
 }
 
 async function fail(error: unknown): Promise<never> {
   if (error instanceof UsageError) usage(error.message);
   process.exitCode = 1;
+  const { failureOf } = await import('./failure.js');
+  const { code, message } = failureOf(error);
+  printFailure(code, message);
   const { fatal } = await import('./start.js');
   return fatal(error);
 }

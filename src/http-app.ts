@@ -142,10 +142,11 @@ function parseBodies(fastify: FastifyInstance): void {
     // Else what is no UTF-8 would be replaced in silence, and something else be kept than was said.
     else if (!isUtf8(body)) done(new DomainError('malformed_json', 'the body is not UTF-8'), undefined);
     else {
-      void parseJson(request, body.toString('utf8'), (error, parsed) => {
+      const text = body.toString('utf8');
+      void parseJson(request, text, (error, parsed) => {
         try {
           if (error) throw new DomainError('malformed_json');
-          assertHarmless(parsed);
+          assertHarmless(parsed, text);
           done(null, parsed);
         } catch (refused) {
           done(refused as Error, undefined);

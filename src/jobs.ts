@@ -66,7 +66,7 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
         await work(byTimer(name));
       } catch (error) {
         const level = isDatabaseUnavailable(error) ? 'warn' : 'error';
-        this.log[level]({ err: error, job: name }, 'timer failed; the next tick tries again');
+        this.log[level]({ err: error, job: name }, 'scheduled job failed; it will be retried');
       } finally {
         busy = false;
       }

@@ -6,7 +6,7 @@ interface Options {
   json?: boolean;
 }
 
-@Command({ name: 'migrate', description: 'Bring the database schema up to date, or take the last migration back' })
+@Command({ name: 'migrate', description: 'Bring the database schema up to date, or revert the last migration' })
 export class MigrateCommand extends CommandRunner {
   constructor(private readonly terminal: Terminal) {
     super();
@@ -25,8 +25,9 @@ export class MigrateCommand extends CommandRunner {
 
   private async revert(url: string): Promise<string[]> {
     const { createDataSource } = await import('./data-source.js');
+    const { connecting } = await import('./database/database-errors.js');
     const db = createDataSource(url);
-    await db.initialize();
+    await connecting(db.initialize());
     try {
       const executed = await db.query<{ name: string }[]>('SELECT name FROM migrations ORDER BY id DESC LIMIT 1');
       await db.undoLastMigration();
@@ -36,7 +37,7 @@ export class MigrateCommand extends CommandRunner {
     }
   }
 
-  @Option({ flags: '--revert', description: 'Take the last migration back' })
+  @Option({ flags: '--revert', description: 'Revert the last migration' })
   reverted(): boolean {
     return true;
   }

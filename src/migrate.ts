@@ -1,14 +1,15 @@
 import { ConfigError } from './config/settings.js';
 import { createDataSource } from './data-source.js';
+import { connecting } from './database/database-errors.js';
 import type { Pooler } from './database/pool-options.js';
 
 /** One process migrates, the others wait for it: the key of an advisory lock. */
 const MIGRATION_LOCK = 4_602_348_571;
 
-/** Brings the schema up to date and answers what it applied. */
+/** Brings the schema up to date and answers what it applied. @throws ConnectionFailed */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   const db = createDataSource(databaseUrl);
-  await db.initialize();
+  await connecting(db.initialize());
   const lock = db.createQueryRunner();
   try {
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
@@ -27,7 +28,7 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
  */
 export async function migrateOrCheck(databaseUrl: string, pooler: Pooler): Promise<void> {
   if (pooler === 'session') return void (await migrate(databaseUrl));
-  const db = await createDataSource(databaseUrl).initialize();
+  const db = await connecting(createDataSource(databaseUrl).initialize());
   try {
     if (await db.showMigrations()) throw new ConfigError([WAITING]);
   } finally {
@@ -41,5 +42,5 @@ export function assertMigratable(pooler: Pooler): void {
 }
 
 const NEEDS_SESSION =
-  'migrations need a database session: set DATABASE_URL to PostgreSQL itself and leave DATABASE_POOLER out';
-const WAITING = `the schema is not up to date, and ${NEEDS_SESSION} for the command migrate`;
+  'migrations require a database session: set DATABASE_URL to the PostgreSQL server itself and remove DATABASE_POOLER';
+const WAITING = `the database schema is not up to date. Run the command migrate; ${NEEDS_SESSION} for it`;

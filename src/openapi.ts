@@ -32,7 +32,7 @@ export function openApiDocument(app: NestFastifyApplication, settings: Settings)
   const config = new DocumentBuilder()
     .setTitle('Paydesk')
     .setDescription(
-      'Payment backend of a WeChat mini-program shop. Amounts are whole fen, times RFC 3339 in UTC, errors RFC 9457 ' +
+      'Payment backend of a WeChat mini-program shop. Amounts are integers in fen, times RFC 3339 in UTC, errors RFC 9457 ' +
         'problem+json with a stable `code`. Every path answers with and without its trailing slash. ' +
         `Provider: ${titleOf(settings.channel)}.`,
     )
@@ -51,7 +51,7 @@ function mayBeRefused(call: unknown): void {
   const { responses } = call as { responses?: Record<string, unknown> };
   if (!responses) return;
   responses['503'] ??= {
-    description: `\`service_unavailable\`: ${ERRORS.service_unavailable.title}, after the seconds in \`Retry-After\``,
+    description: `\`service_unavailable\`: ${ERRORS.service_unavailable.title}, after the number of seconds in \`Retry-After\``,
     content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
   };
 }

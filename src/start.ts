@@ -5,10 +5,10 @@ import { SECOND } from './common/clock.js';
 import { armCrashPoint } from './common/crash-points.js';
 import { PaymentProvider } from './provider/payment-provider.js';
 import { describeChannel, greeting } from './config/describe-channel.js';
-import { ConfigError, EXIT_CONFIG, type Settings } from './config/settings.js';
-import { isDatabaseUnavailable } from './database/database-errors.js';
+import { ConfigError, type Settings } from './config/settings.js';
 import { checkDatabase } from './database/check-database.js';
 import type { OpenEmbedded } from './embedded-database.js';
+import { failureOf } from './failure.js';
 import { migrateOrCheck } from './migrate.js';
 import { Readiness } from './http/health.controller.js';
 import { createHttpApp } from './http-app.js';
@@ -37,7 +37,7 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const embedded =
     settings.databaseUrl === null
-      ? await openEmbedded((reason) => fatal(new Error(`the embedded PostgreSQL is gone: ${reason}`)))
+      ? await openEmbedded((reason) => fatal(new Error(`the embedded PostgreSQL has stopped: ${reason}`)))
       : null;
   try {
     const databaseUrl = settings.databaseUrl ?? embedded?.url ?? '';
@@ -88,9 +88,9 @@ export function handleSignals(starting: Promise<Running>, readAgain: () => Setti
     const running = await starting;
     try {
       running.reload(readAgain());
-      process.stdout.write('SIGHUP: the keys were read again\n');
+      process.stdout.write('SIGHUP: the keys were reloaded\n');
     } catch (error) {
-      process.stderr.write(`SIGHUP: the keys were not taken over: ${(error as Error).message}\n`);
+      process.stderr.write(`SIGHUP: the keys were not reloaded: ${(error as Error).message}\n`);
     }
   };
   // A start that fails is told by its own caller.
@@ -103,7 +103,7 @@ export function handleSignals(starting: Promise<Running>, readAgain: () => Setti
     const running = await starting;
     if (signal === 'SIGTERM') await running.drain(haste.signal);
     step = 'stopping';
-    process.stdout.write(`${signal}: finishing what runs\n`);
+    process.stdout.write(`${signal}: finishing requests in progress\n`);
     await running.stop();
     process.exit(0);
   };
@@ -120,22 +120,10 @@ export function handleSignals(starting: Promise<Running>, readAgain: () => Setti
 
 /** Says what is wrong in words for people and ends the process: 78 for the configuration, 1 for the rest. */
 export function fatal(error: unknown): never {
-  process.stderr.write(`${inWords(error)}\n`);
+  const { message, exitCode, stack } = failureOf(error);
+  process.stderr.write(`${stack ?? message}\n`);
   if (error instanceof ConfigError && !existsSync('.env')) {
     process.stderr.write('Every variable is described in .env.example; settings may stand in a file .env.\n');
   }
-  process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
-}
-
-function inWords(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // By its name, since its class is not in every installation.
-  if (error instanceof ConfigError || error.name === 'EmbeddedPostgresError') return error.message;
-  const { code, address, port } = error as { code?: string; address?: string; port?: number };
-  if (code === 'EADDRINUSE') return `Port ${port} of ${address} is taken by another program: stop it, or set PORT.`;
-  if (code === 'EACCES') return `Port ${port} of ${address} may not be used by this user: set PORT to one above 1023.`;
-  if (isDatabaseUnavailable(error)) return `The database of DATABASE_URL cannot be reached: ${error.message}`;
-  // invalid_authorization_specification, invalid_password, invalid_catalog_name
-  if (code === '28000' || code === '28P01' || code === '3D000') return `DATABASE_URL is refused: ${error.message}`;
-  return error.stack ?? error.message;
+  process.exit(exitCode);
 }

@@ -9,7 +9,15 @@ import { Problems } from '../http/openapi.js';
 import { Printable } from '../http/text.validator.js';
 import { type EventRow, PaymentHistory } from '../payments/history.service.js';
 import { AdminLists } from './admin.lists.js';
-import { AdminQuery, DiscrepancyQuery } from './admin.query.js';
+import {
+  CallbacksFilter,
+  CasesFilter,
+  NotificationsFilter,
+  OrdersFilter,
+  PaymentsFilter,
+  RefundsFilter,
+  RunsFilter,
+} from './admin.query.js';
 
 export class ResolveBody {
   @ApiProperty({ description: 'What was found and done', example: 'Paid back by bank transfer on the 24th' })
@@ -55,12 +63,14 @@ export class AdminController {
 
   @Get('payments')
   @List('Payments, newest first')
-  payments(@Query() query: AdminQuery): Promise<Page<Row>> {
+  payments(@Query() query: PaymentsFilter): Promise<Page<Row>> {
     return this.lists.list('payments', query);
   }
 
   @Get('payments/:id/events')
-  @ApiOperation({ summary: "A payment's whole history: every move of it, its order and its refunds, with who and why" })
+  @ApiOperation({
+    summary: 'The history of a payment: every status change of it, its order and its refunds, with its cause',
+  })
   @ApiOkResponse({ schema: { type: 'object', properties: { items: { type: 'array', items: { type: 'object' } } } } })
   @Problems('unauthenticated', 'forbidden', 'not_found')
   async events(@Param('id') id: string): Promise<{ items: EventRow[]; next_cursor: null }> {
@@ -70,37 +80,37 @@ export class AdminController {
 
   @Get('orders')
   @List('Orders, newest first')
-  orders(@Query() query: AdminQuery): Promise<Page<Row>> {
+  orders(@Query() query: OrdersFilter): Promise<Page<Row>> {
     return this.lists.list('orders', query);
   }
 
   @Get('refunds')
   @List('Refunds, newest first')
-  refunds(@Query() query: AdminQuery): Promise<Page<Row>> {
+  refunds(@Query() query: RefundsFilter): Promise<Page<Row>> {
     return this.lists.list('refunds', query);
   }
 
   @Get('callbacks')
-  @List('Every callback, good or bad, newest first; `status` is its outcome')
-  callbacks(@Query() query: AdminQuery): Promise<Page<Row>> {
+  @List('All callbacks, also rejected ones, newest first; `status` is the outcome')
+  callbacks(@Query() query: CallbacksFilter): Promise<Page<Row>> {
     return this.lists.list('callbacks', query);
   }
 
   @Get('notifications')
-  @List("Users' and operators' notifications, newest first; `status` is `read` or `unread`")
-  notifications(@Query() query: AdminQuery): Promise<Page<Row>> {
+  @List('Notifications of users and operators, newest first; `status` is `read` or `unread`')
+  notifications(@Query() query: NotificationsFilter): Promise<Page<Row>> {
     return this.lists.list('notifications', query);
   }
 
   @Get('reconciliation/runs')
-  @List('Comparisons with the daily bill, newest first')
-  runs(@Query() query: AdminQuery): Promise<Page<Row>> {
+  @List('Reconciliation runs (comparisons with a daily bill), newest first')
+  runs(@Query() query: RunsFilter): Promise<Page<Row>> {
     return this.lists.list('runs', query);
   }
 
   @Get('reconciliation/discrepancies')
-  @List('Cases for a person, newest first; `status` is `open` or `resolved`')
-  cases(@Query() query: DiscrepancyQuery): Promise<Page<Row>> {
+  @List('Cases for manual review, newest first; `status` is `open` or `resolved`')
+  cases(@Query() query: CasesFilter): Promise<Page<Row>> {
     return this.lists.list('discrepancies', query);
   }
 

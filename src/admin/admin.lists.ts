@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { type IdPrefix, isId } from '../common/ids.js';
 import { type Page, pageOf, pageQuery } from '../database/page.js';
-import type { AdminQuery, DiscrepancyQuery } from './admin.query.js';
+import type { AdminQuery, CasesFilter } from './admin.query.js';
 
 /** One operators' list: what it shows, and the expressions that its filters compare. */
 interface List {
@@ -99,7 +99,7 @@ type Row = Record<string, unknown> & { id: string };
 export class AdminLists {
   constructor(@InjectDataSource() private readonly db: DataSource) {}
 
-  async list(name: ListName, query: AdminQuery | DiscrepancyQuery): Promise<Page<Row>> {
+  async list(name: ListName, query: AdminQuery & Pick<CasesFilter, 'status' | 'type'>): Promise<Page<Row>> {
     const list: List = LISTS[name];
     const page = pageQuery(query.limit, query.cursor);
     const conditions: string[] = [];
@@ -115,7 +115,7 @@ export class AdminLists {
     where(`${list.time} < ?`, moment(query.to));
     where(`${list.user} = ?`, query.user_id);
     where(`${list.outTradeNo} = ?`, query.out_trade_no);
-    if ('type' in query) where('d.type = ?', query.type);
+    where('d.type = ?', query.type);
     values.push(page.limit + 1);
     const rows = await this.db.query<Row[]>(
       `SELECT ${list.columns} FROM ${list.from} ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}

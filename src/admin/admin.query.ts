@@ -1,30 +1,35 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsISO8601, IsOptional, IsString, Length, Matches } from 'class-validator';
+import { IsIn, IsISO8601, IsOptional, IsString, Length, Matches } from 'class-validator';
+import { CALLBACK_OUTCOMES } from '../callbacks/journal.service.js';
+import { DISCREPANCY_STATUSES, DISCREPANCY_TYPES } from '../discrepancies/discrepancies.service.js';
 import { ListQuery } from '../http/list-query.js';
 import { Printable } from '../http/text.validator.js';
-
-const WORD = /^[a-z_]{1,32}$/;
+import { ORDER_MOVES } from '../orders/order.entity.js';
+import { PAYMENT_MOVES } from '../payments/payment.entity.js';
+import { RUN_STATUSES } from '../reconciliation/runs.js';
+import { REFUND_MOVES } from '../refunds/refund.entity.js';
 
 /** RFC 3339, or a day of it. ISO 8601 has more that is not meant here: weeks, ordinal days, fractions of an hour. */
 const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2}))?$/;
-const MOMENT_FORM = { message: '$property must be a time in RFC 3339' };
+const MOMENT_FORM = { message: '$property must be a time in RFC 3339, such as 2026-11-23T08:00:00Z' };
 
-/** Filters that every operators' list takes; one that a list does not know finds nothing it could exclude. */
+/** A filter by a word of a list. Any other word is refused: it would find nothing, and look as if nothing were there. */
+function OneOf(values: readonly string[]): PropertyDecorator {
+  return applyDecorators(ApiPropertyOptional({ enum: values }), IsOptional(), IsIn(values));
+}
+
+/** Filters that every operators' list takes. */
 export class AdminQuery extends ListQuery {
-  @ApiPropertyOptional({ example: 'processing' })
-  @IsOptional()
-  @Matches(WORD)
-  status?: string;
-
   @ApiPropertyOptional({ format: 'date-time', description: 'Created at this moment or later' })
   @IsOptional()
-  @IsISO8601({ strict: true })
+  @IsISO8601({ strict: true }, MOMENT_FORM)
   @Matches(MOMENT, MOMENT_FORM)
   from?: string;
 
   @ApiPropertyOptional({ format: 'date-time', description: 'Created before this moment' })
   @IsOptional()
-  @IsISO8601({ strict: true })
+  @IsISO8601({ strict: true }, MOMENT_FORM)
   @Matches(MOMENT, MOMENT_FORM)
   to?: string;
 
@@ -37,13 +42,35 @@ export class AdminQuery extends ListQuery {
 
   @ApiPropertyOptional({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
   @IsOptional()
-  @Matches(/^[\w|*-]{1,32}$/)
+  @Matches(/^[\w|*-]{1,32}$/, { message: '$property must be 1 to 32 letters, digits or _ - | *' })
   out_trade_no?: string;
 }
 
-export class DiscrepancyQuery extends AdminQuery {
-  @ApiPropertyOptional({ example: 'late_payment' })
-  @IsOptional()
-  @Matches(WORD)
-  type?: string;
+export class PaymentsFilter extends AdminQuery {
+  @OneOf(Object.keys(PAYMENT_MOVES)) status?: string;
+}
+
+export class OrdersFilter extends AdminQuery {
+  @OneOf(Object.keys(ORDER_MOVES)) status?: string;
+}
+
+export class RefundsFilter extends AdminQuery {
+  @OneOf(Object.keys(REFUND_MOVES)) status?: string;
+}
+
+export class CallbacksFilter extends AdminQuery {
+  @OneOf(CALLBACK_OUTCOMES) status?: string;
+}
+
+export class NotificationsFilter extends AdminQuery {
+  @OneOf(['read', 'unread']) status?: string;
+}
+
+export class RunsFilter extends AdminQuery {
+  @OneOf(RUN_STATUSES) status?: string;
+}
+
+export class CasesFilter extends AdminQuery {
+  @OneOf(DISCREPANCY_STATUSES) status?: string;
+  @OneOf(DISCREPANCY_TYPES) type?: string;
 }

@@ -5,6 +5,8 @@ import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
 import { Public } from '../auth/public.js';
 import { Clock, SECOND } from '../common/clock.js';
+import { poolState } from '../database/connection.js';
+import { isDatabaseUnavailable } from '../database/database-errors.js';
 import { InPool } from '../http/pool.js';
 import { Instruments } from '../metrics/instruments.js';
 import { ChannelObserver } from '../provider/channel-observer.js';
@@ -15,6 +17,7 @@ interface Snapshot {
   oldest_payment: Date | null;
   oldest_refund: Date | null;
   cases: { type: string; count: number }[] | null;
+  /** Before the first bill: when there began to be something to compare. */
   last_bill: Date | null;
 }
 
@@ -41,9 +44,25 @@ export class MetricsController implements OnModuleInit {
   @Public()
   @ApiExcludeEndpoint()
   async metrics(@Res() reply: FastifyReply): Promise<void> {
-    await this.refresh();
+    // Before the queries below take a connection themselves.
+    this.readPool();
+    await this.refresh().then(
+      () => this.instruments.databaseUp.set(1),
+      (error: unknown) => {
+        // The figures of the process itself are wanted most when its database is away.
+        if (!isDatabaseUnavailable(error)) throw error;
+        this.instruments.databaseUp.set(0);
+      },
+    );
     const text = await this.instruments.registry.metrics();
     await reply.header('content-type', this.instruments.registry.contentType).send(text);
+  }
+
+  private readPool(): void {
+    const { used, idle, waiting } = poolState(this.db);
+    this.instruments.databaseConnections.set({ state: 'used' }, used);
+    this.instruments.databaseConnections.set({ state: 'idle' }, idle);
+    this.instruments.databaseWaiting.set(waiting);
   }
 
   private async refresh(): Promise<void> {
@@ -59,7 +78,9 @@ export class MetricsController implements OnModuleInit {
          (SELECT min(next_check_at) FROM refunds WHERE status IN ('processing', 'abnormal')) AS oldest_refund,
          (SELECT json_agg(c) FROM (
             SELECT type, count(*)::int AS count FROM discrepancies WHERE status = 'open' GROUP BY type) c) AS cases,
-         (SELECT max(finished_at) FROM reconciliation_runs WHERE status = 'done') AS last_bill`,
+         coalesce((SELECT max(finished_at) FROM reconciliation_runs WHERE status = 'done'),
+                  (SELECT created_at FROM payments WHERE $1 AND provider = $2 ORDER BY id LIMIT 1)) AS last_bill`,
+      [this.provider.rules.billReadyAtHour !== null, this.provider.name],
     );
     if (!row) return;
     const { instruments } = this;

@@ -17,8 +17,8 @@ export class IssueTokenCommand extends CommandRunner {
   }
 
   override async run(_: string[], { role, user, json }: Options): Promise<void> {
-    if (!role) throw new UsageError('--role is needed: user, operator or service');
-    if (role === 'user' && !user) throw new UsageError('--user is needed for role user');
+    if (!role) throw new UsageError('--role is required: user, operator or service');
+    if (role === 'user' && !user) throw new UsageError('--user is required for role user');
     const clock = new Clock();
     const id = user ?? newId('usr', clock);
     // A token needs the secret alone: it is issued at once, and also while the database is down.
@@ -35,7 +35,7 @@ export class IssueTokenCommand extends CommandRunner {
     return value as Role;
   }
 
-  @Option({ flags: '--user <id>', description: "The token's subject; left out: a new id" })
+  @Option({ flags: '--user <id>', description: 'The user id in the token (default: a new id)' })
   user(value: string): string {
     if (!/^[\w.:@|-]{1,64}$/.test(value)) throw new UsageError('--user must be 1 to 64 letters, digits or . : @ | _ -');
     return value;

@@ -47,7 +47,7 @@ const RETRY_AFTER_SECONDS = '1';
 /** Refusals answered in a fiftieth of a second, and how many may wait: who asks without end is slowed down. */
 const REFUSALS = { perTick: 4, maxWaiting: 2000 };
 // Made once: a stack for each refusal would be most of its cost.
-const REFUSAL = new DomainError('too_many_requests', 'too many requests of yours wait for the payment channel');
+const REFUSAL = new DomainError('too_many_requests', 'too many of your requests are waiting for WeChat Pay');
 
 /**
  * Keeps one caller from taking all places for requests that call the channel: once half of them are taken, a caller beyond

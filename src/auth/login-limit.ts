@@ -24,7 +24,8 @@ export class LoginLimit {
     const network = networkOf(address);
     const until = this.refusedUntil.get(network);
     if (until === undefined) return;
-    if (performance.now() < until) throw new DomainError('too_many_requests', 'too many logins of this address failed');
+    if (performance.now() < until)
+      throw new DomainError('too_many_requests', 'too many failed logins from this address');
     this.refusedUntil.delete(network);
   }
 

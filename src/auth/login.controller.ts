@@ -14,7 +14,7 @@ import { UsersService } from './users.service.js';
 
 export class LoginBody {
   @ApiProperty({
-    description: 'What `wx.login` answered. Mock: any 1 to 64 letters, digits, `_`, `-`',
+    description: 'The code from `wx.login`. Mock provider: any 1 to 64 letters, digits, `_` or `-`',
     example: 'alice',
   })
   @IsString()

@@ -43,7 +43,7 @@ export class TokensService {
   }
 
   async issue(caller: Caller): Promise<{ token: string; expiresIn: number }> {
-    if (!this.secret) throw new DomainError('not_found', 'tokens are issued elsewhere: JWT_SECRET is not set');
+    if (!this.secret) throw new DomainError('not_found', 'this server issues no tokens: JWT_SECRET is not set');
     const expiresIn = this.settings.jwtTtlSeconds;
     const now = Math.floor(this.clock.now().getTime() / 1000);
     const token = await new SignJWT({ role: caller.role })
@@ -84,7 +84,7 @@ export class TokensService {
       // From when it was issued, where it says so. A time of issue to come would only make it look shorter.
       const life = exp - Math.min(iat ?? Infinity, this.clock.now().getTime() / 1000);
       if (life > this.settings.jwtMaxTtlSeconds + CLOCK_SKEW_SECONDS) {
-        throw new DomainError('unauthenticated', 'the token lives longer than JWT_MAX_TTL_SECONDS allows');
+        throw new DomainError('unauthenticated', 'the lifetime of the token exceeds JWT_MAX_TTL_SECONDS');
       }
       if (payload.aud !== undefined && ![payload.aud].flat().includes(this.settings.jwtAudience)) {
         throw new DomainError('unauthenticated', 'the token is for another audience');
@@ -105,7 +105,7 @@ export class TokensService {
 /** What may be said of a token whose signature was right. */
 function reasonOf(error: unknown): string | undefined {
   if (error instanceof errors.JWTExpired) return 'the token has expired';
-  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'exp') return 'the token has no exp';
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'exp') return 'the token has no exp claim';
   return undefined;
 }
 

@@ -12,13 +12,21 @@ import { PaymentProvider } from '../provider/payment-provider.js';
 import { CallbacksService } from './callbacks.service.js';
 
 const ANSWERS = [
-  [200, 'The fact is committed, or was known before', ACKNOWLEDGED],
-  [400, 'Genuine, but it does not decrypt or does not fit our rows', { code: 'FAIL', message: 'amount does not fit' }],
-  [401, 'Bad signature, unknown serial, or a clock that is off', { code: 'FAIL', message: 'bad_signature' }],
+  [200, 'Committed, or already known', ACKNOWLEDGED],
+  [
+    400,
+    'Verified, but it cannot be decrypted or contradicts the payment',
+    { code: 'FAIL', message: 'amount mismatch' },
+  ],
+  [
+    401,
+    'Bad signature, unknown serial, or a timestamp that is too far off',
+    { code: 'FAIL', message: 'bad_signature' },
+  ],
   [403, 'The address is not in WECHAT_PAY_CALLBACK_ALLOWED_IPS', { code: 'FAIL', message: 'address_not_allowed' }],
-  [429, 'Too many callbacks from this address that proved nothing', { code: 'FAIL', message: 'too_many_requests' }],
-  [500, 'Our own failure: send it again', { code: 'FAIL', message: 'internal_error' }],
-  [503, 'More than can be taken: send it again', { code: 'FAIL', message: 'service_unavailable' }],
+  [429, 'Too many unverified callbacks from this address', { code: 'FAIL', message: 'too_many_requests' }],
+  [500, 'Internal error: send it again', { code: 'FAIL', message: 'internal_error' }],
+  [503, 'Overloaded or unavailable: send it again', { code: 'FAIL', message: 'service_unavailable' }],
 ] as const;
 
 function Answers(): MethodDecorator {
@@ -75,7 +83,7 @@ export class CallbacksController {
   @HttpCode(200)
   @ApiOperation({
     summary: "The mock provider's notice",
-    description: 'Off (404) in production and under the real provider.',
+    description: '404 in production and with the real provider.',
   })
   @ApiHeader({
     name: 'X-Mock-Signature',

@@ -118,7 +118,10 @@ export class CallbacksService {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<CallbackAnswer>((resolve) => {
       timer = setTimeout(() => {
-        this.log.warn({ request_id: entry.requestId, out_trade_no: entry.outTradeNo }, 'callback not settled in time');
+        this.log.warn(
+          { request_id: entry.requestId, out_trade_no: entry.outTradeNo },
+          'callback not processed in time',
+        );
         resolve(OUR_FAILURE);
       }, ANSWER_WITHIN);
     });
@@ -177,14 +180,17 @@ export class CallbacksService {
   ): Promise<CallbackAnswer> {
     if (!(await this.badLimit.allows(entry.address))) return { status: 429, message: 'too_many_requests' };
     await this.journal.addAlone({ ...entry, outcome, httpStatus: status, code }).catch((error: unknown) => {
-      this.log.error({ err: error, request_id: entry.requestId }, 'a refused callback could not be recorded');
+      this.log.error({ err: error, request_id: entry.requestId }, 'a rejected callback could not be recorded');
     });
     return { status, message: code };
   }
 
   /** Our own failure: the channel sends it again. Recorded if the database lets us. */
   private async failed(entry: JournalEntry, error: unknown): Promise<CallbackAnswer> {
-    this.log.error({ err: error, request_id: entry.requestId, out_trade_no: entry.outTradeNo }, 'callback not settled');
+    this.log.error(
+      { err: error, request_id: entry.requestId, out_trade_no: entry.outTradeNo },
+      'callback could not be processed',
+    );
     await this.journal.addAlone({ ...entry, outcome: 'failed', httpStatus: 500 }).catch(() => undefined);
     return OUR_FAILURE;
   }
@@ -236,7 +242,7 @@ function answer({ outcome, field }: Outcome): CallbackAnswer {
     case 'known':
       return OK;
     case 'mismatch':
-      return { status: 400, message: `${field ?? 'it'} does not fit` };
+      return { status: 400, message: `${field ?? 'data'} mismatch` };
     case 'unknown_payment':
       return { status: 400, message: 'unknown out_trade_no' };
     case 'unknown_refund':

@@ -8,20 +8,22 @@ import { newId } from '../common/ids.js';
 import { inTransaction } from '../database/in-transaction.js';
 import { Instruments } from '../metrics/instruments.js';
 
-export type CallbackOutcome =
+export const CALLBACK_OUTCOMES = [
   /** It moved something. */
-  | 'applied'
+  'applied',
   /** Genuine, and known before. */
-  | 'known'
+  'known',
   /** Genuine, of a kind that moves nothing here. */
-  | 'ignored'
-  /** Genuine, but it does not fit our rows: a case for a person. */
-  | 'mismatch'
-  | 'unverified'
-  | 'unreadable'
-  | 'forbidden'
+  'ignored',
+  /** Genuine, but it contradicts our rows: a case for a person. */
+  'mismatch',
+  'unverified',
+  'unreadable',
+  'forbidden',
   /** Our own failure: the channel is told to send it again. */
-  | 'failed';
+  'failed',
+] as const;
+export type CallbackOutcome = (typeof CALLBACK_OUTCOMES)[number];
 
 export interface JournalEntry {
   provider: string;
@@ -51,7 +53,10 @@ export class CallbackJournal {
     @InjectDataSource() private readonly db: DataSource,
     private readonly instruments: Instruments,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    // From the start: Prometheus sees no increase in a series that begins with its first event.
+    for (const outcome of CALLBACK_OUTCOMES) this.instruments.callbacks.inc({ outcome }, 0);
+  }
 
   /** Beside a settlement, in its transaction. */
   async add(tx: Transaction, entries: JournalEntry[]): Promise<void> {

@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Command, CommandRunner, Option } from 'nest-commander';
+import { DomainError } from '../common/errors.js';
+import { isId } from '../common/ids.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
 
 const STATUSES = ['SUCCESS', 'FAIL', 'CLOSED'];
@@ -13,20 +15,24 @@ interface Options {
 @Command({
   name: 'simulate_callback',
   arguments: '<payment_id>',
-  description: 'Hand in a signed notice of the mock provider, as the channel would',
+  description: 'Send a signed payment notice of the mock provider to this service',
 })
 export class SimulateCallbackCommand extends CommandRunner {
   constructor(private readonly terminal: Terminal) {
     super();
   }
 
-  override async run([paymentId]: string[], options: Options): Promise<void> {
+  override async run([paymentId = '']: string[], options: Options): Promise<void> {
     const { status = 'SUCCESS', amount, json } = options;
+    if (!isId('pay', paymentId)) throw new UsageError('PAYMENT_ID must be the id of a payment: pay_ and 26 characters');
     const { Settings } = await import('../config/settings.js');
+    const { PaymentsService } = await import('../payments/payments.service.js');
     const { CallbacksService } = await import('./callbacks.service.js');
     const answer = await this.terminal.withApp(async (app) => {
       const settings = app.get(Settings);
-      if (!settings.mockEnabled) throw new Error('the mock provider is off: this command has no channel to play');
+      if (!settings.mockEnabled) throw new DomainError('not_found', 'the mock provider is off');
+      // What is mistyped here would be recorded as a callback for an unknown payment, and opened as a case for a person.
+      if (!(await app.get(PaymentsService).exists(paymentId))) throw new UsageError(`there is no payment ${paymentId}`);
       const body = Buffer.from(JSON.stringify({ payment_id: paymentId, status, amount }));
       const signature = createHmac('sha256', settings.mockCallbackSecret).update(body).digest('hex');
       const headers = { 'x-mock-signature': signature };
@@ -42,7 +48,7 @@ export class SimulateCallbackCommand extends CommandRunner {
     return value;
   }
 
-  @Option({ flags: '--amount <fen>', description: 'In fen; left out: what the payment says' })
+  @Option({ flags: '--amount <fen>', description: 'In fen (default: the amount of the payment)' })
   amount(value: string): number {
     if (!/^\d{1,12}$/.test(value)) throw new UsageError('--amount must be a whole number of fen');
     return Number(value);

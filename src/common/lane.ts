@@ -58,7 +58,7 @@ export class Lane<T, R> {
   /** Resolves when the batch that holds the item is done. @throws DomainError `service_unavailable` when too many wait */
   submit(item: T): Promise<R> {
     if (this.waiting.length >= this.options.maxWaiting) {
-      return Promise.reject(new DomainError('service_unavailable', 'too much work is waiting; try again'));
+      return Promise.reject(new DomainError('service_unavailable', 'too many requests are waiting; try again'));
     }
     return new Promise<R>((resolve, reject) => {
       this.waiting.push({ item, resolve, reject });

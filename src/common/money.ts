@@ -18,7 +18,7 @@ export function yuanToFen(text: string): number {
   const match = /^([+-]?)(\d{1,13})(?:\.(\d+))?$/.exec(text.trim());
   if (!match) throw new RangeError('not a decimal amount in yuan');
   const [, sign, whole = '0', fraction = ''] = match;
-  if (/[1-9]/.test(fraction.slice(2))) throw new RangeError('an amount in yuan with parts of a fen');
+  if (/[1-9]/.test(fraction.slice(2))) throw new RangeError('an amount in yuan with more than two decimals');
   const fen = Number(whole) * 100 + Number(fraction.slice(0, 2).padEnd(2, '0'));
   return sign === '-' && fen !== 0 ? -fen : fen;
 }

@@ -5,7 +5,7 @@ const TITLES: Readonly<Record<Channel, string>> = {
   mock: 'mock',
   simulated: 'WeChat Pay V3, simulated',
   wechat: 'WeChat Pay V3',
-  disabled: 'none is enabled',
+  disabled: 'none',
 };
 
 /** The provider that is bound, for the OpenAPI document. */
@@ -22,5 +22,5 @@ export function greeting({ channel }: Settings): string {
 export function describeChannel({ channel, wechat }: Settings): string {
   if (channel === 'wechat') return `wechat (real money, merchant ${wechat?.mchid})`;
   if (channel === 'simulated') return `wechat, simulated by ${wechat?.baseUrl} (no real money)`;
-  return channel === 'mock' ? 'mock (no real money)' : 'none: all are refused';
+  return channel === 'mock' ? 'mock (no real money)' : 'none: all are rejected';
 }

@@ -64,11 +64,11 @@ export function productionProblems(e: Environment): string[] {
   const weakness = e.JWT_SECRET ? weakSecret(e.JWT_SECRET) : null;
   if (weakness) problems.push(`JWT_SECRET ${weakness}, refused ${where}: make your own with openssl rand -hex 32`);
   if (e.MOCK_CALLBACK_SECRET)
-    problems.push(`MOCK_CALLBACK_SECRET is for the mock provider, which is off ${where}: take the line out`);
-  if (e.PAYDESK_CRASH_AT) problems.push(`PAYDESK_CRASH_AT is for tests, refused ${where}: take the line out`);
+    problems.push(`MOCK_CALLBACK_SECRET is for the mock provider, which is off ${where}: remove it`);
+  if (e.PAYDESK_CRASH_AT) problems.push(`PAYDESK_CRASH_AT is for tests, refused ${where}: remove it`);
   if (problems.length > 0 && isRealMoney(e) && onThisMachine(e.WECHAT_PAY_BASE_URL)) {
     problems.push(
-      'WECHAT_API_BASE_URL is not on this machine, so this is no simulation: give it the simulator’s address too',
+      'WECHAT_API_BASE_URL is not on this machine, so this is not a simulation: set it to the address of the simulator too',
     );
   }
   return problems;

@@ -14,13 +14,13 @@ export function startWarnings(e: Environment, channel: Channel): string[] {
   }
   if (channel === 'simulated' && e.NODE_ENV === 'production') {
     warnings.push(
-      'NODE_ENV is production, but the addresses of WeChat are on this machine: payments are simulated, no money comes',
+      'NODE_ENV is production, but the addresses of WeChat are on this machine: payments are simulated, and no money is received',
     );
   }
   if ((channel === 'disabled' || channel === 'mock') && hasMerchantAccount(e)) {
     warnings.push(
       `a WeChat Pay merchant account is set (WECHAT_PAY_MCHID and its keys), but WECHAT_PAY_ENABLE_REAL is not true: ${
-        channel === 'mock' ? 'the mock provider is bound, no payment is real' : 'no payment is taken'
+        channel === 'mock' ? 'the mock provider is used, and no payment is real' : 'no payment is taken'
       }`,
     );
   }
@@ -39,7 +39,7 @@ export function startWarnings(e: Environment, channel: Channel): string[] {
     !isLoopback(`http://${bracketed(e.HOST)}`)
   ) {
     warnings.push(
-      'HOST lets other machines in, but JWT_SECRET is not set: whoever reaches this port can sign tokens with the published one',
+      'HOST accepts connections from other machines, but JWT_SECRET is not set: anyone who reaches this port can sign tokens with the published secret',
     );
   }
   return warnings;
@@ -54,7 +54,7 @@ export function unknownNames(env: NodeJS.ProcessEnv): string[] {
 }
 
 export const LOGIN_NOT_CONFIGURED =
-  'WECHAT_APP_SECRET is not set: logins are answered login_not_configured; tokens of another issuer work';
+  'WECHAT_APP_SECRET is not set: login answers login_not_configured; tokens of another issuer work';
 
 /** Why WeChat's notices to this address would not be found here, or null. An address that is not set has no path. */
 export function notifyPathProblem(address: string | undefined): string | null {
@@ -63,7 +63,7 @@ export function notifyPathProblem(address: string | undefined): string | null {
   if (prefix === '') return null;
   return prefix === undefined
     ? 'has a path that Paydesk does not serve: it should end in /api/payments/callback/wechat/ or /api/refunds/callback/wechat/'
-    : 'has a prefix before /api: the proxy in front has to take it off';
+    : 'has a prefix before /api: the reverse proxy must remove it';
 }
 
 /** Whether everything that identifies a merchant is there: someone meant to take payments. */

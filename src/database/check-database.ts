@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { nonce } from '../common/ids.js';
 import { ConfigError } from '../config/settings.js';
+import { connecting } from './database-errors.js';
 import type { Pooler } from './pool-options.js';
 
 /** What stands behind DATABASE_URL, for the line that the start prints, and what should be mended about it. */
@@ -14,12 +15,13 @@ const PROBE = 'paydesk.probe';
 
 /**
  * Looks what DATABASE_URL leads to before anything is built on it.
+ * @throws ConnectionFailed
  * @throws ConfigError when it leads to a pooler in transaction mode and the settings do not say so
  */
 export async function checkDatabase(url: string, pooler: Pooler): Promise<DatabaseFacts> {
   const [one, other] = [client(url), client(url)];
   try {
-    await Promise.all([one.connect(), other.connect()]);
+    await connecting(Promise.all([one.connect(), other.connect()]));
     const { rows } = await one.query<{ version: string; pid: number; limit: string; read_only: string }>(
       `SELECT split_part(current_setting('server_version'), ' ', 1) AS version, pg_backend_pid() AS pid,
               current_setting('statement_timeout') AS limit, current_setting('transaction_read_only') AS read_only`,
@@ -28,7 +30,7 @@ export async function checkDatabase(url: string, pooler: Pooler): Promise<Databa
     const shared = await sharesConnections(one, other);
     if (shared && pooler === 'session') {
       throw new ConfigError([
-        'DATABASE_URL leads to a pooler in transaction mode: set DATABASE_POOLER=transaction, or let the pooler keep sessions',
+        'DATABASE_URL points to a pooler in transaction mode: set DATABASE_POOLER=transaction, or switch the pooler to session mode',
       ]);
     }
     // A pooler answers with a process id of its own making.
@@ -37,8 +39,7 @@ export async function checkDatabase(url: string, pooler: Pooler): Promise<Databa
     const warnings: string[] = [];
     if (pooler === 'transaction') warnings.push(NO_BILLS);
     if (pooler === 'transaction' && facts?.limit === '0') warnings.push(NO_LIMITS);
-    if (facts?.read_only === 'on')
-      warnings.push('the database takes no writes: it is a standby, or was set to read only');
+    if (facts?.read_only === 'on') warnings.push('the database is read-only: it is a standby, or was set to read-only');
     return { description: `PostgreSQL ${facts?.version}${pooled ? `, through a pooler in ${mode}` : ''}`, warnings };
   } finally {
     await Promise.all([one.end(), other.end()].map((ended) => ended.catch(() => undefined)));
@@ -48,7 +49,7 @@ export async function checkDatabase(url: string, pooler: Pooler): Promise<Databa
 const NO_BILLS =
   'DATABASE_POOLER=transaction: this process does not compare the daily bills; let one process reach PostgreSQL itself';
 const NO_LIMITS =
-  'DATABASE_POOLER=transaction: single statements have no time limit at the server; set it for the role: ' +
+  'DATABASE_POOLER=transaction: statements have no timeout on the server; set it for the role: ' +
   "ALTER ROLE … SET statement_timeout = '4s', … SET lock_timeout = '3s', … SET enable_seqscan = off";
 
 function client(url: string): pg.Client {

@@ -2,10 +2,17 @@ import type { Pool, PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
 import { poolerOf } from './pool-options.js';
 
+const poolOf = (db: DataSource): Pool => (db.driver as unknown as { master: Pool }).master;
+
 /** Takes a connection out of the pool; it goes back by {@link giveBack}. */
 export async function takeConnection(db: DataSource): Promise<PoolClient> {
-  const { master } = db.driver as unknown as { master: Pool };
-  return master.connect();
+  return poolOf(db).connect();
+}
+
+/** Connections in use and idle, and how many ask for one and have none yet. */
+export function poolState(db: DataSource): { used: number; idle: number; waiting: number } {
+  const { totalCount, idleCount, waitingCount } = poolOf(db);
+  return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
 }
 
 /** `broken`: it is closed instead of being handed to the next one. */

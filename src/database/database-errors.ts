@@ -32,3 +32,29 @@ export function isDatabaseUnavailable(error: unknown): boolean {
     )
   );
 }
+
+/** No connection to the database of DATABASE_URL: it is down, or the address, the user or the password is wrong. */
+export class ConnectionFailed extends Error {
+  constructor(cause: unknown) {
+    super(`The database of DATABASE_URL cannot be used: ${messageOf(cause)}`, { cause });
+    this.name = 'ConnectionFailed';
+  }
+}
+
+/** Waits for a connection. @throws ConnectionFailed */
+export async function connecting<T>(connection: Promise<T>): Promise<T> {
+  try {
+    return await connection;
+  } catch (error) {
+    throw new ConnectionFailed(error);
+  }
+}
+
+/** What happened, in words: an error about several addresses (`::1`, `127.0.0.1`) has its words in each of them. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return [...new Set(error.errors.map(messageOf))].join(', ');
+  }
+  return error.message || (error as NodeJS.ErrnoException).code || error.name;
+}

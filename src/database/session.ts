@@ -13,7 +13,7 @@ export function assertSession(db: DataSource, what: string): void {
   if (poolerOf(db) === 'session') return;
   throw new DomainError(
     'session_needed',
-    `${what} needs a database session: set DATABASE_URL to PostgreSQL itself and leave DATABASE_POOLER out`,
+    `${what} requires a database session: set DATABASE_URL to the PostgreSQL server itself and remove DATABASE_POOLER`,
   );
 }
 

@@ -8,26 +8,30 @@ import { isId, newId } from '../common/ids.js';
 import { inTransaction } from '../database/in-transaction.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 
-export type DiscrepancyType =
+export const DISCREPANCY_TYPES = [
   /** A genuine notice or answer that does not fit our row: amount, currency, merchant, mini-program or transaction. */
-  | 'mismatch'
+  'mismatch',
   /** The channel speaks of a number that we never gave. */
-  | 'unknown_payment'
+  'unknown_payment',
   /** Money that came when the order could not take it, held for a person. */
-  | 'late_payment'
+  'late_payment',
   /** The channel names a second transaction for a payment that is paid already. */
-  | 'double_transaction'
+  'double_transaction',
   /** The channel speaks of a refund number that we never gave. */
-  | 'unknown_refund'
+  'unknown_refund',
   /** The channel will not pay a refund now, for a reason that a person can mend: no money in the account, a bad key. */
-  | 'refund_held'
+  'refund_held',
   /** Found in a day's bill. */
-  | 'missing_here'
-  | 'missing_there'
-  | 'amount'
-  | 'state'
-  | 'duplicate'
-  | 'fee';
+  'missing_here',
+  'missing_there',
+  'amount',
+  'state',
+  'duplicate',
+  'fee',
+] as const;
+export type DiscrepancyType = (typeof DISCREPANCY_TYPES)[number];
+
+export const DISCREPANCY_STATUSES = ['open', 'resolved'] as const;
 
 export interface NewDiscrepancy {
   type: DiscrepancyType;

@@ -12,8 +12,8 @@ export interface AddressedRequest {
 export const UNKNOWN_ADDRESS = 'unknown';
 
 const CONSEQUENCE =
-  'behind a proxy all clients then have one address: they share the limits per address, and ' +
-  'WECHAT_PAY_CALLBACK_ALLOWED_IPS is compared with it; set TRUSTED_PROXY_HOPS to the number of your proxies';
+  'behind a proxy, all clients then appear with the address of the proxy: they share one rate limit, and ' +
+  'WECHAT_PAY_CALLBACK_ALLOWED_IPS is compared with that address; set TRUSTED_PROXY_HOPS to the number of your proxies';
 
 /** Where requests come from. */
 @Injectable()

@@ -29,7 +29,7 @@ export class HealthController {
   @Get('live')
   @InPool('unlimited')
   @Public()
-  @ApiOperation({ summary: 'The process answers' })
+  @ApiOperation({ summary: 'Liveness: the process is running' })
   @ApiOkResponse({ schema: { example: { status: 'ok' } } })
   live(): { status: 'ok' } {
     return { status: 'ok' };
@@ -38,13 +38,13 @@ export class HealthController {
   @Get('ready')
   @InPool('probe')
   @Public()
-  @ApiOperation({ summary: 'The process can serve: its database answers and it is not stopping' })
+  @ApiOperation({ summary: 'Readiness: the database accepts writes and the process is not shutting down' })
   @ApiOkResponse({ schema: { example: { status: 'ok' } } })
   @Problems('service_unavailable')
   async ready(): Promise<{ status: 'ok' }> {
-    if (this.readiness.stopping) throw new DomainError('service_unavailable', 'the service is stopping');
+    if (this.readiness.stopping) throw new DomainError('service_unavailable', 'the service is shutting down');
     // A standby that was promoted away from, or a server switched to reading: what is written there fails.
-    if (!(await isWritable(this.db))) throw new DomainError('service_unavailable', 'the database takes no writes');
+    if (!(await isWritable(this.db))) throw new DomainError('service_unavailable', 'the database is read-only');
     return { status: 'ok' };
   }
 }

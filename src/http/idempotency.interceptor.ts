@@ -82,7 +82,7 @@ export function Idempotent(): MethodDecorator & ClassDecorator {
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,
-      description: 'The same key and body get the first answer again, for 24 hours.',
+      description: 'A repeated request with the same key and body gets the first response again, for 24 hours.',
       schema: { type: 'string', maxLength: 255 },
     }),
   );

@@ -12,7 +12,7 @@ export class ListQuery {
   @Max(100)
   limit?: number;
 
-  @ApiPropertyOptional({ description: '`next_cursor` of the page before' })
+  @ApiPropertyOptional({ description: '`next_cursor` of the previous page' })
   @IsOptional()
   @IsString()
   @MaxLength(200)

@@ -1,5 +1,6 @@
 import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DomainError } from '../common/errors.js';
 import type { PaymentProvider } from '../provider/payment-provider.js';
 import { isCallback } from './callback-route.js';
 import { toDomainError, toProblem } from './problem.js';
@@ -21,7 +22,11 @@ export class ProblemFilter implements ExceptionFilter {
     const known = toDomainError(error);
     request.refusedWith = known.code;
     if (known.code === 'internal_error') this.log.error({ err: error, request_id: request.id }, 'unexpected error');
-    else if (known.status === 503) this.log.warn({ err: error, request_id: request.id }, known.code);
+    else if (known.status === 503) {
+      // A refusal that we make ourselves says all in its words; of other errors the stack tells where they came from.
+      const why = error instanceof DomainError ? { reason: error.message } : { err: error };
+      this.log.warn({ ...why, request_id: request.id }, known.code);
+    }
     if (reply.sent) return;
     if (known.status === 503) void reply.header('retry-after', '2');
     if (known.status === 429 && !reply.hasHeader('retry-after')) void reply.header('retry-after', '60');

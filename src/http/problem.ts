@@ -32,7 +32,8 @@ export function toDomainError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
   const { statusCode, code } = (error ?? {}) as { statusCode?: unknown; code?: unknown };
   // Before the database: a client that hangs up in the middle of its body is an ECONNRESET too.
-  if (code === 'ECONNRESET' && statusCode === 400) return new DomainError('invalid_request', 'the body broke off');
+  if (code === 'ECONNRESET' && statusCode === 400)
+    return new DomainError('invalid_request', 'the request body is incomplete');
   if (isDatabaseUnavailable(error)) return new DomainError('service_unavailable');
   if (error instanceof HttpException) return new DomainError(BY_STATUS[error.getStatus()] ?? 'internal_error');
   if (typeof code === 'string' && code.startsWith('FST_ERR_CTP_INVALID_JSON')) return new DomainError('malformed_json');

@@ -4,16 +4,16 @@ import {
   type ValidationArguments,
   type ValidatorConstraintInterface,
 } from 'class-validator';
+import { hiddenCharacter } from '../common/hidden-character.js';
 
-/** PostgreSQL text holds no NUL and no half of a surrogate pair, and what cannot be shown cannot be meant. */
 @ValidatorConstraint({ name: 'printable' })
 class PrintableConstraint implements ValidatorConstraintInterface {
   validate(value: unknown): boolean {
-    return typeof value === 'string' && !/\p{Cc}|\p{Cs}/u.test(value);
+    return typeof value === 'string' && hiddenCharacter(value) === null;
   }
 
-  defaultMessage(): string {
-    return '$property must not hold control characters';
+  defaultMessage({ property, value }: ValidationArguments): string {
+    return `${property} must not contain control or invisible characters (found ${hiddenCharacter(String(value))})`;
   }
 }
 
@@ -28,6 +28,7 @@ class MaxBytesConstraint implements ValidatorConstraintInterface {
   }
 }
 
+/** One line of text without control or invisible characters; emoji are fine. */
 export const Printable = (): PropertyDecorator => Validate(PrintableConstraint);
 
 /** A limit in bytes of UTF-8, as WeChat Pay counts a refund's reason. */

@@ -1,18 +1,25 @@
 import { ValidationPipe, type ValidationError } from '@nestjs/common';
 import { DomainError, type FieldError } from '../common/errors.js';
 
-/** Bodies and queries as their classes say: unknown fields and wrong types are refused, every field named at once. */
+/** Rules about the type of a value, by their names in class-validator; every other rule presupposes the right type. */
+const TYPE_RULES = new Set(['isString', 'isInt', 'isObject', 'isNumber', 'isBoolean', 'isArray']);
+const UNKNOWN_FIELD = 'whitelistValidation';
+
+/**
+ * Bodies and queries as their classes say: unknown fields and wrong types are refused, every field named at once. Of the
+ * rules that a field breaks, the message names the first in this order: required, type, then the others as they are
+ * declared.
+ */
 export function validation(): ValidationPipe {
   return new ValidationPipe({
     transform: true,
     whitelist: true,
     forbidNonWhitelisted: true,
     forbidUnknownValues: true,
-    stopAtFirstError: true,
-    validationError: { target: false, value: false },
+    validationError: { target: false, value: true },
     exceptionFactory: (errors) => {
       const fields = errors.flatMap((error) => flatten(error, ''));
-      const detail = fields.map((field) => field.message).join('; ') || 'the body is not what it should be';
+      const detail = fields.map((field) => field.message).join('; ') || 'invalid request body';
       return new DomainError('invalid_request', detail, fields);
     },
   });
@@ -20,6 +27,15 @@ export function validation(): ValidationPipe {
 
 function flatten(error: ValidationError, path: string): FieldError[] {
   const field = path === '' ? error.property : `${path}.${error.property}`;
-  const own = Object.values(error.constraints ?? {}).map((message) => ({ field, message }));
+  const own = error.constraints ? [{ field, message: messageOf(field, error.value, error.constraints) }] : [];
   return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, field))];
+}
+
+function messageOf(field: string, value: unknown, broken: Record<string, string>): string {
+  if (UNKNOWN_FIELD in broken) return `${field} is not a known field`;
+  if (value === undefined) return `${field} is required`;
+  // Decorators run from the last to the first, so the rules come in the reverse of their order in the source.
+  const rules = Object.entries(broken).reverse();
+  const [, message = 'is not valid'] = rules.find(([name]) => TYPE_RULES.has(name)) ?? rules[0] ?? [];
+  return message;
 }

@@ -10,28 +10,28 @@ export class Instruments {
 
   readonly moves = new Counter({
     name: 'paydesk_moves_total',
-    help: 'State changes of orders, payments and refunds.',
+    help: 'Status changes of orders, payments and refunds.',
     labelNames: ['noun', 'to', 'cause'],
     registers: [this.registry],
   });
 
   readonly callbacks = new Counter({
     name: 'paydesk_callbacks_total',
-    help: 'Callbacks by what became of them.',
+    help: 'Callbacks by outcome.',
     labelNames: ['outcome'],
     registers: [this.registry],
   });
 
   readonly callbackSeconds = new Histogram({
     name: 'paydesk_callback_seconds',
-    help: 'From the first byte read to the answer of a callback.',
+    help: 'Time to answer a callback, in seconds.',
     buckets: SECONDS,
     registers: [this.registry],
   });
 
   readonly channelCalls = new Histogram({
     name: 'paydesk_channel_call_seconds',
-    help: 'Calls to the payment channel, one observation for each try.',
+    help: 'Duration of calls to WeChat Pay, in seconds; one observation for each attempt.',
     labelNames: ['operation', 'outcome'],
     buckets: SECONDS,
     registers: [this.registry],
@@ -39,7 +39,7 @@ export class Instruments {
 
   readonly batchSize = new Histogram({
     name: 'paydesk_settlement_batch_size',
-    help: 'Callbacks that were settled in one transaction.',
+    help: 'Callbacks that were settled together in one transaction.',
     labelNames: ['noun'],
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 200],
     registers: [this.registry],
@@ -50,7 +50,7 @@ export class Instruments {
 
   readonly requestsInFlight = new Gauge({
     name: 'paydesk_requests_in_flight',
-    help: 'Requests in work, by what they wait for.',
+    help: 'Requests in progress, by kind.',
     labelNames: ['kind'],
     registers: [this.registry],
     collect: () => {
@@ -60,7 +60,7 @@ export class Instruments {
 
   readonly requestsRefused = new Counter({
     name: 'paydesk_requests_refused_total',
-    help: 'Requests refused with 503 because too many of their kind were in work.',
+    help: 'Requests rejected with 503 because too many of their kind were in progress.',
     labelNames: ['kind'],
     registers: [this.registry],
     collect: () => {
@@ -71,41 +71,62 @@ export class Instruments {
 
   readonly clockSkew = new Gauge({
     name: 'paydesk_channel_clock_skew_seconds',
-    help: "How far the channel's clock is ahead of ours, by its last answer.",
+    help: "Seconds by which WeChat Pay's clock is ahead of ours, by its last response.",
     registers: [this.registry],
   });
 
   readonly open = new Gauge({
     name: 'paydesk_open',
-    help: 'Payments and refunds that are not settled, by state.',
+    help: 'Payments and refunds that are not settled, by status.',
     labelNames: ['noun', 'status'],
     registers: [this.registry],
   });
 
   readonly oldestDue = new Gauge({
     name: 'paydesk_oldest_due_seconds',
-    help: 'For how long the oldest question to the channel is overdue; 0 when none is.',
+    help: 'Seconds by which the oldest query to WeChat Pay is overdue; 0 when none is.',
     labelNames: ['noun'],
     registers: [this.registry],
   });
 
   readonly discrepancies = new Gauge({
     name: 'paydesk_open_discrepancies',
-    help: 'Cases that wait for a person, by type.',
+    help: 'Open cases for manual review, by type.',
     labelNames: ['type'],
     registers: [this.registry],
   });
 
   readonly keyDays = new Gauge({
     name: 'paydesk_key_expiry_days',
-    help: 'Days until a certificate ends.',
+    help: 'Days until a certificate expires.',
     labelNames: ['key'],
     registers: [this.registry],
   });
 
   readonly lastBill = new Gauge({
     name: 'paydesk_last_bill_seconds',
-    help: 'Unix time at which a bill was last compared to the end.',
+    help:
+      'Unix time of the last complete comparison with a bill; before the first one, of the first payment through ' +
+      'WeChat Pay; 0 without such payments.',
+    registers: [this.registry],
+  });
+
+  readonly databaseConnections = new Gauge({
+    name: 'paydesk_database_connections',
+    help: 'Connections of this process to the database, by state.',
+    labelNames: ['state'],
+    registers: [this.registry],
+  });
+
+  readonly databaseWaiting = new Gauge({
+    name: 'paydesk_database_waiting',
+    help: 'Queries that wait for a free connection to the database.',
+    registers: [this.registry],
+  });
+
+  readonly databaseUp = new Gauge({
+    name: 'paydesk_database_up',
+    help: '1: the database answers. 0: it does not, and the figures read from it are the last known ones.',
     registers: [this.registry],
   });
 

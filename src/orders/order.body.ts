@@ -1,30 +1,37 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsInt, IsObject, IsOptional, IsString, Length, Max, MaxLength, Min, Validate } from 'class-validator';
-import { ValidatorConstraint, type ValidatorConstraintInterface } from 'class-validator';
+import { type ValidationArguments, ValidatorConstraint, type ValidatorConstraintInterface } from 'class-validator';
+import { hiddenCharacter } from '../common/hidden-character.js';
 import { MAX_AMOUNT_FEN } from '../common/money.js';
 import { Printable } from '../http/text.validator.js';
 
 /** Bytes that an order's metadata may take as JSON. */
 const METADATA_BYTES = 4096;
 
-/** NUL and half a surrogate pair are text to JSON, but not to PostgreSQL. */
-const UNSTORABLE = /\0|\p{Cs}/u;
-
-function storable(value: unknown): boolean {
-  if (typeof value === 'string') return !UNSTORABLE.test(value);
-  if (typeof value !== 'object' || value === null) return true;
-  return Object.entries(value).every(([key, inner]) => !UNSTORABLE.test(key) && storable(inner));
+/** The first character of a value that nobody can see, in names too. Texts may have several lines. */
+function hiddenIn(value: unknown): string | null {
+  if (typeof value === 'string') return hiddenCharacter(value, '\t\n\r');
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [name, inner] of Object.entries(value)) {
+    const found = hiddenCharacter(name) ?? hiddenIn(inner);
+    if (found !== null) return found;
+  }
+  return null;
 }
+
+const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value) ?? '');
 
 @ValidatorConstraint({ name: 'metadata' })
 class Metadata implements ValidatorConstraintInterface {
   validate(value: unknown): boolean {
-    return Buffer.byteLength(JSON.stringify(value) ?? '') <= METADATA_BYTES && storable(value);
+    return sizeOf(value) <= METADATA_BYTES && hiddenIn(value) === null;
   }
 
-  defaultMessage(): string {
-    return `metadata must be at most ${METADATA_BYTES} bytes of JSON, without NUL characters`;
+  defaultMessage({ value }: ValidationArguments): string {
+    return sizeOf(value) > METADATA_BYTES
+      ? `metadata must be at most ${METADATA_BYTES} bytes of JSON`
+      : `metadata must not contain control or invisible characters (found ${hiddenIn(value)})`;
   }
 }
 

@@ -52,7 +52,7 @@ export class OrdersController {
   @ApiBearerAuth()
   @ApiOperation({
     summary: 'Place an order',
-    description: 'A user orders a product; a service token orders for a user, at a price of its own.',
+    description: 'With a user token: a product of the catalogue. With a service token: for any user, at any price.',
   })
   @ApiBody({
     schema: { oneOf: [{ $ref: getSchemaPath(ProductOrderBody) }, { $ref: getSchemaPath(ServiceOrderBody) }] },
@@ -63,6 +63,7 @@ export class OrdersController {
     'unauthenticated',
     'forbidden',
     'idempotency_in_progress',
+    'invalid_metadata',
     'idempotency_key_reused',
     'service_unavailable',
   )
@@ -79,7 +80,7 @@ export class OrdersController {
 
   private async forUser(caller: Caller, body: unknown, id: string) {
     const { user_id, description, amount, metadata } = await this.read(ServiceOrderBody, body);
-    if (!(await this.users.exists(user_id))) throw invalidField('user_id', 'is nobody who has logged in');
+    if (!(await this.users.exists(user_id))) throw invalidField('user_id', 'is not a known user');
     return this.orders.create({
       id,
       userId: user_id,

@@ -8,6 +8,7 @@ import { DomainError, invalidField } from '../common/errors.js';
 import { CURRENCY, isAmountFen } from '../common/money.js';
 import { Settings } from '../config/settings.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
+import { PaymentProvider } from '../provider/payment-provider.js';
 import { Order } from './order.entity.js';
 import { Product } from './product.entity.js';
 
@@ -32,6 +33,7 @@ const COLUMNS = `o.id, o.user_id AS "userId", o.status, o.amount_fen AS "amountF
 export class OrdersService {
   constructor(
     @InjectDataSource() private readonly db: DataSource,
+    private readonly provider: PaymentProvider,
     private readonly settings: Settings,
     private readonly clock: Clock,
   ) {}
@@ -39,9 +41,10 @@ export class OrdersService {
   /** An order for a product of the catalogue: the price is ours, never the client's. */
   async createForProduct(id: string, userId: string, productId: string, quantity: number): Promise<Order> {
     const product = await this.db.manager.findOneBy(Product, { id: productId, active: true });
-    if (!product) throw invalidField('product_id', 'is not a product that is sold here');
+    if (!product) throw invalidField('product_id', 'is not a known product');
     const amountFen = product.priceFen * quantity;
-    if (!isAmountFen(amountFen)) throw invalidField('quantity', 'makes more than one order may cost');
+    if (!isAmountFen(amountFen))
+      throw invalidField('quantity', 'is too large: the total exceeds the maximum order amount');
     const description = quantity === 1 ? product.name : `${product.name} ×${quantity}`;
     return this.create({
       id,
@@ -55,8 +58,12 @@ export class OrdersService {
     });
   }
 
-  /** Saves an order. The same id again answers the order that is there: a repeated request makes no second one. */
+  /**
+   * Saves an order. The same id again answers the order that is there: a repeated request makes no second one.
+   * @throws DomainError `invalid_metadata`
+   */
   async create(order: NewOrder): Promise<Order> {
+    this.provider.checkMetadata(order.metadata);
     const now = this.clock.now();
     await this.db.query(
       `INSERT INTO orders (id, user_id, status, amount_fen, currency, description, metadata, product_id, quantity,

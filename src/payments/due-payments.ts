@@ -161,7 +161,10 @@ export class DuePayments {
       return settled.flatMap((one) => one.payment ?? []);
     } catch (error) {
       if (settling.length > 1) return (await Promise.all(settling.map((one) => this.apply([one])))).flat();
-      this.log.error({ payment_id: settling[0]?.seen.outTradeNo, err: error }, 'the answer could not be settled');
+      this.log.error(
+        { payment_id: settling[0]?.seen.outTradeNo, err: error },
+        'the result of a query could not be applied',
+      );
       return [];
     }
   }
@@ -185,7 +188,10 @@ export class DuePayments {
       return await this.calls.closes.fresh(payment.id, close);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
-      this.log.warn({ payment_id: payment.id, code: error.code, outcome: error.outcome }, 'the channel gave no answer');
+      this.log.warn(
+        { payment_id: payment.id, code: error.code, outcome: error.outcome },
+        'WeChat Pay could not be queried',
+      );
       return null;
     }
   }

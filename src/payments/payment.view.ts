@@ -3,7 +3,7 @@ import { type PayParams, PROVIDER_NAMES } from '../provider/payment-provider.js'
 import type { Payment, PaymentStatus } from './payment.entity.js';
 
 class FailureView {
-  @ApiProperty({ description: "The channel's code", example: 'NOT_ENOUGH' }) code!: string;
+  @ApiProperty({ description: 'The code of WeChat Pay', example: 'NOT_ENOUGH' }) code!: string;
 }
 
 export class PaymentView {
@@ -14,7 +14,7 @@ export class PaymentView {
   @ApiProperty({ enum: ['init', 'processing', 'succeeded', 'failed', 'expired', 'closed'] }) status!: PaymentStatus;
   @ApiProperty({ description: 'In fen', example: 1800 }) amount!: number;
   @ApiProperty({ example: 'CNY' }) currency!: string;
-  @ApiProperty({ description: 'Paid back, in fen', example: 0 }) refunded_amount!: number;
+  @ApiProperty({ description: 'Refunded, in fen', example: 0 }) refunded_amount!: number;
   @ApiProperty({ type: String, nullable: true, description: "The channel's number" }) transaction_id!: string | null;
   @ApiProperty({ format: 'date-time' }) created_at!: string;
   @ApiProperty({ format: 'date-time' }) expires_at!: string;
@@ -42,10 +42,10 @@ export class PaymentView {
 
 /** The arguments of `wx.requestPayment`, to be handed on as they are. */
 export class PayParamsView implements PayParams {
-  @ApiProperty({ description: 'Seconds, as text', example: '1763884800' }) timeStamp!: string;
+  @ApiProperty({ description: 'Unix time in seconds, as a string', example: '1763884800' }) timeStamp!: string;
   @ApiProperty() nonceStr!: string;
   @ApiProperty({ example: 'prepay_id=wx201410272009395522657a690389285100' }) package!: string;
-  @ApiProperty({ description: '`RSA`; the mock provider says `HMAC-SHA256`', example: 'RSA' }) signType!: string;
+  @ApiProperty({ description: '`RSA`; with the mock provider `HMAC-SHA256`', example: 'RSA' }) signType!: string;
   @ApiProperty() paySign!: string;
 }
 

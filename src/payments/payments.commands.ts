@@ -44,7 +44,7 @@ abstract class DueCommand extends CommandRunner {
       if (json) this.terminal.json(would);
       else
         this.terminal.report(
-          { 'would ask about payments': payments.length, 'would cancel orders': cancelled.length },
+          { 'payments that would be queried': payments.length, 'orders that would be cancelled': cancelled.length },
           false,
         );
       if (!json) this.terminal.rows(payments, false);
@@ -54,12 +54,12 @@ abstract class DueCommand extends CommandRunner {
     if (!json) this.terminal.rows(payments.slice(0, 100), false);
   }
 
-  @Option({ flags: '--dry-run', description: 'Show what would be done; change nothing' })
+  @Option({ flags: '--dry-run', description: 'Only show what would be done; change nothing' })
   dryRun(): boolean {
     return true;
   }
 
-  @Option({ flags: '--limit <n>', description: 'At most so many payments' })
+  @Option({ flags: '--limit <n>', description: 'Maximum number of payments' })
   limit(value: string): number {
     return positiveInteger('--limit')(value);
   }
@@ -72,7 +72,7 @@ abstract class DueCommand extends CommandRunner {
 
 @Command({
   name: 'expire_payments',
-  description: 'Ask the channel about open payments past their time; what is not paid is closed there and expired here',
+  description: 'Query WeChat Pay about overdue open payments; close the unpaid ones there, then mark them expired',
 })
 export class ExpirePaymentsCommand extends DueCommand {
   constructor(terminal: Terminal) {
@@ -82,7 +82,7 @@ export class ExpirePaymentsCommand extends DueCommand {
 
 @Command({
   name: 'reconcile_payments',
-  description: 'Ask the channel about every open payment and take over what it says',
+  description: 'Query WeChat Pay about every open payment and apply the result',
 })
 export class ReconcilePaymentsCommand extends DueCommand {
   constructor(terminal: Terminal) {

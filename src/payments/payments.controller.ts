@@ -30,9 +30,9 @@ export class PaymentsController {
   @Post()
   @OwnedBy('order', { at: ['body', 'order_id'] })
   @Idempotent()
-  @ApiOperation({ summary: 'Open a payment for an order, or get the one that is open' })
+  @ApiOperation({ summary: 'Create a payment for an order, or get its open payment' })
   @ApiCreatedResponse({ type: PaymentView, description: 'A new payment' })
-  @ApiOkResponse({ type: PaymentView, description: "The order's payment that is still open" })
+  @ApiOkResponse({ type: PaymentView, description: 'The open payment of the order' })
   @Problems(
     'invalid_request',
     'unauthenticated',
@@ -69,8 +69,8 @@ export class PaymentsController {
   @HttpCode(200)
   @OwnedBy('payment')
   @ApiOperation({
-    summary: 'Place it at the channel and get the arguments of `wx.requestPayment`',
-    description: 'Again while the payment is open: the same prepay id while it lives, freshly signed.',
+    summary: 'Place the order at WeChat Pay and get the arguments for `wx.requestPayment`',
+    description: 'Repeated while the payment is open: the same prepay id, freshly signed, until it expires.',
   })
   @ApiOkResponse({ type: StartedView })
   @Problems(
@@ -93,8 +93,8 @@ export class PaymentsController {
   @HttpCode(200)
   @OwnedBy('payment')
   @ApiOperation({
-    summary: 'The pretend payment of the mock provider',
-    description: 'Off (404) under the real provider and in production. Again without a second effect.',
+    summary: 'Simulate the payment (mock provider only)',
+    description: '404 with the real provider and in production. A repeated call has no further effect.',
   })
   @ApiOkResponse({ type: PaymentView })
   @Problems(
@@ -114,8 +114,8 @@ export class PaymentsController {
   @HttpCode(200)
   @OwnedBy('payment')
   @ApiOperation({
-    summary: 'Close an open payment, at the channel too',
-    description: 'When the channel says that it was paid, it becomes `succeeded` instead.',
+    summary: 'Close an open payment, at WeChat Pay too',
+    description: 'If WeChat Pay says that it was paid, it becomes `succeeded` instead.',
   })
   @ApiOkResponse({ type: PaymentView })
   @Problems(
@@ -136,10 +136,10 @@ export class PaymentsController {
   @HttpCode(200)
   @OwnedBy('payment')
   @ApiOperation({
-    summary: 'Ask the channel now, for the page that is shown after paying',
+    summary: 'Query WeChat Pay now, for the page shown after paying',
     description:
-      'WeChat Pay is asked about one payment at most once a second: who asks again within it waits for the next answer. ' +
-      'A payment that has succeeded is answered as it is.',
+      'WeChat Pay is queried about a payment at most once a second; a further call within that second waits for the next ' +
+      'query. A payment that has succeeded is returned without a query.',
   })
   @ApiOkResponse({ type: PaymentView })
   @Problems('unauthenticated', 'not_found', 'too_many_requests', 'channel_rejected', 'channel_unavailable')

@@ -50,6 +50,10 @@ export class PaymentsService {
     return payment;
   }
 
+  async exists(id: string): Promise<boolean> {
+    return this.db.manager.existsBy(Payment, { id });
+  }
+
   /**
    * The open payment of an order, made if there is none. One open payment per order: by the order's lock, and by a
    * partial unique index as second net.

@@ -12,6 +12,6 @@ export function notOpen(payment: Payment): DomainError {
 /** What a failed call to the channel means to a client: refused, or not known and to be tried again. */
 export function channelError(error: ProviderError): DomainError {
   return error.outcome === 'unknown'
-    ? new DomainError('channel_unavailable', `the channel did not answer (${error.code}); try again`)
-    : new DomainError('channel_rejected', `the channel refused (${error.code})`);
+    ? new DomainError('channel_unavailable', `WeChat Pay did not answer (${error.code}); try again`)
+    : new DomainError('channel_rejected', `WeChat Pay rejected the request (${error.code})`);
 }

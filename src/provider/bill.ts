@@ -48,7 +48,12 @@ export interface FundLine {
 export class BadBill extends Error {
   constructor(
     readonly code:
-      'bill_cut_off' | 'bill_sums_differ' | 'bill_columns_missing' | 'bill_line_unreadable' | 'bill_of_another_day',
+      | 'bill_unreadable'
+      | 'bill_cut_off'
+      | 'bill_sums_differ'
+      | 'bill_columns_missing'
+      | 'bill_line_unreadable'
+      | 'bill_of_another_day',
     message: string,
   ) {
     super(message);

@@ -25,7 +25,7 @@ export interface ChannelOrder {
   metadata: Readonly<Record<string, unknown>>;
 }
 
-/** The arguments of `wx.requestPayment` (wechat-pay-v3.md 2.3). Names are WeChat's. */
+/** The arguments of `wx.requestPayment` (WeChat Pay's manual, page 4012791898). Names are WeChat's. */
 export interface PayParams {
   timeStamp: string;
   nonceStr: string;
@@ -96,7 +96,7 @@ export interface ChannelRefund {
   mchid: string | null;
 }
 
-/** Where the money of an abnormal refund goes (wechat-pay-v3.md 3.5). Card data is encrypted at once and never kept. */
+/** Where the money of an abnormal refund goes (WeChat Pay's manual, page 4013071193). Card data is encrypted at once and never kept. */
 export type AbnormalRefundTarget =
   { to: 'merchant_card' } | { to: 'user_card'; bankType: string; bankAccount: string; realName: string };
 
@@ -209,6 +209,11 @@ export abstract class PaymentProvider {
   /** The body, with a 4xx or 5xx status, of the answer to a callback that is refused or shall be sent again. */
   reject(reason: string): string {
     return rejection(reason);
+  }
+
+  /** What the channel reads from an order's metadata must be what it knows. @throws DomainError `invalid_metadata` */
+  checkMetadata(_metadata: Readonly<Record<string, unknown>>): void {
+    // Only the mock reads any.
   }
 
   /** The end of each key and certificate that it works with, for a gauge. */

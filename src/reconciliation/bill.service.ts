@@ -134,7 +134,7 @@ export class BillService {
       );
       this.log[notReady ? 'log' : 'error'](
         { day: run.day, code, err: error },
-        'the bill was not compared; tried again later',
+        'the bill could not be compared; it will be retried',
       );
       return null;
     }
@@ -173,7 +173,7 @@ export class BillService {
       const bill = await this.provider.readTradeBill(options.file);
       const lines = await staging.loadTrade(bill, onLines);
       if (await staging.isOfAnotherDay(day)) {
-        throw new BadBill('bill_of_another_day', `not one line of the file is of ${day.day}`);
+        throw new BadBill('bill_of_another_day', `the file has no line of ${day.day}`);
       }
       return { lines, covers: bill.covers };
     }

@@ -15,7 +15,7 @@ export interface ChinaDay {
 export function chinaDay(day: string): ChinaDay {
   const from = new Date(`${day}T00:00:00+08:00`);
   if (!/^\d{4}-\d{2}-\d{2}$/.test(day) || Number.isNaN(from.getTime()) || dayOf(from) !== day) {
-    throw new RangeError('a day has the form YYYY-MM-DD');
+    throw new RangeError('the day must have the form YYYY-MM-DD');
   }
   return { day, from, to: after(from, DAY) };
 }

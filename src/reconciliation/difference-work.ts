@@ -59,7 +59,7 @@ export class DifferenceWork {
       return type === 'state' && moved && agrees?.includes(said.status) ? 'agrees' : said.channel;
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
-      this.log.warn({ number, code: error.code }, 'the channel could not be asked about a difference');
+      this.log.warn({ number, code: error.code }, 'WeChat Pay could not be queried about a difference');
       return `not answered (${error.code})`;
     }
   }

@@ -1,11 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
-import { BadBill } from '../provider/bill.js';
-import { ProviderError } from '../provider/payment-provider.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
 import type { BillReport } from './bill.service.js';
 import { chinaDay } from './china-day.js';
@@ -19,7 +17,8 @@ interface Options {
 
 @Command({
   name: 'reconcile_bill',
-  description: "Compare a day with WeChat Pay's own bill; ask about what differs, and open cases for what remains",
+  description:
+    "Compare a day with WeChat Pay's bill: query WeChat Pay about differences, and open a case for each that remains",
 })
 export class ReconcileBillCommand extends CommandRunner {
   constructor(private readonly terminal: Terminal) {
@@ -27,22 +26,16 @@ export class ReconcileBillCommand extends CommandRunner {
   }
 
   override async run(_: string[], { date, file, dryRun = false, json }: Options): Promise<void> {
-    if (!date) throw new UsageError('--date YYYY-MM-DD is needed');
+    if (!date) throw new UsageError('--date YYYY-MM-DD is required');
     const bill = file === undefined ? undefined : await openBill(file);
     const { BillService } = await import('./bill.service.js');
-    try {
-      const report = await this.terminal.withApp((app) =>
-        this.terminal.progress('reconcile_bill', (onProgress) =>
-          app.get(BillService).run({ day: date, file: bill, dryRun, onProgress, cause: byCommand('reconcile_bill') }),
-        ),
-      );
-      this.print(report, dryRun, json);
-      if (Object.keys(report.differences).length > 0) process.exitCode = 1;
-    } catch (error) {
-      if (error instanceof BadBill || error instanceof ProviderError)
-        throw new Error(`${error.code}: ${error.message}`);
-      throw error;
-    }
+    const report = await this.terminal.withApp((app) =>
+      this.terminal.progress('reconcile_bill', (onProgress) =>
+        app.get(BillService).run({ day: date, file: bill, dryRun, onProgress, cause: byCommand('reconcile_bill') }),
+      ),
+    );
+    this.print(report, dryRun, json);
+    if (Object.keys(report.differences).length > 0) process.exitCode = 1;
   }
 
   private print(report: BillReport, dryRun: boolean, json: boolean | undefined): void {
@@ -52,13 +45,13 @@ export class ReconcileBillCommand extends CommandRunner {
       {
         day: report.day,
         run: report.run_id ?? '(dry run)',
-        'lines of the bill': report.lines,
+        'lines in the bill': report.lines,
         'payments here': `${payments.here.count} / ${payments.here.fen} fen`,
         'payments there': `${payments.there.count} / ${payments.there.fen} fen`,
         'refunds here': `${refunds.here.count} / ${refunds.here.fen} fen`,
         'refunds there': `${refunds.there.count} / ${refunds.there.fen} fen`,
         'fees there': `${report.fee_milli_fen / 1000} fen`,
-        'healed by asking': report.healed,
+        'resolved by querying': report.healed,
         differences: JSON.stringify(differences),
       },
       false,
@@ -69,7 +62,7 @@ export class ReconcileBillCommand extends CommandRunner {
     );
   }
 
-  @Option({ flags: '--date <day>', description: "YYYY-MM-DD, China's day" })
+  @Option({ flags: '--date <day>', description: 'The day in China time, YYYY-MM-DD' })
   date(value: string): string {
     try {
       return chinaDay(value).day;
@@ -78,14 +71,14 @@ export class ReconcileBillCommand extends CommandRunner {
     }
   }
 
-  @Option({ flags: '--file <path>', description: 'A trade bill downloaded by hand, plain or gzip' })
+  @Option({ flags: '--file <path>', description: 'A trade bill downloaded from the merchant platform, plain or gzip' })
   file(value: string): string {
     return value;
   }
 
   @Option({
     flags: '--dry-run',
-    description: 'Show what differs; ask nothing of the channel but the bill, change nothing',
+    description: 'Only show the differences: download the bill, but query and change nothing else',
   })
   dryRun(): boolean {
     return true;
@@ -105,8 +98,9 @@ async function openBill(path: string): Promise<Readable> {
     await file.close();
     const zipped = buffer[0] === 0x1f && buffer[1] === 0x8b;
     const stream = createReadStream(path);
-    return zipped ? stream.pipe(createGunzip()) : stream;
-  } catch {
-    throw new UsageError('--file must be a file that can be read');
+    // Hands an error of the file on to whoever reads.
+    return zipped ? pipeline(stream, createGunzip(), () => undefined) : stream;
+  } catch (error) {
+    throw new UsageError(`--file ${path} cannot be read: ${(error as Error).message}`);
   }
 }

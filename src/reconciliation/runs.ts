@@ -4,6 +4,9 @@ import { DataSource } from 'typeorm';
 import { after, Clock, MINUTE } from '../common/clock.js';
 import { newId } from '../common/ids.js';
 
+/** `waiting`: for the bill, or for the next attempt. */
+export const RUN_STATUSES = ['waiting', 'running', 'done', 'failed'] as const;
+
 export interface Run {
   id: string;
   /** `YYYY-MM-DD` */

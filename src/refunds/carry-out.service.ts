@@ -217,7 +217,7 @@ export class RefundCarrier {
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       const code = error.outcome === 'unknown' ? 'channel_unavailable' : 'channel_rejected';
-      throw new DomainError(code, `the channel answered ${error.code}`);
+      throw new DomainError(code, `WeChat Pay answered ${error.code}`);
     }
   }
 }

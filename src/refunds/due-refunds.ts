@@ -95,7 +95,10 @@ export class DueRefunds {
       report.refunds.push({ id, status });
     } catch (error) {
       report.failed += 1;
-      this.log.error({ err: error, refund_id: id }, 'the refund could not be worked on; its lease runs out');
+      this.log.error(
+        { err: error, refund_id: id },
+        'the refund could not be processed; it will be retried when its lease expires',
+      );
     }
   }
 }

@@ -11,7 +11,11 @@ export class RefundBody {
   @IsString()
   payment_id!: string;
 
-  @ApiPropertyOptional({ description: 'In fen; left out: all that is left', minimum: 1, maximum: MAX_AMOUNT_FEN })
+  @ApiPropertyOptional({
+    description: 'In fen; default: the whole remaining amount',
+    minimum: 1,
+    maximum: MAX_AMOUNT_FEN,
+  })
   @IsOptional()
   @IsInt()
   @Min(1)
@@ -53,15 +57,17 @@ export class RetryAbnormalBody {
   bank_type?: string;
 
   @ApiPropertyOptional({
-    description: 'With `user_card`. Encrypted at once, kept nowhere',
+    description: 'With `user_card`. Encrypted immediately and never stored',
     example: '6222020000000000000',
   })
   @ValidateIf((body: RetryAbnormalBody) => body.to === 'user_card' || body.bank_account !== undefined)
   @IsString()
-  @Matches(/^\d{8,32}$/, { message: 'bank_account must be the digits of a card' })
+  @Matches(/^\d{8,32}$/, { message: 'bank_account must be a card number of 8 to 32 digits' })
   bank_account?: string;
 
-  @ApiPropertyOptional({ description: "With `user_card`: the holder's name. Encrypted at once, kept nowhere" })
+  @ApiPropertyOptional({
+    description: "With `user_card`: the card holder's name. Encrypted immediately and never stored",
+  })
   @ValidateIf((body: RetryAbnormalBody) => body.to === 'user_card' || body.real_name !== undefined)
   @IsString()
   @Length(1, 60)

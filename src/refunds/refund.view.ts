@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import type { Refund, RefundStatus } from './refund.entity.js';
 
 class RefundFailureView {
-  @ApiProperty({ description: "The channel's code, or ours", example: 'NOT_ENOUGH' }) code!: string;
+  @ApiProperty({ description: 'The code of WeChat Pay or of Paydesk', example: 'NOT_ENOUGH' }) code!: string;
   @ApiProperty({ type: String, nullable: true }) message!: string | null;
 }
 

@@ -1,6 +1,6 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
-import { DomainError } from '../common/errors.js';
+import { hiddenCharacter } from '../common/hidden-character.js';
 import { isId } from '../common/ids.js';
 import { BANK_TYPES } from '../provider/bank-types.js';
 import { positiveInteger, Terminal, UsageError } from '../terminal/terminal.js';
@@ -13,7 +13,8 @@ interface SyncOptions {
 
 @Command({
   name: 'sync_refunds',
-  description: 'Ask the channel about every refund under way; what it never got is sent under the same number',
+  description:
+    'Query WeChat Pay about every refund in progress; send again, under the same number, what it never received',
 })
 export class SyncRefundsCommand extends CommandRunner {
   constructor(private readonly terminal: Terminal) {
@@ -36,12 +37,12 @@ export class SyncRefundsCommand extends CommandRunner {
     if (report.failed > 0) process.exitCode = 1;
   }
 
-  @Option({ flags: '--dry-run', description: 'Show what would be asked about; change nothing' })
+  @Option({ flags: '--dry-run', description: 'Only show what would be queried; change nothing' })
   dryRun(): boolean {
     return true;
   }
 
-  @Option({ flags: '--limit <n>', description: 'At most so many refunds' })
+  @Option({ flags: '--limit <n>', description: 'Maximum number of refunds' })
   limit(value: string): number {
     return positiveInteger('--limit')(value);
   }
@@ -61,7 +62,7 @@ interface RetryOptions {
 @Command({
   name: 'retry_abnormal_refund',
   arguments: '<refund_id>',
-  description: 'Send the money of an abnormal refund to another card',
+  description: 'Send the money of an abnormal refund to another account',
 })
 export class RetryAbnormalRefundCommand extends CommandRunner {
   constructor(private readonly terminal: Terminal) {
@@ -69,9 +70,9 @@ export class RetryAbnormalRefundCommand extends CommandRunner {
   }
 
   override async run([id = '']: string[], { to, bankType, json }: RetryOptions): Promise<void> {
-    if (!isId('ref', id)) throw new UsageError('REFUND_ID must be the id of a refund');
-    if (!to) throw new UsageError('--to is needed: merchant_card or user_card');
-    if (to === 'user_card' && !bankType) throw new UsageError('--bank-type is needed with --to user_card');
+    if (!isId('ref', id)) throw new UsageError('REFUND_ID must be the id of a refund: ref_ and 26 characters');
+    if (!to) throw new UsageError('--to is required: merchant_card or user_card');
+    if (to === 'user_card' && !bankType) throw new UsageError('--bank-type is required with --to user_card');
     const { RetryAbnormalBody } = await import('./refund.body.js');
     if (bankType !== undefined && !BANK_TYPES.includes(bankType)) {
       throw new UsageError(`--bank-type must be one of ${BANK_TYPES.join(', ')}`);
@@ -80,18 +81,13 @@ export class RetryAbnormalRefundCommand extends CommandRunner {
     const target = RetryAbnormalBody.target({ to, bank_type: bankType, ...card });
     const { RefundCarrier } = await import('./carry-out.service.js');
     const { RefundView } = await import('./refund.view.js');
-    const refund = await this.terminal.withApp(async (app) => {
-      try {
-        return await app.get(RefundCarrier).retryAbnormal(id, target, byCommand('retry_abnormal_refund'));
-      } catch (error) {
-        if (error instanceof DomainError) throw new Error(error.message);
-        throw error;
-      }
-    });
+    const refund = await this.terminal.withApp((app) =>
+      app.get(RefundCarrier).retryAbnormal(id, target, byCommand('retry_abnormal_refund')),
+    );
     this.terminal.report({ ...RefundView.of(refund) }, json);
   }
 
-  @Option({ flags: '--to <target>', description: 'merchant_card, or user_card' })
+  @Option({ flags: '--to <target>', description: 'merchant_card or user_card' })
   to(value: string): 'merchant_card' | 'user_card' {
     if (value !== 'merchant_card' && value !== 'user_card') {
       throw new UsageError('--to must be merchant_card or user_card');
@@ -99,7 +95,7 @@ export class RetryAbnormalRefundCommand extends CommandRunner {
     return value;
   }
 
-  @Option({ flags: '--bank-type <type>', description: 'With user_card, e.g. ICBC_DEBIT' })
+  @Option({ flags: '--bank-type <type>', description: 'The bank, with --to user_card, for example ICBC_DEBIT' })
   bankType(value: string): string {
     return value;
   }
@@ -112,15 +108,22 @@ export class RetryAbnormalRefundCommand extends CommandRunner {
 
 /** Card number and holder's name, a line each, from standard input: on the command line they would be for all to see. */
 async function readCard(): Promise<{ bank_account: string; real_name: string }> {
-  process.stderr.write('Card number and name of its holder, a line each:\n');
+  process.stderr.write('Enter the card number and the name of the card holder, one per line:\n');
   let text = '';
   for await (const chunk of process.stdin) {
     text += String(chunk);
     if (text.split('\n').length > 2) break;
   }
   const [bank_account = '', real_name = ''] = text.split('\n').map((line) => line.trim());
-  if (!/^\d{8,32}$/.test(bank_account) || real_name === '') {
-    throw new UsageError('standard input must hold the digits of the card and the name of its holder, a line each');
+  if (!/^\d{8,32}$/.test(bank_account) || !isName(real_name)) {
+    throw new UsageError(
+      'standard input must contain the card number (digits only) and the name of the card holder, one per line',
+    );
   }
   return { bank_account, real_name };
+}
+
+/** The rules of `real_name` in {@link RetryAbnormalBody}, which is loaded with the application only. */
+function isName(text: string): boolean {
+  return text !== '' && text.length <= 60 && hiddenCharacter(text) === null;
 }

@@ -26,7 +26,7 @@ export class RefundsController {
   @Post()
   @OwnedBy('payment', { at: ['body', 'payment_id'], ...STAFF })
   @Idempotent()
-  @ApiOperation({ summary: 'Ask for money back, in full or in part' })
+  @ApiOperation({ summary: 'Request a full or partial refund' })
   @ApiCreatedResponse({ type: RefundView })
   @Problems(
     'invalid_request',
@@ -76,10 +76,10 @@ export class RefundsController {
   @Roles('operator', 'service')
   @OwnedBy('refund', STAFF)
   @ApiOperation({
-    summary: 'Carry a refund out',
+    summary: 'Approve a refund and carry it out',
     description:
-      'Mock: `succeeded` at once. WeChat: sent, `processing`, later settled by callback or query; a part that comes ' +
-      'less than a minute after another of the same payment is queued. Again without a second effect.',
+      'Mock provider: `succeeded` at once. WeChat Pay: `processing`, settled later by callback or query; a partial refund ' +
+      'less than a minute after another one of the same payment is queued. A repeated call has no further effect.',
   })
   @ApiOkResponse({ type: RefundView })
   @Problems('unauthenticated', 'forbidden', 'not_found', 'refund_not_open', 'service_unavailable')
@@ -91,7 +91,7 @@ export class RefundsController {
   @HttpCode(200)
   @Roles('operator', 'service')
   @OwnedBy('refund', STAFF)
-  @ApiOperation({ summary: 'Refuse a refund that was asked for' })
+  @ApiOperation({ summary: 'Reject a requested refund' })
   @ApiOkResponse({ type: RefundView })
   @Problems('invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'refund_not_open')
   async reject(@Param('id') id: string, @Body() body: RejectBody, @RequestCause() cause: Cause): Promise<RefundView> {
@@ -102,7 +102,7 @@ export class RefundsController {
   @InPool('channel')
   @HttpCode(200)
   @OwnedBy('refund', STAFF)
-  @ApiOperation({ summary: 'Ask the channel about a refund that is under way' })
+  @ApiOperation({ summary: 'Query WeChat Pay about a refund in progress' })
   @ApiOkResponse({ type: RefundView })
   @Problems('unauthenticated', 'not_found', 'too_many_requests', 'service_unavailable')
   async sync(@Param('id') id: string, @RequestCause() cause: Cause): Promise<RefundView> {
@@ -114,7 +114,7 @@ export class RefundsController {
   @HttpCode(200)
   @Roles('operator')
   @OwnedBy('refund', STAFF)
-  @ApiOperation({ summary: 'Send the money of an abnormal refund to another card' })
+  @ApiOperation({ summary: 'Send the money of an abnormal refund to another account' })
   @ApiOkResponse({ type: RefundView })
   @Problems(
     'invalid_request',

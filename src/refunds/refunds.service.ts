@@ -84,7 +84,10 @@ export class RefundsService implements OnModuleInit {
       await this.assertRefundable(tx, payment);
       const amountFen = request.amountFen ?? payment.refundableFen;
       if (amountFen < 1 || amountFen > payment.refundableFen) {
-        throw new DomainError('refund_exceeds_payment', `${payment.refundableFen} fen are left of the payment`);
+        throw new DomainError(
+          'refund_exceeds_payment',
+          `${payment.refundableFen} fen of the payment can still be refunded`,
+        );
       }
       const refund = this.newRefund(request, payment, amountFen);
       await this.insert(tx, refund, payment, [this.requested(refund, cause)]);

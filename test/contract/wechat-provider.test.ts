@@ -370,7 +370,7 @@ describe('doctor', () => {
 
   it('names a wrong APIv3 key: the certificate list does not open', async () => {
     const checks = await found({ apiV3Key: 'x'.repeat(32) });
-    expect(checks['platform certificates']).toContain('does not open');
+    expect(checks['platform certificates']).toContain('cannot be decrypted');
   });
 
   it('names a public key that WeChat does not use yet', async () => {

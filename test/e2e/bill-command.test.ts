@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { PUBLISHED_BILL } from '../support/bill-text.js';
 import { everything } from '../support/bills.js';
@@ -45,6 +45,22 @@ describe('npm run cli -- reconcile_bill', () => {
     expect(printed.differences.missing_here).toBeGreaterThan(0);
     expect(plain.code).toBe(1);
     expect(await everything(shop)).toEqual(before);
+  });
+
+  it('says in one line, and as JSON, what a bill that is not ready or no bill means', async () => {
+    await shop.sim.faults({ rules: [{ at: 'tradebill', do: 'error', status: 400, code: 'STATEMENT_CREATING' }] });
+    await writeFile(join(folder, 'broken.csv.gz'), gzipSync('a bill').subarray(0, 12));
+    const [early, wrong, broken] = await Promise.all([
+      run('--date', '2019-02-19', '--json'),
+      run('--date', '2019-02-19', '--file', resolve('package.json'), '--json'),
+      run('--date', '2019-02-19', '--file', join(folder, 'broken.csv.gz'), '--json'),
+    ]);
+    expect([early.code, wrong.code, broken.code]).toEqual([1, 1, 1]);
+    expect(JSON.parse(broken.stdout)).toMatchObject({ error: { code: 'bill_unreadable' } });
+    expect(JSON.parse(early.stdout)).toMatchObject({ error: { code: 'STATEMENT_CREATING' } });
+    expect(JSON.parse(wrong.stdout)).toMatchObject({ error: { code: 'bill_columns_missing' } });
+    for (const { stderr } of [early, wrong, broken]) expect(stderr).toMatch(/^[^\n]+\n$/);
+    await shop.sim.faults({ rules: [] });
   });
 
   it.each([

@@ -50,6 +50,22 @@ describe('the daily comparison', () => {
     expect(await runs()).toEqual([{ day, status: 'done', attempts: 1, error_code: null }]);
   });
 
+  it('is waited for from the first payment on, and then from the last comparison', async () => {
+    const lastBill = async (): Promise<number> => {
+      const text = await (await fetch(`${shop.url}/metrics`)).text();
+      return Number(/^paydesk_last_bill_seconds (\S+)$/m.exec(text)?.[1]);
+    };
+    expect(await lastBill()).toBe(0);
+    await paid(shop);
+    const [first] = await shop.db.query<{ created_at: Date }[]>('SELECT created_at FROM payments');
+    const from = Number(first?.created_at) / 1000;
+    expect(await lastBill()).toBe(from);
+    await untilChina(shop, 10);
+    expect(await lastBill()).toBe(from);
+    await runDaily(shop);
+    expect(await lastBill()).toBeGreaterThan(from + 3600);
+  });
+
   it('is tried again every thirty minutes while the bill is being made', async () => {
     await paid(shop);
     const day = today(shop);

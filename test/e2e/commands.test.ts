@@ -1,6 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { createEmptyDatabase } from '../support/database.js';
 import { type Bought, buyAndStart, movesOf, newCustomer, placeOrder, statesOf } from '../support/flows.js';
@@ -8,6 +9,12 @@ import { type Ended, runBuilt } from '../support/service-process.js';
 
 // Each command is a process of its own, which takes a while on a busy machine.
 jest.setTimeout(120_000);
+
+const PUBLIC_KEY = generateKeyPairSync('ec', {
+  namedCurve: 'P-256',
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+}).publicKey;
 
 describe("operators' commands", () => {
   let paydesk: TestApp;
@@ -26,6 +33,8 @@ describe("operators' commands", () => {
 
   const cli = (words: string, env: Record<string, string> = {}): Promise<Ended> =>
     runBuilt('cli.js', words.split(' ').filter(Boolean), { DATABASE_URL: paydesk.databaseUrl, ...env }, folder);
+
+  const withUser = (user: string): string => paydesk.databaseUrl.replace(/\/\/[^@]*@/, `//${user}@`);
 
   const json = (ended: Ended): Record<string, unknown> => {
     expect([ended.code, ended.stderr]).toEqual([0, '']);
@@ -149,6 +158,68 @@ describe("operators' commands", () => {
       expect(all?.stdout).toContain(name);
       expect([name, each[index]?.code, each[index]?.stdout]).toEqual([name, 0, expect.stringContaining('--json')]);
     });
+  });
+
+  const NOBODYS_PAYMENT = 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB';
+
+  it.each([
+    ['simulate_callback pay_nothing', 'PAYMENT_ID must be the id of a payment: pay_ and 26 characters'],
+    [`simulate_callback ${NOBODYS_PAYMENT}`, `there is no payment ${NOBODYS_PAYMENT}`],
+    [`simulate_callback ${NOBODYS_PAYMENT} --status sucess`, '--status must be one of SUCCESS, FAIL, CLOSED'],
+    ['issue_token --role admin', '--role must be user, operator or service'],
+    ['expire_payments --limit ten', '--limit must be a whole number of at least 1'],
+    ['reconcile_bill --date 24.11.2026', '--date must be a day of the form YYYY-MM-DD'],
+    ['reconcile_bill --date 2026-11-24 --file nowhere.csv', '--file nowhere.csv cannot be read: ENOENT'],
+    ['reconcile_bill --date 2026-11-24 --file /', '--file / cannot be read: EISDIR'],
+    ['retry_abnormal_refund ref_01JD8Q5Z6T8RZ1M0V4N9X2K7CB --to somebody', '--to must be merchant_card or user_card'],
+    ['expire_payments --force', "unknown option '--force'"],
+  ])('%s is wrong usage, said in a line and as JSON, and changes nothing', async (words, why) => {
+    const before = await everything();
+    const [people, scripts] = await Promise.all([cli(words), cli(`${words} --json`)]);
+    expect([people.code, people.stdout, scripts.code]).toEqual([2, '', 2]);
+    expect(people.stderr).toContain(why);
+    expect(people.stderr).not.toContain('    at ');
+    expect(JSON.parse(scripts.stdout)).toEqual({
+      error: { code: 'usage', message: expect.stringContaining(why) as unknown },
+    });
+    expect(await everything()).toBe(before);
+  });
+
+  it('what failed is said in one line and as JSON, without a stack', async () => {
+    const bought = await buyAndStart(paydesk);
+    await paydesk.callback({ payment_id: bought.paymentId, status: 'SUCCESS' });
+    const { body } = await bought.customer.api.post<{ id: string }>('/refunds/', { payment_id: bought.paymentId });
+    await (await paydesk.as('operator')).post(`/refunds/${body.id}/succeed/`);
+    const failures: [words: string, code: string, why: string, env?: Record<string, string>][] = [
+      [`retry_abnormal_refund ${body.id} --to merchant_card`, 'refund_not_open', 'the refund is succeeded'],
+      [`retry_abnormal_refund ref_01JD8Q5Z6T8RZ1M0V4N9X2K7CB --to merchant_card`, 'not_found', 'Not found'],
+      [
+        `reconcile_bill --date 2026-11-24 --file ${resolve('package.json')}`,
+        'no_bills',
+        'the mock provider has no bills',
+      ],
+      ['issue_token --role operator', 'not_found', 'JWT_SECRET is not set', { JWT_PUBLIC_KEY: PUBLIC_KEY }],
+      ['migrate', 'database_unavailable', 'password authentication failed', { DATABASE_URL: withUser('nobody:x') }],
+      ['migrate --revert', 'database_unavailable', 'does not exist', { DATABASE_URL: `${paydesk.databaseUrl}_gone` }],
+      ['migrate', 'database_unavailable', 'ENOTFOUND', { DATABASE_URL: 'postgres://a:b@no-such-host.invalid/c' }],
+      ['expire_payments', 'database_unavailable', 'ECONNREFUSED', { DATABASE_URL: 'postgres://a:b@localhost:1/c' }],
+      [
+        'expire_payments',
+        'database_unavailable',
+        'SSL',
+        { DATABASE_URL: `${paydesk.databaseUrl}?sslmode=verify-full` },
+      ],
+    ];
+    for (let from = 0; from < failures.length; from += 2) {
+      await Promise.all(
+        failures.slice(from, from + 2).map(async ([words, code, why, env]) => {
+          const ended = await cli(`${words} --json`, env);
+          expect([words, ended.code, ended.stderr]).toEqual([words, 1, expect.not.stringMatching(/\n./)]);
+          expect(JSON.parse(ended.stdout)).toEqual({ error: { code, message: ended.stderr.trimEnd() } });
+          expect([words, ended.stderr]).toEqual([words, expect.stringContaining(why)]);
+        }),
+      );
+    }
   });
 
   it('end with 2 when they are used wrongly, and say why', async () => {

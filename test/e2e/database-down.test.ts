@@ -58,6 +58,23 @@ describe('while the database is down', () => {
     expect([await health('live'), await health('ready')]).toEqual([200, 200]);
   });
 
+  it('shows the figures of the process all the same, and that they are its own', async () => {
+    await buyAndStart(paydesk);
+    const scrape = async (): Promise<[number, string]> => {
+      const answer = await fetch(`${paydesk.url}/metrics`);
+      return [answer.status, await answer.text()];
+    };
+    const [, up] = await scrape();
+    expect(up).toMatch(/^paydesk_database_up 1$/m);
+    // Under the mock provider there are no bills to wait for.
+    expect(up).toMatch(/^paydesk_last_bill_seconds 0$/m);
+    await proxy.cut();
+    const [status, down] = await scrape();
+    expect([status, down]).toEqual([200, expect.stringMatching(/^paydesk_database_up 0$/m)]);
+    await mend();
+    expect((await scrape())[1]).toMatch(/^paydesk_database_up 1$/m);
+  });
+
   it('answers requests with 503 and the time to come again, without a word of what is behind', async () => {
     const { customer, path } = await buyAndStart(paydesk);
     await proxy.cut();

@@ -97,20 +97,37 @@ describe("what an order's metadata makes the mock provider do", () => {
     }
   });
 
-  it.each([1, 'true', { is: true }])('auto_success is the word true, not %j', async (auto_success) => {
-    const bought = await buyAndStart(paydesk, { metadata: { auto_success } });
-    await run('all');
-    expect(await statesOf(bought)).toBe('processing/pending');
+  const OUTCOMES = 'success, fail, pending, error, timeout';
+  const REFUND_OUTCOMES = 'success, processing, closed, abnormal, not_enough, timeout';
+
+  it.each<[string, unknown, string]>([
+    ['mock_outcome', 'sucess', OUTCOMES],
+    ['mock_outcome', 'SUCCESS', OUTCOMES],
+    ['mock_outcome', '', OUTCOMES],
+    ['mock_outcome', 17, OUTCOMES],
+    ['mock_outcome', ['success'], OUTCOMES],
+    ['mock_refund_outcome', 'fail', REFUND_OUTCOMES],
+    ['mock_refund_outcome', true, REFUND_OUTCOMES],
+    ['auto_success', 1, 'true, false'],
+    ['auto_success', 'true', 'true, false'],
+    ['auto_success', { is: true }, 'true, false'],
+  ])('%s of %j is refused with 422 and the list, and no order is made', async (name, value, allowed) => {
+    const customer = await newCustomer(paydesk);
+    const shop = await paydesk.as('service', 'shop-backend');
+    const order = { user_id: customer.id, description: 'Tea', amount: 1, metadata: { [name]: value } };
+    const { status, body } = await shop.post<Problem>('/orders/', order);
+    const message = `metadata.${name} must be one of the following values: ${allowed}`;
+    expect([status, body.code, body.detail]).toEqual([422, 'invalid_metadata', message]);
+    expect(body.errors).toEqual([{ field: `metadata.${name}`, message }]);
+    expect((await customer.api.get('/orders/')).body.items).toEqual([]);
   });
 
-  it.each([17, 'SUCCESS', null, ['success']])(
-    'an outcome that is no outcome (%j) directs nothing',
-    async (mock_outcome) => {
-      const bought = await buyAndStart(paydesk, { metadata: { mock_outcome } });
-      expect((await bought.customer.api.post(`${bought.path}sync/`)).body.status).toBe('processing');
-      expect((await bought.customer.api.post(`${bought.path}succeed/`)).body.status).toBe('succeeded');
-    },
-  );
+  it('null directs nothing', async () => {
+    const nothing = { mock_outcome: null, mock_refund_outcome: null, auto_success: null };
+    const bought = await buyAndStart(paydesk, { metadata: nothing });
+    expect((await bought.customer.api.post(`${bought.path}sync/`)).body.status).toBe('processing');
+    expect((await bought.customer.api.post(`${bought.path}succeed/`)).body.status).toBe('succeeded');
+  });
 
   describe('past its time', () => {
     it('a payment that was not paid expires, and its order is cancelled with it', async () => {

@@ -3,7 +3,7 @@ import { MINUTE } from '../../src/common/clock.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
 import type { Answer, Api } from '../support/app.js';
 import { compare, LONG_LIFE, paid, refunded, untilChina } from '../support/bills.js';
-import { type Bought, buyAndStart } from '../support/flows.js';
+import { type Bought, buyAndStart, type Problem } from '../support/flows.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
 type Row = Record<string, unknown> & { id: string };
@@ -100,6 +100,29 @@ describe('what operators see', () => {
     }
   });
 
+  it.each([
+    ['payments', 'status', 'init, processing, succeeded, failed, expired, closed'],
+    ['orders', 'status', 'pending, paid, partially_refunded, refunded, cancelled'],
+    ['refunds', 'status', 'requested, processing, abnormal, succeeded, rejected, closed'],
+    ['callbacks', 'status', 'applied, known, ignored, mismatch, unverified, unreadable, forbidden, failed'],
+    ['notifications', 'status', 'read, unread'],
+    ['reconciliation/runs', 'status', 'waiting, running, done, failed'],
+    ['reconciliation/discrepancies', 'status', 'open, resolved'],
+    [
+      'reconciliation/discrepancies',
+      'type',
+      'mismatch, unknown_payment, late_payment, double_transaction, unknown_refund, refund_held, missing_here, ' +
+        'missing_there, amount, state, duplicate, fee',
+    ],
+  ])('refuse in %s a %s that is not of the list, and name the list', async (name, filter, values) => {
+    for (const wrong of ['sucess', '', 'PAID', `${values.split(', ')[0]}&${filter}=x`]) {
+      const { status, body } = await operator.get<Problem>(`/admin/${name}/?${filter}=${wrong}`);
+      const message = `${filter} must be one of the following values: ${values}`;
+      expect([wrong, status, body.code, body.detail]).toEqual([wrong, 400, 'invalid_request', message]);
+    }
+    for (const right of values.split(', ')) expect((await list(name, `?${filter}=${right}`)).status).toBe(200);
+  });
+
   it("have a payment's whole history, its order's and refund's moves included", async () => {
     const { body } = await operator.get<List>(`/admin/payments/${bought[0]?.paymentId}/events/`);
     expect(body.items.map((row) => `${String(row.noun)} ${String(row.to_status)} by ${String(row.cause)}`)).toEqual([
@@ -152,6 +175,11 @@ describe('what operators see', () => {
       /^paydesk_channel_clock_skew_seconds -?[\d.e-]+$/m,
       /^paydesk_oldest_due_seconds\{noun="payment"\} \d/m,
       /^paydesk_last_bill_seconds \d{10}/m,
+      /^paydesk_callbacks_total\{outcome="mismatch"\} 0$/m,
+      /^paydesk_database_connections\{state="used"\} \d+$/m,
+      /^paydesk_database_connections\{state="idle"\} [1-9]\d*$/m,
+      /^paydesk_database_waiting 0$/m,
+      /^paydesk_database_up 1$/m,
     ]) {
       expect(text).toMatch(line);
     }

@@ -13,7 +13,7 @@ describe('metadata.mock_refund_outcome', () => {
 
   const directed = (outcome: unknown) => paid(paydesk, { amount: 1000, metadata: { mock_refund_outcome: outcome } });
 
-  it.each([['success'], [undefined], ['no such outcome'], [42]])('%p: paid at once', async (outcome) => {
+  it.each([['success'], [undefined], [null]])('%p: paid at once', async (outcome) => {
     const bought = await directed(outcome);
     expect(await carryOut(paydesk, await askFor(bought))).toMatchObject({ status: 'succeeded', failure: null });
     expect(await orderOf(bought)).toMatchObject({ status: 'refunded', refunded_amount: 1000 });

@@ -135,7 +135,7 @@ describe('the built service as a process', () => {
     const underWay = as(one.customer.token).post(`${one.path}succeed/`);
     await waitUntilBlocked(beside);
     service.signal('SIGTERM');
-    await service.said(/finishing what runs/);
+    await service.said(/finishing requests in progress/);
     await letGo();
     expect((await underWay).status).toBe(200);
     expect(await service.exited).toEqual([0, null]);
@@ -156,12 +156,12 @@ describe('the built service as a process', () => {
     const letGo = await holdOrder(one.orderId);
     const underWay = api.post(`${one.path}succeed/`);
     await waitUntilBlocked(beside);
-    expect(delayed.output).not.toContain('finishing what runs');
+    expect(delayed.output).not.toContain('finishing requests in progress');
     // Whoever asks over a kept connection learns that the next one goes elsewhere.
     const list = await api.get('/orders/');
     expect([list.status, list.headers.get('connection')]).toEqual([200, 'close']);
 
-    await delayed.said(/finishing what runs/);
+    await delayed.said(/finishing requests in progress/);
     await letGo();
     expect((await underWay).status).toBe(200);
     expect(await delayed.exited).toEqual([0, null]);
@@ -177,7 +177,7 @@ describe('the built service as a process', () => {
     delayed.signal('SIGTERM');
     await delayed.said(/SIGTERM: \/health\/ready says 503/);
     // Within a second it would be the same signal, come by way of npm too.
-    while (!/finishing what runs/.test(delayed.output)) {
+    while (!/finishing requests in progress/.test(delayed.output)) {
       delayed.signal('SIGTERM');
       await setTimeout(250);
     }
@@ -199,7 +199,7 @@ describe('the built service as a process', () => {
       .catch(() => null);
     await waitUntilBlocked(beside);
     service.signal('SIGINT');
-    await service.said(/finishing what runs/);
+    await service.said(/finishing requests in progress/);
     // Within a second it would be the same Ctrl-C, come by way of npm too: somebody impatient presses again and again.
     const again = setInterval(() => service.signal('SIGINT'), 250);
     expect(await service.exited).toEqual([1, null]);

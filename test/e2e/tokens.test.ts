@@ -66,20 +66,28 @@ describe('bearer tokens', () => {
   });
 
   it.each<[string, (now: number) => Record<string, unknown>, string]>([
-    ['that never ends', () => ({ exp: undefined }), 'the token has no exp'],
-    ['that says in words when it ends', () => ({ exp: 'tomorrow' }), 'the token has no exp'],
-    ['that lives longer than thirty days', (now) => ({ iat: now, exp: now + 30 * DAYS + 61 }), 'lives longer than'],
+    ['that never ends', () => ({ exp: undefined }), 'the token has no exp claim'],
+    ['that says in words when it ends', () => ({ exp: 'tomorrow' }), 'the token has no exp claim'],
+    [
+      'that lives longer than thirty days',
+      (now) => ({ iat: now, exp: now + 30 * DAYS + 61 }),
+      'the lifetime of the token exceeds',
+    ],
     [
       'that is old, and was made for a year',
       (now) => ({ iat: now - 364 * DAYS, exp: now + DAYS }),
-      'lives longer than',
+      'the lifetime of the token exceeds',
     ],
     [
       'that claims to be issued later',
       (now) => ({ iat: now + 300 * DAYS, exp: now + 301 * DAYS }),
-      'lives longer than',
+      'the lifetime of the token exceeds',
     ],
-    ['that does not say when it was issued', (now) => ({ iat: undefined, exp: now + 31 * DAYS }), 'lives longer than'],
+    [
+      'that does not say when it was issued',
+      (now) => ({ iat: undefined, exp: now + 31 * DAYS }),
+      'the lifetime of the token exceeds',
+    ],
   ])('answers 401 to a token of any role %s', async (_, changes, detail) => {
     for (const role of ['user', 'operator', 'service']) {
       const token = forged({ alg: 'HS256' }, { ...claims, role, ...changes(Number(claims.iat)) }, secret());

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { type Api, startTestApp, TEA, type TestApp } from '../support/app.js';
-import { type Customer, newCustomer, type OrderView, type Problem, raw } from '../support/flows.js';
+import {
+  type Customer,
+  newCustomer,
+  type OrderView,
+  placeOrder,
+  placePayment,
+  type Problem,
+  raw,
+} from '../support/flows.js';
 
 describe('what clients may send', () => {
   let paydesk: TestApp;
@@ -20,6 +28,18 @@ describe('what clients may send', () => {
     amount: 1800,
     ...changes,
   });
+
+  let paidPayment = '';
+  let refund = '';
+  /** A refund of Alice's that nobody has carried out. */
+  const refundOf = async (): Promise<string> => {
+    if (refund !== '') return refund;
+    const orderId = await placeOrder(paydesk, alice);
+    paidPayment = await placePayment(alice, orderId);
+    await paydesk.callback({ payment_id: paidPayment, status: 'SUCCESS' });
+    const { body } = await alice.api.post<{ id: string }>('/refunds/', { payment_id: paidPayment, amount: 1 });
+    return (refund = body.id);
+  };
 
   const orders = async (): Promise<number> => {
     const [row] = await paydesk.db.query<[{ n: string }]>('SELECT count(*) n FROM orders');
@@ -90,6 +110,139 @@ describe('what clients may send', () => {
     const { status, body } = await shop.post<Problem>('/orders/', shopOrder(changes));
     expect([status, body.code, body.errors?.map((error) => error.field)]).toEqual([400, 'invalid_request', [field]]);
   });
+
+  it.each<[Record<string, unknown>, string]>([
+    [{ user_id: 'USER', description: 'x', amount: '100' }, 'amount must be an integer number'],
+    [{ user_id: 'USER', description: 'x' }, 'amount is required'],
+    [{ user_id: 'USER', amount: 100 }, 'description is required'],
+    [{ user_id: 'USER', description: 17, amount: 100 }, 'description must be a string'],
+    [{ user_id: 'USER', description: 'x', amount: null }, 'amount must be an integer number'],
+    [{ user_id: 'USER', description: 'x', amount: 1e10 }, 'amount must not be greater than 1000000000'],
+    [{ user_id: 'USER', description: 'x', amount: 1, metadata: 'y' }, 'metadata must be an object'],
+    [{ user_id: 'USER', description: 'x', amount: 1, Amount: 1 }, 'Amount is not a known field'],
+    [{ product_id: 'PRODUCT', quantity: '2' }, 'quantity must be an integer number'],
+    [{ product_id: 'PRODUCT' }, 'quantity is required'],
+    [{ quantity: 1 }, 'product_id is required'],
+    [{ product_id: 7, quantity: 1 }, 'product_id must be a string'],
+    [{ product_id: 'PRODUCT', quantity: 1001 }, 'quantity must not be greater than 1000'],
+    [{ product_id: 'PRODUCT', quantity: 0 }, 'quantity must not be less than 1'],
+  ])('names the first rule that %j breaks: required, then type, then range', async (order, message) => {
+    const api = 'product_id' in order || 'quantity' in order ? alice.api : shop;
+    const body = {
+      ...order,
+      ...(order.user_id ? { user_id: alice.id } : {}),
+      ...(order.product_id === 'PRODUCT' ? { product_id: TEA } : {}),
+    };
+    const answer = await api.post<Problem>('/orders/', body);
+    expect([answer.status, answer.body.detail, answer.body.errors?.map((error) => error.message)]).toEqual([
+      400,
+      message,
+      [message],
+    ]);
+  });
+
+  it.each<[string, string, Record<string, unknown>, string]>([
+    ['user', '/auth/login/', {}, 'code is required'],
+    ['user', '/auth/login/', { code: 17 }, 'code must be a string'],
+    ['user', '/payments/', {}, 'order_id is required'],
+    ['user', '/refunds/', {}, 'payment_id is required'],
+    ['user', '/refunds/', { payment_id: [] }, 'payment_id must be a string'],
+    ['operator', '/refunds/REFUND/reject/', {}, 'reason is required'],
+    ['operator', '/refunds/REFUND/reject/', { reason: 17 }, 'reason must be a string'],
+    ['operator', '/refunds/REFUND/reject/', { reason: '' }, 'reason must be longer than or equal to 1 characters'],
+    ['operator', '/refunds/REFUND/retry-abnormal/', {}, 'to is required'],
+    [
+      'operator',
+      '/refunds/REFUND/retry-abnormal/',
+      { to: 'user_card', bank_type: 'ICBC_DEBIT', real_name: 'x' },
+      'bank_account is required',
+    ],
+    ['operator', '/admin/reconciliation/discrepancies/dis_01JD8Q5Z6T8RZ1M0V4N9X2K7CB/resolve/', {}, 'note is required'],
+  ])('says as %s to %s with %j: %s', async (role, path, body, message) => {
+    const api = role === 'operator' ? await paydesk.as('operator') : alice.api;
+    const answer = await api.post<Problem>(path.replace('REFUND', await refundOf()), body);
+    expect([answer.status, answer.body.detail]).toEqual([400, message]);
+  });
+
+  it.each([
+    ['?limit=abc', 'limit must be an integer number'],
+    ['?limit=1&limit=2', 'limit must be an integer number'],
+    ['?limit=0', 'limit must not be less than 1'],
+    ['?limit=1000', 'limit must not be greater than 100'],
+    ['?page=2', 'page is not a known field'],
+  ])('says to the query %s: %s', async (query, message) => {
+    const answer = await alice.api.get<Problem>(`/orders/${query}`);
+    expect([answer.status, answer.body.detail]).toEqual([400, message]);
+  });
+
+  it.each<[string, string]>([
+    ['{"product_id":"A","quantity":1,"quantity":2}', 'quantity'],
+    ['{"product_id":"A","quantity":1,"quantity":1}', 'quantity'],
+    ['{"product_id":"A","quantity":1,"\\u0071uantity":2}', 'quantity'],
+    ['{"product_id":"A","quantity" : 1 , "quantity"\n:{}}', 'quantity'],
+    ['{"metadata":{"a":[{"b":"{\\"c\\":1}","c":2,"b":3}]}}', 'b'],
+  ])('refuses a body that names a field twice: %s', async (text, field) => {
+    const headers: [string, string][] = [
+      ['content-type', 'application/json'],
+      ['authorization', `Bearer ${alice.token}`],
+    ];
+    const answer = await raw(paydesk.url, 'POST', '/api/orders/', headers, text);
+    const problem = JSON.parse(answer.text) as Problem;
+    expect([answer.status, problem.code, problem.errors]).toEqual([
+      400,
+      'invalid_request',
+      [{ field, message: 'must not be given more than once' }],
+    ]);
+  });
+
+  it('takes names again in another object, and what only looks like a name', async () => {
+    const metadata = { a: 1, b: { a: 1 }, c: [{ a: 1 }, { a: '"a":1,"a":2' }], d: '\\', '"': 'x', '\\"': 'y' };
+    const { status, body } = await shop.post<OrderView>('/orders/', shopOrder({ metadata }));
+    expect([status, body.metadata]).toEqual([201, metadata]);
+  });
+
+  it.each<[string, string]>([
+    ['a bidi override', 'tea\u202E cup'],
+    ['a bidi isolate', 'tea\u2066cup'],
+    ['a right-to-left mark', 'tea\u200Fcup'],
+    ['a zero-width space', 'tea\u200Bcup'],
+    ['a joiner between letters', 'tea\u200Dcup'],
+    ['a joiner after an emoji', '👩\u200D'],
+    ['a byte-order mark', '\uFEFFtea'],
+    ['a word joiner', 'tea\u2060cup'],
+    ['a soft hyphen', 'tea\u00ADcup'],
+    ['a Hangul filler', 'tea\u3164cup'],
+    ['tags without a flag', 'tea\u{E0067}\u{E0062}'],
+    ['a line separator', 'tea\u2028cup'],
+    ['a paragraph separator', 'tea\u2029cup'],
+    ['a C1 control', 'tea\u0085cup'],
+  ])('refuses %s in any text for people, and names the character', async (_, text) => {
+    const operator = await paydesk.as('operator');
+    const refund = await refundOf();
+    const answers = await Promise.all([
+      shop.post<Problem>('/orders/', shopOrder({ description: text })),
+      shop.post<Problem>('/orders/', shopOrder({ metadata: { cart: [text] } })),
+      shop.post<Problem>('/orders/', shopOrder({ metadata: { [text]: 1 } })),
+      operator.post<Problem>(`/refunds/${refund}/reject/`, { reason: text }),
+      alice.api.post<Problem>('/refunds/', { payment_id: paidPayment, reason: text }),
+      operator.post<Problem>('/admin/reconciliation/discrepancies/dis_01JD8Q5Z6T8RZ1M0V4N9X2K7CB/resolve/', {
+        note: text,
+      }),
+    ]);
+    for (const { status, body } of answers) {
+      expect([status, body.code]).toEqual([400, 'invalid_request']);
+      expect(body.detail).toMatch(/^\w+ must not contain control or invisible characters \(found U\+[0-9A-F]{4,5}\)$/);
+    }
+  });
+
+  it.each(['茶杯 ×2', '👩‍💻 👨‍👩‍👧‍👦', '🧑🏽‍🚀', '🏳️‍🌈 🏴‍☠️ ❤️‍🔥', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '🚶‍♀️‍➡️', '1️⃣ ☎️ 🇨🇳', '葛󠄀', 'é ﷺ ក'])(
+    'keeps %s as it is',
+    async (description) => {
+      const metadata = { card: `${description}\n\t${description}` };
+      const { status, body } = await shop.post<OrderView>('/orders/', shopOrder({ description, metadata }));
+      expect([status, body.description, body.metadata]).toEqual([201, description, metadata]);
+    },
+  );
 
   it('refuses depth that would exhaust the stack, whatever field it stands in', async () => {
     for (const field of ['metadata', 'description', 'amount', 'more']) {

@@ -114,7 +114,7 @@ describe('a callback that must move nothing', () => {
     ['with another currency', { amount: { total: 1990, currency: 'HKD' } }, 'currency'],
   ])('genuine, %s, is refused with 400 and opens a case', async (_name, change, field) => {
     const cases = await casesOf(shop, bought.paymentId);
-    await refused(good(change), 400, `${field} does not fit`, 'mismatch');
+    await refused(good(change), 400, `${field} mismatch`, 'mismatch');
     expect(await casesOf(shop, bought.paymentId)).toHaveLength(cases.length + 1);
   });
 

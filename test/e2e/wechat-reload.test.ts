@@ -58,20 +58,20 @@ describe('new keys without a restart', () => {
 
     await writeFile(file, 'not a key');
     service.signal('SIGHUP');
-    await eventually(() => service.output.includes('the keys were not taken over'));
+    await eventually(() => service.output.includes('the keys were not reloaded'));
     expect(service.output).not.toContain('not a key');
     expect((await start()).status).toBe(200);
 
     // Another merchant's key: read, taken over, and refused by the channel from now on.
     await writeFile(file, makePair().privatePem);
     service.signal('SIGHUP');
-    await eventually(() => service.output.includes('the keys were read again'));
+    await eventually(() => service.output.includes('the keys were reloaded'));
     expect((await start()).status).not.toBe(200);
 
     await writeFile(file, right);
     const before = service.output.length;
     service.signal('SIGHUP');
-    await eventually(() => service.output.slice(before).includes('the keys were read again'));
+    await eventually(() => service.output.slice(before).includes('the keys were reloaded'));
     const { status, bought } = await start();
     expect(status).toBe(200);
     sim.pay(bought.paymentId);

@@ -81,7 +81,7 @@ describe('a callback, from its bytes to its answer', () => {
 
     expect(await receive(word({ amount: { total: 1990, refund: 499 } }))).toEqual({
       status: 400,
-      message: 'amount does not fit',
+      message: 'amount mismatch',
     });
     expect(await receive(word())).toEqual(OK);
     expect(await receive(word())).toEqual(OK);

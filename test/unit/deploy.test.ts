@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Instruments } from '../../src/metrics/instruments.js';
@@ -48,6 +48,21 @@ describe('the files for Prometheus and Grafana', () => {
     for (const alert of alerts) {
       for (const field of ['expr:', 'severity:', 'summary:', 'description:']) expect(alert).toContain(field);
     }
+  });
+});
+
+describe('the alert rules', () => {
+  it('have a test each, in which it fires', () => {
+    const names = [...read('alerts.yml').matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+    const fires = [...read('alerts.test.yml').matchAll(/alertname: (\w+)\s+exp_alerts:\s+- exp_labels/g)];
+    const fired = new Set(fires.map(([, name]) => name));
+    expect(names.filter((name) => !fired.has(name))).toEqual([]);
+  });
+
+  it('are checked by a script that says loudly when it cannot', () => {
+    const script = join(__dirname, '..', '..', 'deploy', 'check-alerts.mjs');
+    const { status, stderr } = spawnSync(process.execPath, [script], { env: { PATH: '' }, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([3, expect.stringContaining('THE ALERT RULES WERE NOT CHECKED')]);
   });
 });
 

@@ -408,7 +408,7 @@ describe('what is said at the start', () => {
       [/^WECHAT_PAY_ENABLED is set, but Paydesk reads no variable/],
     ],
     ['production without a channel', { ...SAFE, NODE_ENV: 'production' }, [/^no payment provider is enabled/]],
-    ['a merchant account under the mock', MERCHANT, [/merchant account is set .* mock provider is bound/]],
+    ['a merchant account under the mock', MERCHANT, [/merchant account is set .* mock provider is used/]],
     [
       'a merchant account in production without the switch',
       { ...MERCHANT, ...SAFE, NODE_ENV: 'production' },
@@ -426,7 +426,7 @@ describe('what is said at the start', () => {
       { ...REAL, WECHAT_PAY_REFUND_NOTIFY_URL: 'https://pay.example.cn/pay/api/refunds/callback/wechat' },
       [/^WECHAT_PAY_REFUND_NOTIFY_URL has a prefix/],
     ],
-    ['the published secret on the net', { HOST: '0.0.0.0' }, [/^HOST lets other machines in/]],
+    ['the published secret on the net', { HOST: '0.0.0.0' }, [/^HOST accepts connections from other machines/]],
     ['a secret of one’s own on the net', { HOST: '::', JWT_SECRET: OWN }, []],
     ['this machine alone', { HOST: '::1' }, []],
   ])('%s', (_, env, expected) => {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { extname, join, relative, resolve } from 'node:path';
+import { dirname, extname, join, relative, resolve } from 'node:path';
 import { linesWith, MAX_LINES, TEXT_RULES, TIDY_RULES } from '../support/tidy-rules.js';
 
 const ROOT = resolve('.');
@@ -60,5 +60,28 @@ describe('the source tree', () => {
       .filter(({ lines }) => lines > MAX_LINES)
       .map(({ path, lines }) => `${path} has ${lines} lines. Write instead: two files, each with one purpose`);
     expect(long).toEqual([]);
+  });
+});
+
+describe('what readers are told', () => {
+  /** A document by its path, but not a call such as `md.sha1` of node-forge. */
+  const DOCUMENT = /(?<![\w/.-])(?:\.{0,2}\/)*\w[\w/.-]*\.md\b(?!\.\w)/g;
+
+  it('cites documents of this repository only', () => {
+    const cited = files.flatMap(({ path, text }) =>
+      [...text.matchAll(DOCUMENT)].map(([document]) => ({ path, document })),
+    );
+    expect(cited.length).toBeGreaterThan(20);
+    const missing = cited.filter(
+      ({ path, document }) => !['.', 'docs', dirname(path)].some((folder) => existsSync(resolve(folder, document))),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it.each(['README.md', 'README.zh-CN.md'])('%s names the button that the cashier has', (name) => {
+    const text = (path: string): string => files.find((file) => file.path === path)?.text ?? '';
+    const button = /id="pay">(\S+) /.exec(text('simulator/cashier-page.ts'))?.[1] ?? '';
+    expect(button).not.toBe('');
+    expect(/(?:press |点击“)(\p{Script=Han}+)/u.exec(text(name))?.[1]).toBe(button);
   });
 });

@@ -19,7 +19,7 @@ import {
   type RawCallback,
 } from '../payment-provider.js';
 import { MOCK_RULES } from './mock-rules.js';
-import { mockOutcome, mockRefundOutcome } from './stage-directions.js';
+import { checkStageDirections, mockOutcome, mockRefundOutcome } from './stage-directions.js';
 
 const CALLBACK_STATES = new Map<unknown, 'succeeded' | 'failed' | 'closed'>([
   ['SUCCESS', 'succeeded'],
@@ -76,6 +76,10 @@ export class MockProvider extends PaymentProvider {
     return Promise.resolve(this.unpaid(order, 'closed'));
   }
 
+  override checkMetadata(metadata: Readonly<Record<string, unknown>>): void {
+    checkStageDirections(metadata);
+  }
+
   override pretendToPay(order: ChannelOrder): Promise<ChannelPayment> {
     return this.play(order, (outcome) => {
       if (outcome === 'fail') return this.failed(order);
@@ -87,10 +91,16 @@ export class MockProvider extends PaymentProvider {
     switch (mockRefundOutcome(refund.metadata)) {
       case 'not_enough':
         return Promise.reject(
-          new ProviderError('rejected', 'NOT_ENOUGH', 'the pretend merchant is out of money', 403, 'fixable'),
+          new ProviderError(
+            'rejected',
+            'NOT_ENOUGH',
+            'mock: the merchant account has not enough money',
+            403,
+            'fixable',
+          ),
         );
       case 'timeout':
-        return Promise.reject(new ProviderError('unknown', 'timeout', 'the pretend channel did not answer'));
+        return Promise.reject(new ProviderError('unknown', 'timeout', 'mock: no answer'));
       default:
         return this.queryRefund(refund);
     }
@@ -109,14 +119,14 @@ export class MockProvider extends PaymentProvider {
   readCallback({ headers, body }: RawCallback): Promise<CallbackFact> {
     if (!this.signed(headers['x-mock-signature'], body)) {
       return Promise.reject(
-        new CallbackRefused('unverified', 'bad_signature', 'X-Mock-Signature does not fit the body'),
+        new CallbackRefused('unverified', 'bad_signature', 'X-Mock-Signature does not match the body'),
       );
     }
     try {
       return Promise.resolve(this.translate(JSON.parse(body.toString('utf8')) as unknown));
     } catch (error) {
       if (error instanceof CallbackRefused) return Promise.reject(error);
-      return Promise.reject(new CallbackRefused('unreadable', 'bad_json', 'the body is not JSON'));
+      return Promise.reject(new CallbackRefused('unreadable', 'bad_json', 'the body is not valid JSON'));
     }
   }
 
@@ -136,8 +146,11 @@ export class MockProvider extends PaymentProvider {
   private play<T>(order: ChannelOrder, scene: (outcome: 'success' | 'fail' | 'pending' | null) => T): Promise<T> {
     const outcome = mockOutcome(order.metadata);
     if (outcome === 'error')
-      return Promise.reject(new ProviderError('rejected', 'MOCK_ERROR', 'refused as directed', 400));
-    if (outcome === 'timeout') return Promise.reject(new ProviderError('unknown', 'timeout', 'no answer, as directed'));
+      return Promise.reject(
+        new ProviderError('rejected', 'MOCK_ERROR', 'mock: rejected, as requested by mock_outcome', 400),
+      );
+    if (outcome === 'timeout')
+      return Promise.reject(new ProviderError('unknown', 'timeout', 'mock: no answer, as requested by mock_outcome'));
     return Promise.resolve(scene(outcome));
   }
 
@@ -223,5 +236,5 @@ function fields(value: unknown): Record<string, unknown> & { transaction_id?: un
 }
 
 function unreadable(field: string): CallbackRefused {
-  return new CallbackRefused('unreadable', `bad_${field}`, `${field} is missing or not what it should be`);
+  return new CallbackRefused('unreadable', `bad_${field}`, `${field} is missing or not valid`);
 }

@@ -1,26 +1,36 @@
+import { DomainError } from '../../common/errors.js';
+
+const OUTCOMES = ['success', 'fail', 'pending', 'error', 'timeout'] as const;
+const REFUND_OUTCOMES = ['success', 'processing', 'closed', 'abnormal', 'not_enough', 'timeout'] as const;
+
+type Metadata = Readonly<Record<string, unknown>>;
+
 /** What an order's `metadata.mock_outcome` makes the pretend channel do. Null: nothing directed. */
-export type MockOutcome = 'success' | 'fail' | 'pending' | 'error' | 'timeout';
+export type MockOutcome = (typeof OUTCOMES)[number];
 
-const OUTCOMES: readonly string[] = ['success', 'fail', 'pending', 'error', 'timeout'] satisfies MockOutcome[];
-
-export function mockOutcome(metadata: Readonly<Record<string, unknown>>): MockOutcome | null {
-  const outcome = metadata.mock_outcome;
-  return typeof outcome === 'string' && OUTCOMES.includes(outcome) ? (outcome as MockOutcome) : null;
+export function mockOutcome(metadata: Metadata): MockOutcome | null {
+  return OUTCOMES.find((outcome) => outcome === metadata.mock_outcome) ?? null;
 }
 
 /** What `metadata.mock_refund_outcome` makes of a refund; `success` when nothing is directed. */
-export type MockRefundOutcome = 'success' | 'processing' | 'closed' | 'abnormal' | 'not_enough' | 'timeout';
+export type MockRefundOutcome = (typeof REFUND_OUTCOMES)[number];
 
-const REFUND_OUTCOMES: readonly string[] = [
-  'success',
-  'processing',
-  'closed',
-  'abnormal',
-  'not_enough',
-  'timeout',
-] satisfies MockRefundOutcome[];
+export function mockRefundOutcome(metadata: Metadata): MockRefundOutcome {
+  return REFUND_OUTCOMES.find((outcome) => outcome === metadata.mock_refund_outcome) ?? 'success';
+}
 
-export function mockRefundOutcome(metadata: Readonly<Record<string, unknown>>): MockRefundOutcome {
-  const outcome = metadata.mock_refund_outcome;
-  return typeof outcome === 'string' && REFUND_OUTCOMES.includes(outcome) ? (outcome as MockRefundOutcome) : 'success';
+const ALLOWED: Readonly<Record<string, readonly unknown[]>> = {
+  mock_outcome: OUTCOMES,
+  mock_refund_outcome: REFUND_OUTCOMES,
+  auto_success: [true, false],
+};
+
+/** A direction that is misspelled would be ignored in silence. @throws DomainError `invalid_metadata` */
+export function checkStageDirections(metadata: Metadata): void {
+  for (const [name, allowed] of Object.entries(ALLOWED)) {
+    const value = metadata[name];
+    if (value === undefined || value === null || allowed.includes(value)) continue;
+    const message = `metadata.${name} must be one of the following values: ${allowed.join(', ')}`;
+    throw new DomainError('invalid_metadata', message, [{ field: `metadata.${name}`, message }]);
+  }
 }

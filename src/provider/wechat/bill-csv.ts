@@ -1,5 +1,5 @@
 import { parse } from 'csv-parse';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { BadBill } from '../bill.js';
 
 /** One line of a bill: its fields by the column's name, back-ticks taken off. */
@@ -49,13 +49,18 @@ export interface OpenBill<Line> {
  */
 export async function openBill<Line>(csv: Readable, layout: Layout<Line>): Promise<OpenBill<Line>> {
   const parser = parse({ bom: true, quote: false, escape: null, relax_column_count: true, skip_empty_lines: true });
-  csv.on('error', (error) => parser.destroy(error));
-  csv.pipe(parser);
+  // Ends both when one fails, also one that failed before it was read here.
+  pipeline(csv, parser, () => undefined);
   const rows = (parser as AsyncIterable<string[]>)[Symbol.asyncIterator]();
-  const head = await rows.next();
-  if (head.done) throw new BadBill('bill_cut_off', 'the bill is empty');
-  const columns = readHead(withoutTicks(head.value), layout.columns);
-  return { columns: new Set(columns.keys()), lines: readLines(rows, columns, layout) };
+  try {
+    const head = await rows.next();
+    if (head.done) throw new BadBill('bill_cut_off', 'the bill is empty');
+    const columns = readHead(withoutTicks(head.value), layout.columns);
+    return { columns: new Set(columns.keys()), lines: readLines(rows, columns, layout) };
+  } catch (error) {
+    await rows.return?.();
+    throw asBadBill(error);
+  }
 }
 
 async function* readLines<Line>(
@@ -81,11 +86,21 @@ async function* readLines<Line>(
         yield line;
       }
     }
+  } catch (error) {
+    throw asBadBill(error);
   } finally {
     // A reader that stops half-way ends the parser too.
     await rows.return?.();
   }
-  if (!summed) throw new BadBill('bill_cut_off', `the bill ends after ${count} lines without its summary`);
+  if (!summed)
+    throw new BadBill('bill_cut_off', `the bill is incomplete: it ends after ${count} lines without a summary`);
+}
+
+/** A file that cannot be read to its end, or unzipped: the error is the system's. */
+function asBadBill(error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (!/^(E[A-Z]+|Z_[A-Z_]+)$/.test(code ?? '')) return error;
+  return new BadBill('bill_unreadable', `the bill cannot be read: ${message}`);
 }
 
 /** Each value of a bill begins with a back-tick. */
@@ -96,7 +111,11 @@ function withoutTicks(row: string[]): string[] {
 function readHead(values: string[], needed: string[]): Map<string, number> {
   const columns = new Map(values.map((name, index) => [name.trim(), index]));
   const missing = needed.filter((name) => !columns.has(name));
-  if (missing.length > 0) throw new BadBill('bill_columns_missing', `columns missing: ${missing.join(', ')}`);
+  if (missing.length > 0)
+    throw new BadBill(
+      'bill_columns_missing',
+      `this is not a bill of the expected kind: columns missing: ${missing.join(', ')}`,
+    );
   return columns;
 }
 
@@ -113,19 +132,30 @@ function readLine<Line>(columns: Map<string, number>, values: string[], layout: 
 /** The first value is the number of lines; the others are in yuan with any number of decimals. */
 function checkSums(head: string[], values: string[], count: number, totals: Map<string, number>): void {
   if (Number(values[0]) !== count) {
-    throw new BadBill('bill_cut_off', `the bill says ${values[0]} lines and has ${count}`);
+    throw new BadBill(
+      'bill_cut_off',
+      `the bill is incomplete: its summary says ${values[0]} lines, but it has ${count}`,
+    );
   }
   for (const [name, total] of totals) {
     const index = head.indexOf(name);
     if (index < 0) continue;
     // Sums of the summary are rounded to whole fen, fees have parts of one.
-    const said = yuanToMilliFen(values[index] ?? '');
+    const said = summaryAmount(name, values[index] ?? '');
     if (Math.abs(said - total) >= THOUSANDTHS) {
       throw new BadBill(
         'bill_sums_differ',
         `${name}: the summary says ${said}, the lines add up to ${total} (1/1000 fen)`,
       );
     }
+  }
+}
+
+function summaryAmount(name: string, text: string): number {
+  try {
+    return yuanToMilliFen(text);
+  } catch (error) {
+    throw new BadBill('bill_line_unreadable', `summary, ${name}: ${(error as RangeError).message}`);
   }
 }
 

@@ -35,7 +35,7 @@ interface BillAddress {
  * @throws WechatCallError; `unknown` / `bill_hash_mismatch`
  */
 export async function downloadBill(client: WechatClient, day: string, kind: BillKind): Promise<Readable | null> {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(day)) throw new RangeError('a bill has a day of the form YYYY-MM-DD');
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(day)) throw new RangeError('the day of a bill must have the form YYYY-MM-DD');
   for (let attempt = 1; ; attempt += 1) {
     try {
       const address = await applyForBill(client, day, kind);
@@ -89,7 +89,7 @@ async function downloadFrom(client: WechatClient, address: BillAddress): Promise
   try {
     const got = await store(body, file.write);
     if (got.hash !== address.hash && (await plainHash(file.check, got.zipped)) !== address.hash) {
-      throw failed('bill_hash_mismatch', 'its hash is not the one that was announced');
+      throw failed('bill_hash_mismatch', 'hash mismatch');
     }
     return plainText(file.read, got.zipped);
   } catch (error) {
@@ -145,7 +145,7 @@ async function plainHash(file: ReadStream, zipped: boolean): Promise<string> {
   try {
     await pipeline([file, ...unpackers(zipped), seen, nowhere]);
   } catch {
-    throw failed('bill_hash_mismatch', 'it does not unpack');
+    throw failed('bill_hash_mismatch', 'the file cannot be decompressed');
   }
   return seen.hash.digest('hex');
 }

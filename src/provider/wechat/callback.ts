@@ -10,12 +10,12 @@ import { NotOpened, openResource } from './sealing.js';
 const LIMITS = { maxBytes: 64 * 1024, maxDepth: 24 };
 
 const WHY: Readonly<Record<ProofFailure, string>> = {
-  missing_header: 'a signature header is missing, doubled or malformed',
+  missing_header: 'a signature header is missing, repeated or malformed',
   unsupported_signature_type: 'the signature type is not WECHATPAY2-SHA256-RSA2048',
-  clock_skew: 'the timestamp is five minutes or more away from our clock',
-  unknown_serial: 'no living key has the serial that was named',
-  bad_signature: 'the signature does not fit the body',
-  signature_probe: 'a signature probe of WeChat Pay: refused as it should be, the notice is sent again',
+  clock_skew: 'the timestamp differs from our clock by five minutes or more',
+  unknown_serial: 'no valid key has the given serial',
+  bad_signature: 'the signature does not match the body',
+  signature_probe: 'a signature probe of WeChat Pay: rejected as intended, WeChat Pay sends the notice again',
 };
 
 /**
@@ -66,7 +66,7 @@ function open(envelope: JsonObject, originalType: 'transaction' | 'refund', apiV
   const resource = objectField(envelope, 'resource');
   if (resource === null) throw new NotAsDocumented('wrong_field', 'resource is not present');
   if (idField(resource, 'original_type', 32) !== originalType) {
-    throw new NotAsDocumented('wrong_field', 'original_type does not fit event_type');
+    throw new NotAsDocumented('wrong_field', 'original_type does not match event_type');
   }
   const plain = openResource(
     {
@@ -83,7 +83,7 @@ function open(envelope: JsonObject, originalType: 'transaction' | 'refund', apiV
 /** Only successes are notified (manual, page 4012791902), and a notice says all that has to be compared. */
 function readNotifiedPayment(json: JsonObject): ChannelPayment {
   const payment = readPayment(json);
-  if (payment.state !== 'succeeded') throw new NotAsDocumented('wrong_field', 'trade_state is not that of a success');
+  if (payment.state !== 'succeeded') throw new NotAsDocumented('wrong_field', 'trade_state is not SUCCESS');
   if (payment.amountFen === null || payment.currency === null)
     throw new NotAsDocumented('wrong_field', 'amount is not complete');
   if (payment.paidAt === null) throw new NotAsDocumented('wrong_field', 'success_time is not present');

@@ -84,7 +84,11 @@ export class WechatClient {
   async call(call: Call): Promise<VerifiedAnswer> {
     if (!call.prove && this.ring.living().length === 0) {
       this.options.onUnknownSerial?.();
-      throw new WechatCallError('unknown', 'no_platform_key', `${call.operation}: no key to verify an answer with yet`);
+      throw new WechatCallError(
+        'unknown',
+        'no_platform_key',
+        `${call.operation}: there is no platform key to verify the response with yet`,
+      );
     }
     // Serialised once: these bytes are signed and these bytes are sent, at every try.
     const body = call.body === undefined ? EMPTY : Buffer.from(JSON.stringify(call.body));

@@ -65,6 +65,6 @@ export function readRefund(json: JsonObject, statusField: 'status' | 'refund_sta
 
 function stateOf<S>(table: Readonly<Record<string, S>>, word: string, field: string): S {
   const state = Object.hasOwn(table, word) ? table[word] : undefined;
-  if (state === undefined) throw new NotAsDocumented('wrong_field', `${field} is a state that is not known`);
+  if (state === undefined) throw new NotAsDocumented('wrong_field', `${field} has an unknown value`);
   return state;
 }

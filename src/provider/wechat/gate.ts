@@ -1,7 +1,7 @@
 /** More calls wait than may wait, or one waited too long. Nothing was sent. */
 export class GateFull extends Error {
   constructor() {
-    super('too many calls under way');
+    super('too many concurrent calls');
     this.name = 'GateFull';
   }
 }

@@ -100,7 +100,7 @@ function isUnknownNumber(error: unknown): boolean {
 
 function answered(outTradeNo: string, payment: ChannelPayment): ChannelPayment {
   if (payment.outTradeNo !== outTradeNo)
-    throw new NotAsDocumented('wrong_field', 'out_trade_no is not the one asked for');
+    throw new NotAsDocumented('wrong_field', 'out_trade_no differs from the request');
   return payment;
 }
 

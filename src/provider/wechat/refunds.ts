@@ -55,7 +55,7 @@ async function existingRefund(
   if (found.state === 'not_found') throw refusal;
   if (found.amountFen === refund.amountFen && found.totalFen === refund.totalFen) return found;
   // Money moves under our number, but not what we asked for: a person has to look, so it must not end as refused.
-  throw new WechatCallError('unknown', FEE_MISMATCH, 'refund: the channel has another amount under this number');
+  throw new WechatCallError('unknown', FEE_MISMATCH, 'refund: WeChat Pay has another amount under this number');
 }
 
 /** What the channel says of a refund number (manual, page 4013071041). @throws WechatCallError */
@@ -90,14 +90,18 @@ export async function retryAbnormal(
     throw new WechatCallError(
       'rejected',
       'RESOURCE_NOT_EXISTS',
-      'abnormal_refund: the channel does not know this refund',
+      'abnormal_refund: WeChat Pay does not know this refund',
       404,
     );
   }
   // Encrypted and named with the same key: a call may not mix the two modes.
   const platform = ring.preferred();
   if (platform === null)
-    throw new WechatCallError('unknown', 'no_platform_key', 'abnormal_refund: no key to encrypt with yet');
+    throw new WechatCallError(
+      'unknown',
+      'no_platform_key',
+      'abnormal_refund: there is no platform key to encrypt with yet',
+    );
   const body: JsonObject =
     destination.to === 'merchant_card'
       ? { out_refund_no: refund.outRefundNo, type: 'MERCHANT_BANK_CARD' }
@@ -127,7 +131,7 @@ function reader(refund: ChannelRefundOrder): (json: JsonObject) => ChannelRefund
   return (json) => {
     const seen = readRefund(json, 'status');
     if (seen.outRefundNo !== refund.outRefundNo)
-      throw new NotAsDocumented('wrong_field', 'out_refund_no is not the one asked for');
+      throw new NotAsDocumented('wrong_field', 'out_refund_no differs from the request');
     return seen;
   };
 }

@@ -140,7 +140,7 @@ export class CertificateRenewal {
       throw new WechatCallError(
         'unknown',
         'unreadable_answer',
-        `certificates: the list does not open: ${error.message}`,
+        `certificates: the list cannot be decrypted: ${error.message}`,
       );
     }
   }
@@ -165,7 +165,7 @@ export function openCertificate(listed: JsonObject, apiV3Key: Buffer, issuer: st
   ).toString();
   const key = readCertificate(pem);
   if (idField(entry, 'serial_no', 64) !== key.serial)
-    throw new NotAsDocumented('wrong_field', 'serial_no is another one than inside');
+    throw new NotAsDocumented('wrong_field', 'serial_no differs from the certificate');
   if (issuer !== null && issuerOf(pem) !== issuer)
     throw new NotAsDocumented('wrong_field', `the issuer is not ${issuer}`);
   const from = optionalTime(entry, 'effective_time');
@@ -177,7 +177,7 @@ function readCertificate(pem: string): PlatformKey {
   try {
     return fromCertificate(pem, 'downloaded');
   } catch {
-    throw new NotAsDocumented('wrong_field', 'what was inside is not a certificate');
+    throw new NotAsDocumented('wrong_field', 'the decrypted content is not a certificate');
   }
 }
 

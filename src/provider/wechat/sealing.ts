@@ -32,7 +32,7 @@ export function openResource(resource: SealedResource, apiV3Key: Buffer): Buffer
   const nonce = Buffer.from(resource.nonce);
   if (apiV3Key.length !== KEY_BYTES || nonce.length !== NONCE_BYTES) throw new NotOpened('wrong size of key or nonce');
   const sealed = readBase64(resource.ciphertext);
-  if (sealed === null || sealed.length < TAG_BYTES) throw new NotOpened('not Base64, or too short to hold a tag');
+  if (sealed === null || sealed.length < TAG_BYTES) throw new NotOpened('not Base64, or too short');
   const decipher = createDecipheriv('aes-256-gcm', apiV3Key, nonce, { authTagLength: TAG_BYTES });
   decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
   if (resource.associatedData !== '') decipher.setAAD(Buffer.from(resource.associatedData));
@@ -41,7 +41,7 @@ export function openResource(resource: SealedResource, apiV3Key: Buffer): Buffer
     // Without this the tag is never looked at and changed text passes: the fault of two well-known SDKs.
     return Buffer.concat([opened, decipher.final()]);
   } catch {
-    throw new NotOpened('the tag does not fit');
+    throw new NotOpened('authentication tag mismatch');
   }
 }
 

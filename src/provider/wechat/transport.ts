@@ -129,7 +129,7 @@ export async function readAll(operation: string, body: WireStream['body'], maxBy
   for await (const part of body as AsyncIterable<Buffer>) {
     size += part.length;
     if (size > maxBytes)
-      throw new WechatCallError('unknown', 'answer_too_large', `${operation}: the answer is too large`);
+      throw new WechatCallError('unknown', 'answer_too_large', `${operation}: the response is too large`);
     parts.push(part);
   }
   return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
@@ -141,7 +141,7 @@ const TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 
 export function asCallError(operation: string, error: unknown): WechatCallError {
   if (error instanceof WechatCallError) return error;
   if (error instanceof GateFull)
-    return new WechatCallError('unknown', 'overloaded', `${operation}: too many calls under way`);
+    return new WechatCallError('unknown', 'overloaded', `${operation}: too many concurrent calls`);
   const { code, name } = error as { code?: unknown; name?: unknown };
   if ((typeof code === 'string' && TIMEOUTS.has(code)) || name === 'TimeoutError') return timedOut(operation);
   const why = typeof code === 'string' && /^[A-Z0-9_]{2,40}$/.test(code) ? code : 'connection lost';

@@ -91,11 +91,11 @@ function readAnswer(json: JsonObject): LoginAnswer {
 
 function refusalOf(errcode: number): DomainError {
   if (BAD_CODE.has(errcode)) return new DomainError('login_failed');
-  if (errcode === BLOCKED_USER) return new DomainError('login_failed', 'WeChat does not let this user log in');
-  if (TOO_OFTEN.has(errcode)) return new DomainError('too_many_requests', 'WeChat: this user logs in too often');
+  if (errcode === BLOCKED_USER) return new DomainError('login_failed', 'WeChat has blocked this user');
+  if (TOO_OFTEN.has(errcode)) return new DomainError('too_many_requests', 'WeChat: too many logins of this user');
   if (errcode === BUSY) return new DomainError('channel_unavailable', 'WeChat is busy');
   return new DomainError(
     'channel_rejected',
-    `WeChat login is refused (errcode ${errcode}): check the mini-program's settings`,
+    `WeChat rejected the login (errcode ${errcode}): check the settings of the mini-program`,
   );
 }

@@ -104,8 +104,11 @@ describe('a refusal', () => {
       channelError(new ProviderError(outcome, 'SOME_CODE', 'in the words of the channel'));
     expect(told('unknown')).toMatchObject({
       code: 'channel_unavailable',
-      message: 'the channel did not answer (SOME_CODE); try again',
+      message: 'WeChat Pay did not answer (SOME_CODE); try again',
     });
-    expect(told('rejected')).toMatchObject({ code: 'channel_rejected', message: 'the channel refused (SOME_CODE)' });
+    expect(told('rejected')).toMatchObject({
+      code: 'channel_rejected',
+      message: 'WeChat Pay rejected the request (SOME_CODE)',
+    });
   });
 });

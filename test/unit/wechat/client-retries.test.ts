@@ -126,7 +126,7 @@ describe('how often a call is sent', () => {
     const calls = Array.from({ length: 18 }, () => client.call(CALL));
     const failure = await failureOf(Promise.race(calls));
     expect(failure).toMatchObject({ outcome: 'unknown', code: 'overloaded' });
-    expect(failure.message).toBe('query: too many calls under way');
+    expect(failure.message).toBe('query: too many concurrent calls');
     release();
     const ends = await Promise.allSettled(calls);
     expect(ends.filter(({ status }) => status === 'rejected')).toHaveLength(1);

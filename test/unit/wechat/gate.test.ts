@@ -59,7 +59,7 @@ describe('the gate before the channel', () => {
     const first = work('first');
     await expect(work('second').result).rejects.toMatchObject({
       name: 'GateFull',
-      message: 'too many calls under way',
+      message: 'too many concurrent calls',
     });
     const third = work('third');
     first.end();

@@ -243,7 +243,7 @@ describe('certificates', () => {
     const changes = { publicKey: null, apiV3Key: 'AnotherTestApiV3KeyOf32Bytes0000' };
     const { provider, problems } = await providerOf(side, new ManualClock(NOW), changes);
     await provider.start();
-    expect(problems).toEqual([expect.stringContaining('does not open')]);
+    expect(problems).toEqual([expect.stringContaining('cannot be decrypted')]);
   });
 
   it('rotate: the new one is learned in the background and both verify while both live', async () => {

@@ -5,7 +5,7 @@ import { WechatLogin } from '../../../src/provider/wechat/wechat-login.js';
 import { StandIn, settingsOf, standIn } from './support.js';
 
 const OPENID = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o';
-const SAYS_NOTHING = 'The payment channel did not answer; try again';
+const SAYS_NOTHING = 'WeChat Pay did not answer; try again';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -96,12 +96,12 @@ describe('a login code', () => {
     [40029, 'login_failed', 'WeChat did not accept the login code'],
     [40163, 'login_failed', 'WeChat did not accept the login code'],
     [41008, 'login_failed', 'WeChat did not accept the login code'],
-    [40226, 'login_failed', 'WeChat does not let this user log in'],
-    [45009, 'too_many_requests', 'WeChat: this user logs in too often'],
-    [45011, 'too_many_requests', 'WeChat: this user logs in too often'],
+    [40226, 'login_failed', 'WeChat has blocked this user'],
+    [45009, 'too_many_requests', 'WeChat: too many logins of this user'],
+    [45011, 'too_many_requests', 'WeChat: too many logins of this user'],
     [-1, 'channel_unavailable', 'WeChat is busy'],
-    [1, 'channel_rejected', "WeChat login is refused (errcode 1): check the mini-program's settings"],
-    [40125, 'channel_rejected', "WeChat login is refused (errcode 40125): check the mini-program's settings"],
+    [1, 'channel_rejected', 'WeChat rejected the login (errcode 1): check the settings of the mini-program'],
+    [40125, 'channel_rejected', 'WeChat rejected the login (errcode 40125): check the settings of the mini-program'],
   ])('that WeChat answers with errcode %d is %s: %s', async (errcode, code, message) => {
     const { login, server } = await wechatThat(saying({ errcode, errmsg: 'invalid, rid: 1' }));
     expect(await refusalOf(login)).toEqual({ code, message });

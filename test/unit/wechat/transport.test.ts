@@ -83,7 +83,7 @@ describe('the size of an answer', () => {
   it.each([[['abcde']], [['abc', 'de']]])('is not above its limit: %j', async (pieces) => {
     const server = await serverOf(inPieces(...pieces));
     const failure = await failureOf(transportOf().send(request(server.url), 4));
-    expect(said(failure)).toEqual(['unknown', 'answer_too_large', 'query: the answer is too large']);
+    expect(said(failure)).toEqual(['unknown', 'answer_too_large', 'query: the response is too large']);
   });
 });
 
@@ -184,7 +184,7 @@ describe('what went wrong', () => {
     expect(said(asCallError('bill', new GateFull()))).toEqual([
       'unknown',
       'overloaded',
-      'bill: too many calls under way',
+      'bill: too many concurrent calls',
     ]);
   });
 });
