@@ -117,7 +117,7 @@ describe('a start', () => {
     const service = await ServiceProcess.start(env);
     try {
       expect(service.output).toMatch(/^Paydesk is ready: API .* payments mock \(no real money\)$/m);
-      expect(service.output).toMatch(/^WARNING: a WeChat Pay merchant account is set .* mock provider is bound/m);
+      expect(service.output).toMatch(/^WARNING: a WeChat Pay merchant account is set .* mock provider is used/m);
     } finally {
       await service.end();
     }
@@ -129,7 +129,7 @@ describe('a start', () => {
     try {
       expect(service.output).toMatch(/payments wechat, simulated by http:\/\/127\.0\.0\.1:\d+ \(no real money\)$/m);
       expect(service.output).toMatch(
-        /^WARNING: WECHAT_APP_SECRET is not set: logins are answered login_not_configured/m,
+        /^WARNING: WECHAT_APP_SECRET is not set: login answers login_not_configured/m,
       );
       const login = await client(service.url).post('/auth/login/', { code: sim.loginCode('mei').code });
       expect(login).toMatchObject({ status: 501, body: { code: 'login_not_configured' } });

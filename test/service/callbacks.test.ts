@@ -5,7 +5,7 @@ import { countOf, lastInJournal, startOwnWechat, type OwnWechat } from '../suppo
 import { askFor, stateOf } from '../support/refunds.js';
 import { callbackOf, notice, otherPair, REFUNDED } from '../unit/wechat/support.js';
 
-const OK = { status: 200, message: '成功' };
+const OK = { status: 200, message: 'ok' };
 
 describe('a callback, from its bytes to its answer', () => {
   let shop: OwnWechat;
