@@ -128,9 +128,7 @@ describe('a start', () => {
     const service = await ServiceProcess.start(env);
     try {
       expect(service.output).toMatch(/payments wechat, simulated by http:\/\/127\.0\.0\.1:\d+ \(no real money\)$/m);
-      expect(service.output).toMatch(
-        /^WARNING: WECHAT_APP_SECRET is not set: login answers login_not_configured/m,
-      );
+      expect(service.output).toMatch(/^WARNING: WECHAT_APP_SECRET is not set: login answers login_not_configured/m);
       const login = await client(service.url).post('/auth/login/', { code: sim.loginCode('mei').code });
       expect(login).toMatchObject({ status: 501, body: { code: 'login_not_configured' } });
       const { stdout } = await runBuilt('cli.js', ['issue_token', '--role', 'user', '--user', 'usr_a'], env);

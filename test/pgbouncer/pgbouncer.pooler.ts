@@ -130,12 +130,12 @@ describe('a PgBouncer in transaction mode that the settings do not name', () => 
       const waiting = await runBuilt('main.js', [], { ...env, DATABASE_POOLER: 'transaction' });
       expect(waiting).toMatchObject({
         code: 78,
-        stderr: expect.stringContaining('the schema is not up to date') as string,
+        stderr: expect.stringContaining('schema is not up to date') as string,
       });
       const migration = await runBuilt('cli.js', ['migrate'], { ...env, DATABASE_POOLER: 'transaction' });
       expect(migration).toMatchObject({
         code: 78,
-        stderr: expect.stringContaining('need a database session') as string,
+        stderr: expect.stringContaining('require a database session') as string,
       });
       for (const { stderr } of [unnamed, waiting, migration]) expect(stderr).not.toMatch(/^\s+at /m);
     } finally {
