@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
+import { generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
 import { DAY } from './clock.js';
 
@@ -35,10 +35,6 @@ export function privatePem(key: KeyObject): string {
 /** SubjectPublicKeyInfo, as `pub_key.pem` is. */
 export function publicPem(key: KeyObject): string {
   return key.export({ type: 'spki', format: 'pem' }).toString();
-}
-
-export function privateFromPem(pem: string): KeyObject {
-  return createPrivateKey(pem);
 }
 
 /** The public key inside a certificate. */

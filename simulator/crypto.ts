@@ -68,7 +68,11 @@ export function seal(plaintext: string, apiV3Key: string, nonce: string, associa
   };
 }
 
-/** Opens what {@link seal} made. @throws Error when the key, the nonce, the associated data or a byte is another. */
+/**
+ * Opens what {@link seal} made, for tests.
+ * @internal
+ * @throws Error when the key, the nonce, the associated data or a byte is another
+ */
 export function unseal(sealed: Omit<Sealed, 'algorithm'>, apiV3Key: string): string {
   const bytes = Buffer.from(sealed.ciphertext, 'base64');
   const decipher = createDecipheriv(algorithmFor(apiV3Key), Buffer.from(apiV3Key), Buffer.from(sealed.nonce), {
@@ -100,7 +104,10 @@ export function decryptField(ciphertext: string, key: KeyObject): string | null 
   }
 }
 
-/** Lower-case hex, as bills are hashed. */
+/**
+ * Lower-case hex, as bills are hashed; for tests.
+ * @internal
+ */
 export function sha1(bytes: Buffer): string {
   return createHash('sha1').update(bytes).digest('hex');
 }

@@ -22,18 +22,6 @@ export interface Limits {
   close_min_age_seconds?: number;
 }
 
-/** As the page of each call in the manual gives them. */
-export const PUBLISHED: Limits = {
-  order_per_second: 500,
-  refund_per_second: 150,
-  refund_failures_per_second: 6,
-  refund_query_per_second: 300,
-  abnormal_refund_per_second: 150,
-  certificates_per_second: 1000,
-  fundflowbill_per_second: 3,
-  tradebill_per_minute: 1,
-};
-
 export const LIMITS: Fields = {
   order_per_second: int(0),
   query_per_second: int(0),

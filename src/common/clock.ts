@@ -8,7 +8,10 @@ export class Clock {
   }
 }
 
-/** A clock that stands still until it is moved. */
+/**
+ * A clock that stands still until it is moved, for tests.
+ * @internal
+ */
 export class ManualClock extends Clock {
   constructor(private current: Date = new Date()) {
     super();

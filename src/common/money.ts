@@ -22,9 +22,3 @@ export function yuanToFen(text: string): number {
   const fen = Number(whole) * 100 + Number(fraction.slice(0, 2).padEnd(2, '0'));
   return sign === '-' && fen !== 0 ? -fen : fen;
 }
-
-/** Fen as yuan text for people: 1234 → `12.34`. */
-export function fenToYuan(fen: number): string {
-  const digits = String(Math.abs(fen)).padStart(3, '0');
-  return `${fen < 0 ? '-' : ''}${digits.slice(0, -2)}.${digits.slice(-2)}`;
-}

@@ -16,8 +16,6 @@ export interface WechatTimeouts {
 export const DEFAULT_TIMEOUTS: WechatTimeouts = { connectMs: 3_000, answerMs: 10_000 };
 
 export const WECHAT_PAY_URL = 'https://api.mch.weixin.qq.com';
-/** Routes to a remote site; the host is not signed, so a request may change it freely (manual, "跨城容灾"). */
-export const WECHAT_PAY_BACKUP_URL = 'https://api2.mch.weixin.qq.com';
 export const WECHAT_API_URL = 'https://api.weixin.qq.com';
 
 /** Everything the provider needs to know of a merchant. Keys are PEM *texts*: who reads the files is not its business. */
