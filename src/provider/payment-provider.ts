@@ -169,9 +169,9 @@ export class BillNotReady extends ProviderError {
 
 /**
  * THE SEAM. Type and injection token of the payment channel; `provider.module.ts` alone decides which one is bound.
- * Every method but `payParams` speaks to the channel and must never be called inside a database transaction.
- * All of them throw {@link ProviderError}; `readCallback` throws {@link CallbackRefused}. Only {@link DisabledProvider} throws DomainError
- * `provider_disabled` instead, from each of them and from `account`.
+ * The calls to the channel (`prepay` to `retryAbnormalRefund`, and those that fetch bills) must never be made inside a
+ * database transaction; they throw {@link ProviderError}. `readCallback` throws {@link CallbackRefused}. Only
+ * {@link DisabledProvider} throws DomainError `provider_disabled` instead, from each of them and from `account`.
  */
 export abstract class PaymentProvider {
   abstract readonly name: ProviderName | 'disabled';
