@@ -13,7 +13,7 @@ import { ChannelObserver } from '../provider/channel-observer.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 
 interface Snapshot {
-  open: { noun: string; status: string; count: number }[] | null;
+  open: { entity: string; status: string; count: number }[] | null;
   oldest_payment: Date | null;
   oldest_refund: Date | null;
   cases: { type: string; count: number }[] | null;
@@ -69,7 +69,7 @@ export class MetricsController implements OnModuleInit {
     const [row] = await this.db.query<Snapshot[]>(
       `SELECT
          (SELECT json_agg(o) FROM (
-            SELECT 'payment' AS noun, status, count(*)::int AS count FROM payments
+            SELECT 'payment' AS entity, status, count(*)::int AS count FROM payments
             WHERE status IN ('init', 'processing') GROUP BY status
             UNION ALL
             SELECT 'refund', status, count(*)::int FROM refunds
@@ -85,9 +85,9 @@ export class MetricsController implements OnModuleInit {
     if (!row) return;
     const { instruments } = this;
     instruments.open.reset();
-    for (const { noun, status, count } of row.open ?? []) instruments.open.set({ noun, status }, count);
-    instruments.oldestDue.set({ noun: 'payment' }, this.overdue(row.oldest_payment));
-    instruments.oldestDue.set({ noun: 'refund' }, this.overdue(row.oldest_refund));
+    for (const { entity, status, count } of row.open ?? []) instruments.open.set({ entity, status }, count);
+    instruments.oldestDue.set({ entity: 'payment' }, this.overdue(row.oldest_payment));
+    instruments.oldestDue.set({ entity: 'refund' }, this.overdue(row.oldest_refund));
     instruments.discrepancies.reset();
     for (const { type, count } of row.cases ?? []) instruments.discrepancies.set({ type }, count);
     if (row.last_bill) instruments.lastBill.set(row.last_bill.getTime() / SECOND);

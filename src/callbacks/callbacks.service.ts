@@ -78,7 +78,7 @@ export class CallbacksService {
   ) {
     const lane = (noun: string) => ({
       ...LANE,
-      onBatch: (size: number) => instruments.batchSize.observe({ noun }, size),
+      onBatch: (size: number) => instruments.batchSize.observe({ entity: noun }, size),
     });
     this.paymentLane = new Lane((items, patient) => this.settle(payments, items, patient), {
       ...lane('payment'),

@@ -9,9 +9,9 @@ export class Instruments {
   readonly registry = new Registry();
 
   readonly moves = new Counter({
-    name: 'paydesk_moves_total',
+    name: 'paydesk_state_transitions_total',
     help: 'Status changes of orders, payments and refunds.',
-    labelNames: ['noun', 'to', 'cause'],
+    labelNames: ['entity', 'to', 'trigger'],
     registers: [this.registry],
   });
 
@@ -40,7 +40,7 @@ export class Instruments {
   readonly batchSize = new Histogram({
     name: 'paydesk_settlement_batch_size',
     help: 'Callbacks that were settled together in one transaction.',
-    labelNames: ['noun'],
+    labelNames: ['entity'],
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 200],
     registers: [this.registry],
   });
@@ -78,14 +78,14 @@ export class Instruments {
   readonly open = new Gauge({
     name: 'paydesk_open',
     help: 'Payments and refunds that are not settled, by status.',
-    labelNames: ['noun', 'status'],
+    labelNames: ['entity', 'status'],
     registers: [this.registry],
   });
 
   readonly oldestDue = new Gauge({
     name: 'paydesk_oldest_due_seconds',
     help: 'Seconds by which the oldest query to WeChat Pay is overdue; 0 when none is.',
-    labelNames: ['noun'],
+    labelNames: ['entity'],
     registers: [this.registry],
   });
 

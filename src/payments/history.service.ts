@@ -42,7 +42,7 @@ export class PaymentHistory {
 
   async add(tx: Transaction, moves: Move[]): Promise<void> {
     if (moves.length === 0) return;
-    for (const { noun, to, cause } of moves) this.instruments.moves.inc({ noun, to, cause: cause.kind });
+    for (const { noun, to, cause } of moves) this.instruments.moves.inc({ entity: noun, to, trigger: cause.kind });
     await tx.prepared(
       'payment_events_add',
       `INSERT INTO payment_events

@@ -167,13 +167,13 @@ describe('what operators see', () => {
     await shop.app.get(DuePayments).run({ scope: 'all', cause: byCommand('reconcile_payments'), limit: 10 });
     const text = await scrape();
     for (const line of [
-      /^paydesk_moves_total\{noun="payment",to="succeeded",cause="callback"\} 5$/m,
+      /^paydesk_state_transitions_total\{entity="payment",to="succeeded",trigger="callback"\} 5$/m,
       /^paydesk_callbacks_total\{outcome="applied"\} 6$/m,
       /^paydesk_callback_seconds_count \d+$/m,
       /^paydesk_channel_call_seconds_count\{operation="\w+",outcome="ok"\} \d+$/m,
-      /^paydesk_settlement_batch_size_count\{noun="payment"\} \d+$/m,
+      /^paydesk_settlement_batch_size_count\{entity="payment"\} \d+$/m,
       /^paydesk_channel_clock_skew_seconds -?[\d.e-]+$/m,
-      /^paydesk_oldest_due_seconds\{noun="payment"\} \d/m,
+      /^paydesk_oldest_due_seconds\{entity="payment"\} \d/m,
       /^paydesk_last_bill_seconds \d{10}/m,
       /^paydesk_callbacks_total\{outcome="mismatch"\} 0$/m,
       /^paydesk_database_connections\{state="used"\} \d+$/m,
@@ -184,9 +184,9 @@ describe('what operators see', () => {
       expect(text).toMatch(line);
     }
     const open = await buyAndStart(shop);
-    expect(await scrape()).toMatch(/^paydesk_open\{noun="payment",status="processing"\} 1$/m);
+    expect(await scrape()).toMatch(/^paydesk_open\{entity="payment",status="processing"\} 1$/m);
     await shop.advance(10 * MINUTE);
-    expect(Number(/^paydesk_oldest_due_seconds\{noun="payment"\} (\S+)$/m.exec(await scrape())?.[1])).toBeGreaterThan(
+    expect(Number(/^paydesk_oldest_due_seconds\{entity="payment"\} (\S+)$/m.exec(await scrape())?.[1])).toBeGreaterThan(
       590,
     );
     await shop.sim.faults({ rules: [{ at: 'payment_notice', do: 'wrong_amount' }] });

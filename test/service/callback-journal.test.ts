@@ -58,7 +58,7 @@ describe('the journal of callbacks', () => {
     await shop.app.get(CallbacksService).receive({ headers, body, address: '10.0.0.5', requestId: 'req_4' });
     expect(await counted()).toBe(before + 1);
     expect((await callbacks.get()).values.map(({ labels }) => labels.outcome)).toContain('applied');
-    expect((await batchSize.get()).values.map(({ labels }) => labels.noun)).toContain('payment');
+    expect((await batchSize.get()).values.map(({ labels }) => labels.entity)).toContain('payment');
   });
 
   it('forgets the oldest that proved nothing, from time to time, and never one that did', async () => {
