@@ -21,9 +21,8 @@ describe('a callback whose settlement takes longer than the channel waits', () =
       CREATE TRIGGER slow AFTER INSERT ON payment_events FOR EACH STATEMENT EXECUTE FUNCTION slow();
       CREATE TRIGGER slow AFTER INSERT ON callbacks FOR EACH STATEMENT EXECUTE FUNCTION slow()`);
 
-    const began = performance.now();
     expect(await receive()).toEqual({ status: 500, message: 'internal_error' });
-    expect(performance.now() - began).toBeLessThan(5000);
+    expect(await statesOf(bought)).toBe('processing/pending');
 
     // The settlement goes on, and is committed.
     await eventually(async () => (await statesOf(bought)) === 'succeeded/paid');
