@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, readFileSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
 import type pg from 'pg';
+import { memoryOf } from '../dev/built-program.js';
 import { makeKeys, serviceEnvironment } from '../bench/keys.js';
 import { DIRECTORY, openPlace } from './place.js';
 import { type Proof, Report, stopwatch } from './proof.js';
@@ -146,19 +147,9 @@ async function reconcile(file: string, env: Record<string, string>): Promise<{ f
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   let peakMb = 0;
   while (child.exitCode === null) {
-    peakMb = Math.max(peakMb, peakOf(child.pid ?? 0));
+    peakMb = Math.max(peakMb, Math.round(memoryOf(child.pid ?? null)?.peak ?? 0));
     await Promise.race([exited, sleep(100)]);
   }
   if (!text.startsWith('{')) throw new Error('reconcile_bill printed no report');
   return { found: JSON.parse(text) as Found, peakMb };
-}
-
-/** Highest resident memory so far, as the kernel has it. */
-function peakOf(pid: number): number {
-  try {
-    const match = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-    return Math.round(Number(match?.[1] ?? 0) / 1024);
-  } catch {
-    return 0;
-  }
 }

@@ -1,4 +1,4 @@
-import type { Books } from './books.js';
+import type { Books } from '../books.js';
 import { candidates, pick } from './choose.js';
 import { lateRefundOf, type Model } from './model.js';
 import type { SingleStep, StepAbout, StepAlone } from './steps.js';

@@ -1,4 +1,4 @@
-import { nowMs } from '../now-ms.js';
+import { nowMs } from '../shop.js';
 import type { Chance } from '../random.js';
 import { chinaTime } from '../../bench/notices.js';
 import { type Facts, genuineMock, genuineNotices } from './genuine.js';
