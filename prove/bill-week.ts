@@ -5,7 +5,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type pg from 'pg';
 import { type Difference, type Simulator, startSimulator } from '../simulator/index.js';
 import { byCommand, byTimer } from '../src/common/cause.js';
-import { Clock, DAY, HOUR, MINUTE, SECOND } from '../src/common/clock.js';
+import { type Clock, DAY, HOUR, MINUTE, SECOND } from '../src/common/clock.js';
 import { newId } from '../src/common/ids.js';
 import { parseSettings } from '../src/config/settings.js';
 import { createHttpApp } from '../src/http-app.js';
@@ -18,7 +18,7 @@ import { freePort } from '../dev/embedded-postgres/free-port.js';
 import { openPlace } from './place.js';
 import { type Proof, Report, stopwatch } from './proof.js';
 import { Chance } from './random.js';
-import { customerId, insertPayment, makeCustomers } from './shop.js';
+import { customerId, insertPayment, makeCustomers, SimulatorClock } from './shop.js';
 
 const CAUSE = byCommand('prove');
 const USER = customerId(0);
@@ -69,17 +69,6 @@ export const billWeek: Proof = {
   },
 };
 
-/** Business time of the simulator, for both. */
-class VirtualClock extends Clock {
-  constructor(private readonly sim: Simulator) {
-    super();
-  }
-
-  override now(): Date {
-    return new Date(this.sim.nowMs());
-  }
-}
-
 /** A shop and a WeChat Pay on one virtual clock. */
 class Week {
   readonly compared = { days: 0, lines: 0, healed: 0 };
@@ -99,7 +88,7 @@ class Week {
     const sim = await startSimulator({ outDir: keys, seed, signatureClock: 'virtual', openingBalanceFen: 100_000_000 });
     const port = await freePort();
     const env = { ...sim.environment(keys, `http://127.0.0.1:${port}`), JOBS_ENABLED: 'false', LOG_LEVEL: 'fatal' };
-    const clock = new VirtualClock(sim);
+    const clock = new SimulatorClock(sim);
     const settings = parseSettings({ ...env, CHANNEL_QUERIES_PER_SECOND: '10000' });
     const app = await createHttpApp({ settings, databaseUrl: place.databaseUrl, clock });
     await app.listen(port, '127.0.0.1');

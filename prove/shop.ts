@@ -14,6 +14,17 @@ export function nowMs(): number {
   return clock.now().getTime();
 }
 
+/** Business time is the simulator's: one clock for the channel and the service. */
+export class SimulatorClock extends Clock {
+  constructor(private readonly sim: { nowMs(): number }) {
+    super();
+  }
+
+  override now(): Date {
+    return new Date(this.sim.nowMs());
+  }
+}
+
 /** A token as Paydesk issues them. */
 export function token(secret: string, sub: string, role: 'user' | 'operator' | 'service'): string {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
