@@ -100,6 +100,15 @@ export class Fleet {
   }
 }
 
+/** Does the work for every item, so many at once. */
+export async function inLanes<T>(items: T[], lanes: number, work: (item: T) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
 /** Waits until a query counts nothing that is under way: one row with `left`. */
 export async function untilAtRest(db: Rows, query: string, report: Report, label: string): Promise<void> {
   const seconds = stopwatch();

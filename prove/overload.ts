@@ -159,11 +159,8 @@ async function checkBooks({ place, simulator, service, loads, report }: Stage, p
   await settle(place.db, simulator, paid, report);
   await checkRows(place.db, loads, CUSTOMERS, report);
   for (const kind of ['own', 'channel', 'callback']) {
-    report.expect(
-      `in work at rest, ${kind}`,
-      await metric(service.url, `paydesk_requests_in_flight{kind="${kind}"}`),
-      0,
-    );
+    const inWork = await metric(service.url, `paydesk_requests_in_flight{kind="${kind}"}`);
+    report.expect(`in work at rest, ${kind}`, inWork, 0);
   }
 }
 
@@ -176,37 +173,25 @@ async function holdOpen(
   const alone = await mix({ weights: LOOKS });
   sayMix(report, 'customers who only look', alone);
   const bound = Math.max(3000, alone.own.p99 * 5);
+  const held = { dribble: false, patience: 60_000 };
+  const slowly = { ...held, connections: slow, dribble: true };
+  const silently = { ...held, connections: idle };
   const parts: [string, Omit<HoldOrder, 'kind' | 'port'>, number][] = [
-    [
-      `${slow} headers, a byte a second`,
-      { connections: slow, opening: HALF_A_HEAD, dribble: true, patience: 60_000 },
-      20,
-    ],
-    [
-      `${slow} bodies, a byte a second`,
-      { connections: slow, opening: HALF_A_BODY, dribble: true, patience: 60_000 },
-      25,
-    ],
-    [`${idle} connections without a word`, { connections: idle, opening: '', dribble: false, patience: 60_000 }, 30],
-    [
-      `${idle} connections after one answer`,
-      { connections: idle, opening: GET_LIVE, dribble: false, patience: 120_000 },
-      90,
-    ],
+    [`${slow} headers, a byte a second`, { ...slowly, opening: HALF_A_HEAD }, 20],
+    [`${slow} bodies, a byte a second`, { ...slowly, opening: HALF_A_BODY }, 25],
+    [`${idle} connections without a word`, { ...silently, opening: '' }, 30],
+    [`${idle} connections after one answer`, { ...silently, opening: GET_LIVE, patience: 120_000 }, 90],
   ];
   for (const [what, order, within] of parts.filter(([, order]) => order.connections > 0)) {
     const holding = holdConnections({ kind: 'hold', port: service.port, ...order });
     const opened = await holding.opened;
     const beside = await mix({ weights: LOOKS });
-    const held = await holding.done;
+    const seen = await holding.done;
     report.check(what, opened, opened === order.connections);
-    report.check(
-      '  p99 of others meanwhile, ms',
-      beside.own.p99,
-      beside.own.p99 <= bound && beside.refused.count === 0,
-    );
-    const took = `${held.closed} after ${held.shortest} to ${held.longest} s`;
-    report.check('  cut off by the server', took, held.closed === opened && held.longest <= within);
+    const undisturbed = beside.own.p99 <= bound && beside.refused.count === 0;
+    report.check('  p99 of others meanwhile, ms', beside.own.p99, undisturbed);
+    const took = `${seen.closed} after ${seen.shortest} to ${seen.longest} s`;
+    report.check('  cut off by the server', took, seen.closed === opened && seen.longest <= within);
   }
   const { now, peak } = memory(service);
   report.check('memory, now and at its highest, MB', `${now} / ${peak}`, peak <= calm.memory * 3);
@@ -219,18 +204,19 @@ function sayMix(report: Report, what: string, { byStatus, own, channel, refused 
   }
 }
 
-/** The load is made by a process of its own. */
-async function load<R>(order: LoadOrder): Promise<R> {
+/** The load is made by a process of its own, which answers with this when it is done, or first with what it holds. */
+function begin(order: LoadOrder): () => Promise<{ report: unknown; holding: number }> {
   const child = fork('dist/prove/overload-load.js');
   child.send(order);
-  const [message] = (await once(child, 'message')) as [{ report: R }];
-  return message.report;
+  return async () => ((await once(child, 'message')) as [{ report: unknown; holding: number }])[0];
+}
+
+async function load<R>(order: LoadOrder): Promise<R> {
+  return (await begin(order)()).report as R;
 }
 
 function holdConnections(order: HoldOrder): { opened: Promise<number>; done: Promise<HoldReport> } {
-  const child = fork('dist/prove/overload-load.js');
-  child.send(order);
-  const opened = once(child, 'message') as Promise<[{ holding: number }]>;
-  const done = opened.then(() => once(child, 'message') as Promise<[{ report: HoldReport }]>);
-  return { opened: opened.then(([{ holding }]) => holding), done: done.then(([{ report }]) => report) };
+  const next = begin(order);
+  const opened = next().then(({ holding }) => holding);
+  return { opened, done: opened.then(next).then(({ report }) => report as HoldReport) };
 }

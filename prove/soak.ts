@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuiltProgram } from '../dev/built-program.js';
 import { reportBooks } from './books.js';
-import { Fleet, untilAtRest } from './fleet.js';
+import { Fleet, inLanes, untilAtRest } from './fleet.js';
 import { type Proof, Report, stopwatch } from './proof.js';
 import { Chance } from './random.js';
 import { type Fate, NOT_CLOSED, OTHER_AMOUNT, SoakShop } from './soak-shop.js';
@@ -94,14 +94,6 @@ function fateOf(chance: Chance): Fate {
   if (drawn < 0.12) return 'twice';
   if (drawn < 0.15) return 'other_amount';
   return drawn < 0.25 ? 'unpaid' : 'prompt';
-}
-
-async function inLanes<T>(items: T[], lanes: number, work: (item: T) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 /** Kills one of the processes every few seconds, and starts it again a moment later. Answers how often. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { BuiltProgram } from '../../dev/built-program.js';
 import { readBooksOver } from '../books.js';
-import { Fleet, untilAtRest } from '../fleet.js';
+import { Fleet, inLanes, untilAtRest } from '../fleet.js';
 import type { Place } from '../place.js';
 import { type Proof, Report, stopwatch } from '../proof.js';
 import { Chance } from '../random.js';
@@ -137,15 +137,11 @@ class Weather {
 
 async function live(shop: SoakShop, payments: number, chance: Chance, weather: Weather): Promise<void> {
   const fates = Array.from({ length: payments }, () => fateOf(chance));
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let index = next++; index < fates.length; index = next++) {
-      await shop.live(fates[index] as Fate, index);
-      // The load lasts as long as the weather does.
-      if (!weather.over) await sleep(chance.between(0, 400));
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await inLanes([...fates.entries()], LANES, async ([index, fate]) => {
+    await shop.live(fate, index);
+    // The load lasts as long as the weather does.
+    if (!weather.over) await sleep(chance.between(0, 400));
+  });
 }
 
 function fateOf(chance: Chance): Fate {
