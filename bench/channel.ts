@@ -6,7 +6,7 @@ import { nonce } from '../src/common/ids.js';
 import type { Job } from './job.js';
 import type { BenchKeys } from './keys.js';
 import { Worker } from './worker.js';
-import { freePort } from './service.js';
+import { freePort } from '../dev/embedded-postgres/free-port.js';
 
 export interface Channel {
   port: number;

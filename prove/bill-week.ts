@@ -5,7 +5,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type pg from 'pg';
 import { type Difference, type Simulator, startSimulator } from '../simulator/index.js';
 import { byCommand, byTimer } from '../src/common/cause.js';
-import { Clock, DAY, HOUR, MINUTE, SECOND } from '../src/common/clock.js';
+import { type Clock, DAY, HOUR, MINUTE, SECOND } from '../src/common/clock.js';
 import { newId } from '../src/common/ids.js';
 import { parseSettings } from '../src/config/settings.js';
 import { createHttpApp } from '../src/http-app.js';
@@ -14,13 +14,14 @@ import { PaymentStarter } from '../src/payments/start.service.js';
 import { BillService } from '../src/reconciliation/bill.service.js';
 import { RefundCarrier } from '../src/refunds/carry-out.service.js';
 import { RefundsService } from '../src/refunds/refunds.service.js';
-import { freePort } from '../bench/service.js';
+import { freePort } from '../dev/embedded-postgres/free-port.js';
 import { openPlace } from './place.js';
 import { type Proof, Report, stopwatch } from './proof.js';
 import { Chance } from './random.js';
+import { customerId, insertPayment, makeCustomers, SimulatorClock } from './shop.js';
 
 const CAUSE = byCommand('prove');
-const USER = 'usr_00000000000000000000000000';
+const USER = customerId(0);
 /** Differences of each kind, each day. */
 const SEEDED = { missing: 2, extra: 2, amount: 2, status: 2, fee: 2, duplicate: 2 };
 const NAMES: Record<Difference['kind'], string> = {
@@ -68,17 +69,6 @@ export const billWeek: Proof = {
   },
 };
 
-/** Business time of the simulator, for both. */
-class VirtualClock extends Clock {
-  constructor(private readonly sim: Simulator) {
-    super();
-  }
-
-  override now(): Date {
-    return new Date(this.sim.nowMs());
-  }
-}
-
 /** A shop and a WeChat Pay on one virtual clock. */
 class Week {
   readonly compared = { days: 0, lines: 0, healed: 0 };
@@ -98,14 +88,11 @@ class Week {
     const sim = await startSimulator({ outDir: keys, seed, signatureClock: 'virtual', openingBalanceFen: 100_000_000 });
     const port = await freePort();
     const env = { ...sim.environment(keys, `http://127.0.0.1:${port}`), JOBS_ENABLED: 'false', LOG_LEVEL: 'fatal' };
-    const clock = new VirtualClock(sim);
+    const clock = new SimulatorClock(sim);
     const settings = parseSettings({ ...env, CHANNEL_QUERIES_PER_SECOND: '10000' });
     const app = await createHttpApp({ settings, databaseUrl: place.databaseUrl, clock });
     await app.listen(port, '127.0.0.1');
-    await place.db.query(`INSERT INTO users (id, appid, openid, created_at) VALUES ($1, $2, 'oWeek', now())`, [
-      USER,
-      sim.credentials.appid,
-    ]);
+    await makeCustomers(place.db, sim.credentials.appid, 1);
     // A third of the notices never come: the bill finds them.
     await sim.faults({ rules: [{ at: 'notice', do: 'lose', probability: 1 / 3 }] });
     return new Week(sim, app, place.db, clock, new Chance(seed), async () => {
@@ -170,19 +157,8 @@ class Week {
   private async pay(): Promise<string> {
     const [orderId, paymentId] = [newId('ord', this.clock), newId('pay', this.clock)];
     const { mchid, appid } = this.sim.credentials;
-    const now = this.clock.now();
-    const later = new Date(now.getTime() + 30 * MINUTE);
-    const amount = this.chance.between(1, 100_000);
-    await this.db.query(
-      `INSERT INTO orders (id, user_id, status, amount_fen, currency, description, created_by, created_at, expires_at)
-       VALUES ($1, $2, 'pending', $3, 'CNY', 'week', $2, $4, $5)`,
-      [orderId, USER, amount, now, later],
-    );
-    await this.db.query(
-      `INSERT INTO payments (id, order_id, provider, mchid, appid, status, amount_fen, currency, created_at, expires_at,
-                             next_check_at) VALUES ($1, $2, 'wechat', $3, $4, 'init', $5, 'CNY', $6, $7, $6)`,
-      [paymentId, orderId, mchid, appid, amount, now, later],
-    );
+    const life = { createdAt: this.clock.now(), ttlSeconds: 1800, amountFen: this.chance.between(1, 100_000) };
+    await insertPayment(this.db, { orderId, paymentId, userId: USER, mchid, appid, ...life });
     await this.app.get(PaymentStarter).start(paymentId, CAUSE);
     this.sim.pay(paymentId);
     await this.sim.settled();

@@ -1,20 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { Ledger, NoticeView } from '../simulator/index.js';
-import { freePort } from '../bench/service.js';
+import type { BuiltProgram } from '../dev/built-program.js';
+import { reportBooks } from './books.js';
 import { DatabasePair } from './databases/database-pair.js';
-import { HealthWatch } from './databases/health-watch.js';
+import { HealthWatch } from './health-watch.js';
 import { callbacksOf, lostOf, unsettledLater } from './databases/promises.js';
 import { isForLater, Sales } from './databases/sales.js';
 import { type Scene, SCENES } from './databases/scenes.js';
-import { customer, makeCustomers } from './overload-books.js';
-import { emptyFolder } from './place.js';
-import { Program, startSimulatorProgram, tell } from './processes.js';
+import { openShop, type Shop } from './processes.js';
 import { type Proof, Report } from './proof.js';
-import { balance } from './soak-books.js';
 import { TcpProxy } from './tcp-proxy.js';
-import { token } from './token.js';
 
 const CUSTOMERS = 200;
 /** Seconds of calm before and after each trouble. */
@@ -31,8 +26,8 @@ const RIGHT_SALES = 5;
 interface Stage {
   pair: DatabasePair;
   proxy: TcpProxy;
-  service: Program;
-  simulator: Program;
+  service: BuiltProgram;
+  simulator: BuiltProgram;
   sales: Sales;
   health: HealthWatch;
   report: Report;
@@ -52,20 +47,12 @@ export const databases: Proof = {
     const proxy = await TcpProxy.to(pair.primaryUrl);
     const pools = [pair.primaryUrl, pair.standbyUrl].map((connectionString) => new pg.Pool({ connectionString }));
     for (const pool of pools) pool.on('error', () => undefined);
-    const port = await freePort();
-    const { program: simulator, env } = await startSimulatorProgram(await emptyFolder('simulator'), port, {
-      seed,
-      refundDelaySeconds: 2,
-    });
-    const secret = randomBytes(32).toString('hex');
-    const shopEnv = { ...env, DATABASE_URL: proxy.url, JWT_SECRET: secret, LOG_LEVEL: 'error', PORT: String(port) };
-    const service = new Program('dist/src/main.js', [], shopEnv, port, '/health/ready');
+    const [primary, standby] = pools as [pg.Pool, pg.Pool];
+    let shop: Shop | null = null;
     try {
-      await service.start();
+      shop = await openShop({ databaseUrl: proxy.url, db: primary, seed, customers: CUSTOMERS });
+      const { service, simulator, tokens } = shop;
       const { pid } = service;
-      const [primary, standby] = pools as [pg.Pool, pg.Pool];
-      await makeCustomers(primary, env.WECHAT_APPID ?? '', CUSTOMERS);
-      const tokens = Array.from({ length: CUSTOMERS }, (_, who) => token(secret, customer(who), 'user'));
       const sales = new Sales(service, simulator, tokens);
       const health = new HealthWatch(service);
       const report = new Report();
@@ -90,8 +77,7 @@ export const databases: Proof = {
       report.expect('times the service was restarted', service.pid === pid ? 0 : 1, 0);
       report.end();
     } finally {
-      await service.end('SIGTERM');
-      await simulator.end('SIGTERM');
+      await shop?.close();
       await Promise.all(pools.map((pool) => pool.end()));
       await proxy.cut();
       await pair.close();
@@ -220,10 +206,5 @@ function countsOf({ acknowledged }: Sales): Record<'orders' | 'payments' | 'star
 async function checkBooks({ simulator, report, db }: Stage): Promise<void> {
   process.stdout.write('books: when WeChat Pay has sent every notice again\n');
   report.expect('payments that were paid and are not settled', await unsettledLater(db(), simulator), 0);
-  await balance(
-    db(),
-    await tell<Ledger>(simulator, 'GET', '/_sim/ledger'),
-    await tell<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices'),
-    report,
-  );
+  await reportBooks(db(), simulator, report);
 }

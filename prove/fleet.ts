@@ -1,22 +1,21 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../bench/service.js';
-import { nowMs } from './now-ms.js';
-import { emptyFolder, openPlace, type Place } from './place.js';
-import { Balancer, Program, startSimulatorProgram, tell } from './processes.js';
+import type { BuiltProgram } from '../dev/built-program.js';
+import { freePort } from '../dev/embedded-postgres/free-port.js';
+import { openPlace, type Place } from './place.js';
+import { serviceProgram, type SimulatorProgramOptions, startSimulatorProgram, tell } from './processes.js';
 import { type Report, stopwatch } from './proof.js';
 import type { Chance } from './random.js';
-import type { Rows } from './soak-shop.js';
+import { nowMs, type Rows } from './shop.js';
+import { TcpProxy } from './tcp-proxy.js';
 
 const REST_WITHIN = 240_000;
 /** Every notice that was not taken has been sent for the last time, and the bill of the day is there. */
 const A_DAY_AND_A_HALF = 36 * 3600;
 
-export interface FleetOptions {
+export interface FleetOptions extends SimulatorProgramOptions {
   processes: number;
-  seed: number;
-  refundDelaySeconds: number;
   /** The simulator's. */
   faults: object;
 }
@@ -27,20 +26,20 @@ export class Fleet {
 
   private constructor(
     readonly place: Place,
-    readonly programs: Program[],
-    readonly simulator: Program,
+    readonly programs: BuiltProgram[],
+    readonly simulator: BuiltProgram,
     /** What each of them is told, and a command beside them. */
     readonly env: Record<string, string>,
-    private readonly balancer: Balancer,
+    private readonly balancer: TcpProxy,
     private readonly chance: Chance,
   ) {}
 
   /** Its database is called after the proof, and is empty. */
   static async open(name: string, options: FleetOptions, chance: Chance): Promise<Fleet> {
     const place = await openPlace(name);
-    const programs: Program[] = [];
-    const balancer = await Balancer.listen(() => chance.pick(living(programs))?.port ?? null);
-    const { program, env } = await startSimulatorProgram(await emptyFolder('simulator'), balancer.port, options);
+    const programs: BuiltProgram[] = [];
+    const balancer = await TcpProxy.choosing(() => chance.pick(living(programs))?.port ?? null);
+    const { program, env } = await startSimulatorProgram(balancer.port, options);
     const shopEnv: Record<string, string> = {
       ...env,
       DATABASE_URL: place.databaseUrl,
@@ -52,10 +51,8 @@ export class Fleet {
     const fleet = new Fleet(place, programs, program, shopEnv, balancer, chance);
     try {
       await tell(program, 'PUT', '/_sim/faults', options.faults);
-      for (let index = 0; index < options.processes; index += 1) {
-        const port = await freePort();
-        programs.push(new Program('dist/src/main.js', [], { ...shopEnv, PORT: String(port) }, port, '/health/ready'));
-      }
+      for (let index = 0; index < options.processes; index += 1)
+        programs.push(serviceProgram(shopEnv, await freePort()));
       await fleet.start();
       return fleet;
     } catch (error) {
@@ -65,7 +62,7 @@ export class Fleet {
   }
 
   /** One that is alive, or that will be. */
-  readonly alive = (): Program => {
+  readonly alive = (): BuiltProgram => {
     const { programs } = this;
     return this.chance.pick(living(programs).length > 0 ? living(programs) : programs);
   };
@@ -86,8 +83,8 @@ export class Fleet {
 
   async close(): Promise<void> {
     await this.end();
-    await this.simulator.end('SIGTERM');
-    await this.balancer.close();
+    await this.simulator.end();
+    await this.balancer.cut();
     await this.place.close();
   }
 
@@ -99,8 +96,17 @@ export class Fleet {
   }
 
   private async end(): Promise<void> {
-    await Promise.all(this.programs.map((program) => program.end('SIGTERM')));
+    await Promise.all(this.programs.map((program) => program.end()));
   }
+}
+
+/** Does the work for every item, so many at once. */
+export async function inLanes<T>(items: T[], lanes: number, work: (item: T) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 /** Waits until a query counts nothing that is under way: one row with `left`. */
@@ -116,7 +122,7 @@ export async function untilAtRest(db: Rows, query: string, report: Report, label
   }
 }
 
-const living = (programs: Program[]): Program[] => programs.filter((program) => program.alive);
+const living = (programs: BuiltProgram[]): BuiltProgram[] => programs.filter((program) => program.alive);
 
 /** China's day now. */
 function chinaDay(): string {

@@ -3,6 +3,7 @@ import { percentile } from '../bench/statistics.js';
 import { httpRequest, Wire, type WireAnswer } from './wire.js';
 import { hold, type HoldOrder, type HoldReport } from './overload-hold.js';
 import { Chance } from './random.js';
+import { TEA } from './shop.js';
 
 /** What the load process is asked for. */
 export type LoadOrder = MixOrder | HoldOrder;
@@ -42,9 +43,6 @@ export interface MixReport {
   /** Writes whose answer was lost, or said that the database did not answer in time: they may have happened. */
   unsure: number;
 }
-
-/** Of the demo catalogue. */
-const TEA = 'prd_01JD0000000000000000000TEA';
 
 /** Milliseconds for what is under way at the end. */
 const LAST_ANSWER_WITHIN = 60_000;

@@ -1,16 +1,16 @@
 import { fork } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../bench/service.js';
-import { checkRows, customer, makeCustomers, settle } from './overload-books.js';
+import { type BuiltProgram, memoryOf } from '../dev/built-program.js';
+import { HealthWatch } from './health-watch.js';
+import { checkRows, settle } from './overload-books.js';
 import type { HoldOrder, HoldReport } from './overload-hold.js';
 import type { LoadOrder, MixOrder, MixReport } from './overload-load.js';
-import { memory, metric, untilServed, watchHealth } from './overload-watch.js';
-import { emptyFolder, openPlace, type Place } from './place.js';
-import { Program, startSimulatorProgram } from './processes.js';
+import { metric, untilServed } from './overload-watch.js';
+import { openPlace, type Place } from './place.js';
+import { openShop } from './processes.js';
 import { type Proof, Report } from './proof.js';
-import { token } from './token.js';
+import { pay } from './shop.js';
 
 const CUSTOMERS = 200;
 /** Connections that use the service up without a queue. */
@@ -35,8 +35,8 @@ const HALF_A_BODY =
 /** Everything that the parts of this proof share. */
 interface Stage {
   place: Place;
-  service: Program;
-  simulator: Program;
+  service: BuiltProgram;
+  simulator: BuiltProgram;
   report: Report;
   mix: (order: Partial<MixOrder>) => Promise<MixReport>;
   /** Every load that was made, for the books. */
@@ -55,23 +55,15 @@ export const overload: Proof = {
   options: { connections: 2000, seconds: 20, idle: 10_000, slow: 500, seed: 1 },
   async run({ connections = 0, seconds = 0, idle = 0, slow = 0, seed = 1 }) {
     const place = await openPlace('overload');
-    const port = await freePort();
-    const folder = await emptyFolder('simulator');
-    const { program: simulator, env } = await startSimulatorProgram(folder, port, { seed, refundDelaySeconds: 2 });
-    const secret = randomBytes(32).toString('hex');
-    const shopEnv: Record<string, string> = {
-      ...env,
-      DATABASE_URL: place.databaseUrl,
-      JWT_SECRET: secret,
-      LOGINS_PER_MINUTE: '1000000',
-      LOG_LEVEL: 'error',
-      PORT: String(port),
-    };
-    const service = new Program('dist/src/main.js', [], shopEnv, port, '/health/ready');
+    const { databaseUrl, db } = place;
+    const env = { LOGINS_PER_MINUTE: '1000000' };
+    const shop = await openShop({ databaseUrl, db, seed, customers: CUSTOMERS, env }).catch(async (error: unknown) => {
+      await place.close();
+      throw error;
+    });
+    const { service, simulator, tokens } = shop;
+    const { port } = service;
     try {
-      await service.start();
-      await makeCustomers(place.db, env.WECHAT_APPID ?? '', CUSTOMERS);
-      const tokens = Array.from({ length: CUSTOMERS }, (_, who) => token(secret, customer(who), 'user'));
       const loads: MixReport[] = [];
       const mix = async (order: Partial<MixOrder>): Promise<MixReport> => {
         const own = { kind: 'mix' as const, port, tokens, connections: CALM, seconds: 5, rate: 0, weights: SHOP };
@@ -85,8 +77,7 @@ export const overload: Proof = {
       await holdOpen(stage, calm, { idle, slow });
       stage.report.end();
     } finally {
-      await service.end('SIGTERM');
-      await simulator.end('SIGTERM');
+      await shop.close();
       await place.close();
     }
   },
@@ -95,7 +86,7 @@ export const overload: Proof = {
 async function measureCalm({ mix, service, report }: Stage): Promise<Calm> {
   await mix({});
   const seen = await mix({ seconds: 8 });
-  const { now } = memory(service.pid ?? 0);
+  const { now } = memory(service);
   const perSecond = seen.begun / seen.seconds;
   report.say(`capacity, ${CALM} connections, requests/s`, Math.round(perSecond));
   sayMix(report, 'calm', seen);
@@ -112,14 +103,15 @@ async function storm(
 ): Promise<string[]> {
   const sold = await mix({ weights: SALES, seconds: 8 });
   const begun = sold.made.started;
-  const watch = watchHealth(service.url);
+  const health = new HealthWatch(service);
+  health.begin();
   const rate = calm.perSecond * TIMES_ITS_CAPACITY;
   const [seen] = await Promise.all([
     mix({ connections, seconds, rate }),
     payAll(simulator, begun, (seconds * 1000 * 0.8) / Math.max(1, begun.length)),
   ]);
   const recovered = await untilServed(service.url, { inARow: 20, withinMs: Math.max(100, calm.p99), patience: 30_000 });
-  const health = await watch();
+  await health.end();
   const offered = (seen.begun + seen.waited) / seen.seconds;
   report.say(`offered over ${connections} connections, requests/s`, Math.round(offered));
   report.check('that is, of the capacity', (offered / calm.perSecond).toFixed(1), offered >= calm.perSecond * 8);
@@ -136,23 +128,29 @@ async function storm(
   report.check('served, of the capacity', share.toFixed(2), share >= STILL_SERVED);
   const patience = Math.max(PATIENCE_MS, (2 * FULL_HOUSE * 1000) / calm.perSecond);
   report.check('p99 of the served, ms', seen.own.p99, seen.own.p99 <= patience);
-  const { peak } = memory(service.pid ?? 0);
+  const { peak } = memory(service);
   report.check('memory at its highest, MB', peak, peak <= calm.memory * 2);
-  report.say('health, slowest answer in ms', health.slowestMs);
-  report.check('/health/live', JSON.stringify(health.live), Object.keys(health.live).join() === '200');
-  report.say('/health/ready', JSON.stringify(health.ready));
+  const slowest = Math.max(0, ...health.answers.map(({ begun, at }) => Math.round(at - begun)));
+  report.say('health, slowest answer in ms', slowest);
+  const live = health.byStatus('live');
+  report.check('/health/live', JSON.stringify(live), Object.keys(live).join() === '200');
+  report.say('/health/ready', JSON.stringify(health.byStatus('ready')));
   report.check('seconds until all is served as in calm', recovered ?? 'never', recovered !== null && recovered <= 10);
   const lost = await metric(service.url, 'paydesk_requests_refused_total{kind="callback"}');
   report.expect('callbacks refused', lost, 0);
   return begun;
 }
 
+/** In whole MB. */
+function memory({ pid }: BuiltProgram): { now: number; peak: number } {
+  const { now = NaN, peak = NaN } = memoryOf(pid) ?? {};
+  return { now: Math.round(now), peak: Math.round(peak) };
+}
+
 /** The payers pay, one after the other; WeChat Pay tells of each. */
-async function payAll(simulator: Program, ids: string[], apartMs: number): Promise<void> {
+async function payAll(simulator: BuiltProgram, ids: string[], apartMs: number): Promise<void> {
   for (const id of ids) {
-    const response = await fetch(`${simulator.url}/_sim/transactions/${id}/pay`, { method: 'POST' });
-    await response.arrayBuffer();
-    if (!response.ok) throw new Error(`the cashier answered ${response.status}`);
+    await pay(simulator, id);
     await sleep(apartMs);
   }
 }
@@ -161,11 +159,8 @@ async function checkBooks({ place, simulator, service, loads, report }: Stage, p
   await settle(place.db, simulator, paid, report);
   await checkRows(place.db, loads, CUSTOMERS, report);
   for (const kind of ['own', 'channel', 'callback']) {
-    report.expect(
-      `in work at rest, ${kind}`,
-      await metric(service.url, `paydesk_requests_in_flight{kind="${kind}"}`),
-      0,
-    );
+    const inWork = await metric(service.url, `paydesk_requests_in_flight{kind="${kind}"}`);
+    report.expect(`in work at rest, ${kind}`, inWork, 0);
   }
 }
 
@@ -178,39 +173,27 @@ async function holdOpen(
   const alone = await mix({ weights: LOOKS });
   sayMix(report, 'customers who only look', alone);
   const bound = Math.max(3000, alone.own.p99 * 5);
+  const held = { dribble: false, patience: 60_000 };
+  const slowly = { ...held, connections: slow, dribble: true };
+  const silently = { ...held, connections: idle };
   const parts: [string, Omit<HoldOrder, 'kind' | 'port'>, number][] = [
-    [
-      `${slow} headers, a byte a second`,
-      { connections: slow, opening: HALF_A_HEAD, dribble: true, patience: 60_000 },
-      20,
-    ],
-    [
-      `${slow} bodies, a byte a second`,
-      { connections: slow, opening: HALF_A_BODY, dribble: true, patience: 60_000 },
-      25,
-    ],
-    [`${idle} connections without a word`, { connections: idle, opening: '', dribble: false, patience: 60_000 }, 30],
-    [
-      `${idle} connections after one answer`,
-      { connections: idle, opening: GET_LIVE, dribble: false, patience: 120_000 },
-      90,
-    ],
+    [`${slow} headers, a byte a second`, { ...slowly, opening: HALF_A_HEAD }, 20],
+    [`${slow} bodies, a byte a second`, { ...slowly, opening: HALF_A_BODY }, 25],
+    [`${idle} connections without a word`, { ...silently, opening: '' }, 30],
+    [`${idle} connections after one answer`, { ...silently, opening: GET_LIVE, patience: 120_000 }, 90],
   ];
   for (const [what, order, within] of parts.filter(([, order]) => order.connections > 0)) {
     const holding = holdConnections({ kind: 'hold', port: service.port, ...order });
     const opened = await holding.opened;
     const beside = await mix({ weights: LOOKS });
-    const held = await holding.done;
+    const seen = await holding.done;
     report.check(what, opened, opened === order.connections);
-    report.check(
-      '  p99 of others meanwhile, ms',
-      beside.own.p99,
-      beside.own.p99 <= bound && beside.refused.count === 0,
-    );
-    const took = `${held.closed} after ${held.shortest} to ${held.longest} s`;
-    report.check('  cut off by the server', took, held.closed === opened && held.longest <= within);
+    const undisturbed = beside.own.p99 <= bound && beside.refused.count === 0;
+    report.check('  p99 of others meanwhile, ms', beside.own.p99, undisturbed);
+    const took = `${seen.closed} after ${seen.shortest} to ${seen.longest} s`;
+    report.check('  cut off by the server', took, seen.closed === opened && seen.longest <= within);
   }
-  const { now, peak } = memory(service.pid ?? 0);
+  const { now, peak } = memory(service);
   report.check('memory, now and at its highest, MB', `${now} / ${peak}`, peak <= calm.memory * 3);
 }
 
@@ -221,18 +204,19 @@ function sayMix(report: Report, what: string, { byStatus, own, channel, refused 
   }
 }
 
-/** The load is made by a process of its own. */
-async function load<R>(order: LoadOrder): Promise<R> {
+/** The load is made by a process of its own, which answers with this when it is done, or first with what it holds. */
+function begin(order: LoadOrder): () => Promise<{ report: unknown; holding: number }> {
   const child = fork('dist/prove/overload-load.js');
   child.send(order);
-  const [message] = (await once(child, 'message')) as [{ report: R }];
-  return message.report;
+  return async () => ((await once(child, 'message')) as [{ report: unknown; holding: number }])[0];
+}
+
+async function load<R>(order: LoadOrder): Promise<R> {
+  return (await begin(order)()).report as R;
 }
 
 function holdConnections(order: HoldOrder): { opened: Promise<number>; done: Promise<HoldReport> } {
-  const child = fork('dist/prove/overload-load.js');
-  child.send(order);
-  const opened = once(child, 'message') as Promise<[{ holding: number }]>;
-  const done = opened.then(() => once(child, 'message') as Promise<[{ report: HoldReport }]>);
-  return { opened: opened.then(([{ holding }]) => holding), done: done.then(([{ report }]) => report) };
+  const next = begin(order);
+  const opened = next().then(({ holding }) => holding);
+  return { opened, done: opened.then(next).then(({ report }) => report as HoldReport) };
 }

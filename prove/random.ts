@@ -18,4 +18,14 @@ export class Chance {
   pick<T>(items: readonly T[]): T {
     return items[this.between(0, items.length)] as T;
   }
+
+  /** The same items in an order of chance, so that a part of them is a part of every kind. */
+  shuffled<T>(items: Iterable<T>): T[] {
+    const mixed = [...items];
+    for (let index = mixed.length - 1; index > 0; index -= 1) {
+      const other = this.between(0, index + 1);
+      [mixed[index], mixed[other]] = [mixed[other] as T, mixed[index] as T];
+    }
+    return mixed;
+  }
 }

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
-import type { Program } from './processes.js';
+import type { BuiltProgram } from '../dev/built-program.js';
 import { Chance } from './random.js';
-import { token } from './token.js';
+import { apiAt, customerId, insertPayment, makeCustomers, nowMs, pay, type Rows, token } from './shop.js';
 
 /**
  * What happens to a payment. Every one has its notice dropped, doubled, late or right by chance; besides:
@@ -24,17 +23,13 @@ const MARKS: Record<Fate, string> = {
   other_amount: OTHER_AMOUNT,
 };
 
-const SHORT_LIFE = '8 seconds';
-const LONG_LIFE = '45 seconds';
+/** Seconds. */
+const SHORT_LIFE = 8;
+const LONG_LIFE = 45;
 const CUSTOMERS = 50;
 const TRIES = 60;
 /** Milliseconds; a process that was killed may take long to come back on a busy machine. */
 const ANSWERED_WITHIN = 120_000;
-
-/** Where rows are written and read. */
-export interface Rows {
-  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>;
-}
 
 /** The mini-programs of many customers, speaking to whichever process is alive. */
 export class SoakShop {
@@ -42,20 +37,16 @@ export class SoakShop {
 
   constructor(
     private readonly db: Rows,
-    private readonly simulator: Program,
-    private readonly alive: () => Program,
+    private readonly simulator: BuiltProgram,
+    private readonly alive: () => BuiltProgram,
     private readonly env: Record<string, string>,
     private readonly chance: Chance,
   ) {}
 
   async open(): Promise<void> {
     for (let index = 0; index < CUSTOMERS; index += 1)
-      this.tokens.push(token(this.env.JWT_SECRET ?? '', customer(index), 'user'));
-    await this.db.query(
-      `INSERT INTO users (id, appid, openid, created_at)
-       SELECT 'usr_' || lpad(g::text, 26, '0'), $1, 'oSoak' || g, now() FROM generate_series(0, $2::int - 1) g`,
-      [this.env.WECHAT_APPID, CUSTOMERS],
-    );
+      this.tokens.push(token(this.env.JWT_SECRET ?? '', customerId(index), 'user'));
+    await makeCustomers(this.db, this.env.WECHAT_APPID ?? '', CUSTOMERS);
   }
 
   /** Lives through one payment's fate. Answers how many payments it made. */
@@ -65,7 +56,7 @@ export class SoakShop {
     await this.startPayment(who, paymentId);
     if (fate === 'unpaid') return 1;
     if (fate === 'twice') {
-      await this.call(who, `/api/payments/${paymentId}/cancel/`);
+      await this.call(who, `/payments/${paymentId}/cancel/`);
       const second = await this.secondPayment(who, orderId);
       await this.startPayment(who, second);
       const both = this.chance.next() < 0.5 ? [paymentId, second] : [second, paymentId];
@@ -81,36 +72,27 @@ export class SoakShop {
   private async place(who: number, fate: Fate): Promise<{ orderId: string; paymentId: string }> {
     const [orderId, paymentId] = [this.id('ord', ''), this.id('pay', MARKS[fate])];
     const life = fate === 'after_expiry' || fate === 'unpaid' ? SHORT_LIFE : LONG_LIFE;
-    const values = [orderId, customer(who), this.chance.between(1, 50_000), life];
-    await this.db.query(
-      `INSERT INTO orders (id, user_id, status, amount_fen, currency, description, created_by, created_at, expires_at)
-       VALUES ($1, $2, 'pending', $3, 'CNY', 'soak', $2, now(), now() + $4::interval)`,
-      values,
-    );
-    await this.db.query(
-      `INSERT INTO payments (id, order_id, provider, mchid, appid, status, amount_fen, currency, created_at, expires_at,
-                             next_check_at)
-       VALUES ($1, $2, 'wechat', $3, $4, 'init', $5, 'CNY', now(), now() + $6::interval, now() + interval '5 seconds')`,
-      [paymentId, orderId, this.env.WECHAT_PAY_MCHID, this.env.WECHAT_APPID, values[2], life],
-    );
+    await insertPayment(this.db, {
+      ...{ orderId, paymentId, userId: customerId(who), amountFen: this.chance.between(1, 50_000) },
+      ...{ mchid: this.env.WECHAT_PAY_MCHID ?? '', appid: this.env.WECHAT_APPID ?? '' },
+      ...{ createdAt: new Date(nowMs()), ttlSeconds: life },
+    });
     return { orderId, paymentId };
   }
 
   private async startPayment(who: number, paymentId: string): Promise<void> {
     // 409: its time was over before a process answered, as when all of them had just been killed.
-    await this.call(who, `/api/payments/${paymentId}/start/`, {}, [200, 409]);
+    await this.call(who, `/payments/${paymentId}/start/`, {}, [200, 409]);
   }
 
   private async secondPayment(who: number, orderId: string): Promise<string> {
-    const answer = await this.call(who, '/api/payments/', { order_id: orderId }, [200, 201]);
+    const answer = await this.call(who, '/payments/', { order_id: orderId }, [200, 201]);
     return String(answer.id);
   }
 
-  /** The payer pays; 404 and 409 are the payment sheet's: nothing was ordered, or it is closed. */
-  private async pay(paymentId: string): Promise<void> {
-    const response = await fetch(`${this.simulator.url}/_sim/transactions/${paymentId}/pay`, { method: 'POST' });
-    await response.arrayBuffer();
-    if (![200, 404, 409].includes(response.status)) throw new Error(`the cashier answered ${response.status}`);
+  /** 404 and 409 are the payment sheet's: nothing was ordered, or it is closed. */
+  private pay(paymentId: string): Promise<void> {
+    return pay(this.simulator, paymentId, 404, 409);
   }
 
   private async untilExpired(paymentId: string): Promise<void> {
@@ -125,21 +107,12 @@ export class SoakShop {
 
   /** Tried again until a process answers: they are being killed. */
   private async call(who: number, path: string, body: object = {}, good = [200]): Promise<Record<string, unknown>> {
-    const headers = { authorization: `Bearer ${this.tokens[who] ?? ''}`, 'content-type': 'application/json' };
     let last = '';
     for (const until = performance.now() + ANSWERED_WITHIN; performance.now() < until;) {
-      const response = await fetch(`${this.alive().url}${path}`, {
-        method: 'POST',
-        headers,
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(10_000),
-      }).catch((error: unknown) => String(error));
-      if (typeof response !== 'string') {
-        const text = await response.text().catch(() => '');
-        if (good.includes(response.status) && text) return JSON.parse(text) as Record<string, unknown>;
-        last = `${response.status} ${text}`;
-        if (response.status < 500 && response.status !== 409) break;
-      } else last = response;
+      const answer = await apiAt(this.alive().url, this.tokens[who], 10_000).post(path, body);
+      if (good.includes(answer.status)) return answer.body;
+      last = `${answer.status} ${JSON.stringify(answer.body)}`;
+      if (answer.status > 0 && answer.status < 500 && answer.status !== 409) break;
       await sleep(250);
     }
     throw new Error(`${path} answered ${last}`);
@@ -150,8 +123,4 @@ export class SoakShop {
     const noise = [...randomBytes(25 - mark.length)].map((byte) => letters[byte % 32]).join('');
     return `${prefix}_0${mark}${noise}`;
   }
-}
-
-function customer(index: number): string {
-  return `usr_${String(index).padStart(26, '0')}`;
 }

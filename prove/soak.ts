@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fleet, untilAtRest } from './fleet.js';
-import { type Program, tell } from './processes.js';
+import type { BuiltProgram } from '../dev/built-program.js';
+import { reportBooks } from './books.js';
+import { Fleet, inLanes, untilAtRest } from './fleet.js';
 import { type Proof, Report, stopwatch } from './proof.js';
 import { Chance } from './random.js';
-import { balance } from './soak-books.js';
 import { type Fate, NOT_CLOSED, OTHER_AMOUNT, SoakShop } from './soak-shop.js';
 
 const PROCESSES = 3;
@@ -51,12 +51,7 @@ export const soak: Proof = {
       await untilAtRest(place.db, UNDER_WAY, report, 'at rest after');
       await fleet.compareBills(report);
       await untilAtRest(place.db, UNDER_WAY, report, 'at rest again after');
-      await balance(
-        place.db,
-        await tell(simulator, 'GET', '/_sim/ledger'),
-        await tell(simulator, 'GET', '/_sim/notices'),
-        report,
-      );
+      await reportBooks(place.db, simulator, report);
       report.end();
     } finally {
       await fleet.close();
@@ -69,7 +64,7 @@ async function live(
   shop: SoakShop,
   payments: number,
   chance: Chance,
-  programs: Program[],
+  programs: BuiltProgram[],
   report: Report,
 ): Promise<void> {
   const seconds = stopwatch();
@@ -101,16 +96,8 @@ function fateOf(chance: Chance): Fate {
   return drawn < 0.25 ? 'unpaid' : 'prompt';
 }
 
-async function inLanes<T>(items: T[], lanes: number, work: (item: T) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-}
-
 /** Kills one of the processes every few seconds, and starts it again a moment later. Answers how often. */
-async function killAtRandom(programs: Program[], chance: Chance, signal: AbortSignal): Promise<number> {
+async function killAtRandom(programs: BuiltProgram[], chance: Chance, signal: AbortSignal): Promise<number> {
   let kills = 0;
   const wait = (milliseconds: number): Promise<unknown> =>
     sleep(milliseconds, undefined, { signal }).catch(() => undefined);

@@ -15,10 +15,21 @@ interface Link {
 export class TcpProxy {
   private readonly links = new Set<Link>();
   private server: Server | null = null;
-  private port = 0;
+  port = 0;
   private isSilent = false;
 
-  private constructor(private target: URL) {}
+  /** `choose` answers the port of one of several servers, or null while there is none. */
+  private constructor(
+    private target: URL,
+    private readonly choose: () => number | null = () => Number(this.target.port),
+  ) {}
+
+  /** In front of several servers on this machine: each connection leads to the one that is chosen for it. */
+  static async choosing(choose: () => number | null): Promise<TcpProxy> {
+    const proxy = new TcpProxy(new URL('http://127.0.0.1'), choose);
+    await proxy.mend();
+    return proxy;
+  }
 
   static async to(databaseUrl: string): Promise<TcpProxy> {
     const proxy = new TcpProxy(new URL(databaseUrl));
@@ -86,7 +97,9 @@ export class TcpProxy {
   }
 
   private join(client: Socket): void {
-    const upstream = this.isSilent ? null : connect(Number(this.target.port), this.target.hostname);
+    const port = this.choose();
+    if (port === null) return void client.destroy();
+    const upstream = this.isSilent ? null : connect(port, this.target.hostname);
     const link: Link = { client, upstream, silent: this.isSilent };
     this.links.add(link);
     client.on('error', () => undefined);

@@ -1,11 +1,11 @@
 import { ChildProcess, spawn } from 'node:child_process';
 import { readFile, readlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from './cluster.js';
 import { explained } from './errors.js';
 import { stopServerOnExit } from './exit-hooks.js';
+import { freePort } from './free-port.js';
 import { commandLine, identify, stopServer } from './processes.js';
 
 /** For a small machine. Nothing here trades safety for speed: commits are on disk when they answer. */
@@ -147,15 +147,4 @@ async function isServerOf(data: string, pid: number): Promise<boolean> {
 async function readPidFile(data: string): Promise<string[]> {
   const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
   return text === '' ? [] : text.split('\n');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
-    });
-  });
 }

@@ -1,17 +1,17 @@
 import type { CrashPoint } from '../../src/common/crash-points.js';
-import { must } from './api.js';
+import { must } from '../shop.js';
 import type { CrashLab } from './lab.js';
-import { call, commit, type Outcome, PAID, type Way } from './way.js';
+import { call, commit, type Outcome, PAID, type Way, way } from './way.js';
 
 const PART = 300;
 const DAY_AND_A_HALF = 36 * 3600;
 
 /** A day is compared with the channel's bill while the process dies. They move the channel's clock: in a lab of their own. */
 export const BILL_WAYS: readonly Way[] = [
-  {
-    name: 'bill',
-    about: 'an operator compares a day of whose payment nobody had heard, and again',
-    through: [
+  way(
+    'bill',
+    'an operator compares a day of whose payment nobody had heard, and again',
+    [
       'bill.run.after_begin',
       ...call('bill.trade'),
       ...call('bill.funds'),
@@ -20,17 +20,17 @@ export const BILL_WAYS: readonly Way[] = [
       'bill.run.after_matches',
       'bill.run.after_finish',
     ],
-    async walk(lab, point) {
+    async (lab, point) => {
       const { paymentId } = await lab.started();
       lab.sim.pay(paymentId);
       return compared(lab, point, { [paymentId]: PAID });
     },
-  },
-  {
-    name: 'bill-refund',
-    about: 'an operator compares a day of whose refund nobody had heard that it was paid, and again',
-    through: [...call('refund.query'), ...commit('refund.outcome')],
-    async walk(lab, point) {
+  ),
+  way(
+    'bill-refund',
+    'an operator compares a day of whose refund nobody had heard that it was paid, and again',
+    [...call('refund.query'), ...commit('refund.outcome')],
+    async (lab, point) => {
       const { token, paymentId } = await lab.paid();
       const body = { payment_id: paymentId, amount: PART };
       const { id } = await must(lab.helper(token).post<{ id: string }>('/refunds/', body), 201);
@@ -38,16 +38,16 @@ export const BILL_WAYS: readonly Way[] = [
       lab.sim.settleRefund(id, 'SUCCESS');
       return compared(lab, point, { [paymentId]: ['succeeded/partially_refunded'], [id]: ['succeeded'] });
     },
-  },
-  {
-    name: 'bill-case',
-    about: 'an operator compares a day whose bill has a payment that we never saw, and again',
-    through: commit('case.open'),
-    async walk(lab, point) {
+  ),
+  way(
+    'bill-case',
+    'an operator compares a day whose bill has a payment that we never saw, and again',
+    commit('case.open'),
+    async (lab, point) => {
       const { paymentId } = await lab.paid();
       return compared(lab, point, { [paymentId]: PAID }, 1);
     },
-  },
+  ),
 ];
 
 /** The command dies; it is given again when the service runs. */

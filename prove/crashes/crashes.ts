@@ -91,24 +91,13 @@ function tell(seen: Seen[], report: Report): void {
   report.say('processes killed', died.length);
   for (const one of lived) report.say('not as it should be', one);
   report.expect('ways on which nothing died', lived.length, 0);
-  const sum = (read: (books: Comparison) => number): number =>
-    seen.flatMap((one) => one.books).reduce((all, books) => all + read(books), 0);
-  report.say(
-    'taken, by the ledger of the simulator, in fen',
-    sum((books) => books.taken),
-  );
-  report.say(
-    'delivered',
-    sum((books) => books.delivered),
-  );
-  report.say(
-    'refunded',
-    sum((books) => books.refunded),
-  );
-  report.say(
-    'in open cases',
-    sum((books) => books.inCases),
-  );
+  const sums = { taken: 0, delivered: 0, refunded: 0, inCases: 0 };
+  for (const books of seen.flatMap((one) => one.books))
+    for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += books[name];
+  report.say('taken, by the ledger of the simulator, in fen', sums.taken);
+  report.say('delivered', sums.delivered);
+  report.say('refunded', sums.refunded);
+  report.say('in open cases', sums.inCases);
   const wrong = seen.flatMap((one) => one.books.flatMap((books) => books.wrong));
   for (const line of wrong.slice(0, 30)) report.say('wrong', line);
   report.expect('what the books do not agree in', wrong.length, 0);
@@ -117,16 +106,9 @@ function tell(seen: Seen[], report: Report): void {
 /** In an order of their own: as many ways of each point as are wanted, or all. */
 function chosen(ways: number, chance: Chance): Case[] {
   const walked = new Map<CrashPoint, number>();
-  return shuffled([...ORDINARY_CASES, ...BILL_CASES], chance).filter(({ point }) => {
+  return chance.shuffled([...ORDINARY_CASES, ...BILL_CASES]).filter(({ point }) => {
     const count = (walked.get(point) ?? 0) + 1;
     walked.set(point, count);
     return ways === 0 || count <= ways;
   });
-}
-
-function shuffled<T>(items: readonly T[], chance: Chance): T[] {
-  const left = [...items];
-  const drawn: T[] = [];
-  while (left.length > 0) drawn.push(...left.splice(chance.between(0, left.length), 1));
-  return drawn;
 }

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { freePort } from '../../bench/service.js';
+import { BuiltProgram } from '../../dev/built-program.js';
+import { freePort } from '../../dev/embedded-postgres/free-port.js';
 import type { CrashPoint } from '../../src/common/crash-points.js';
 import { type FaultRule, type Simulator, startSimulator } from '../../simulator/index.js';
 import { DIRECTORY } from '../place.js';
-import { Program } from '../processes.js';
-import { token } from '../token.js';
-import { type Api, apiAt, must } from './api.js';
+import { serviceProgram } from '../processes.js';
+import { type Api, apiAt, must, token } from '../shop.js';
 import { setAside, takeUp, wait } from './time.js';
 
 /** Who speaks to a process that is about to die, and hears of it. */
@@ -44,14 +44,14 @@ const LOSE: FaultRule = { at: 'notice', do: 'lose' };
  */
 export class CrashLab {
   private customers = 0;
-  private service: Program | null = null;
+  private service: BuiltProgram | null = null;
 
   private constructor(
     readonly sim: Simulator,
     readonly db: pg.Pool,
     private readonly env: Record<string, string>,
     private readonly port: number,
-    private readonly helping: Program,
+    private readonly helping: BuiltProgram,
     private readonly keys: string,
     /** Amounts in fen. */
     private readonly amounts: () => number,
@@ -74,9 +74,7 @@ export class CrashLab {
       CHANNEL_QUERIES_PER_SECOND: '10000',
       WECHAT_PAY_TIMEOUT_MS: '10000',
     };
-    const helpersPort = await freePort();
-    const own = { ...env, PORT: String(helpersPort), JOBS_ENABLED: 'false' };
-    const helping = new Program('dist/src/main.js', [], own, helpersPort, '/health/ready');
+    const helping = serviceProgram({ ...env, JOBS_ENABLED: 'false' }, await freePort());
     await helping.start();
     const db = new pg.Pool({ connectionString: databaseUrl, max: 2 });
     db.on('error', () => undefined);
@@ -101,7 +99,7 @@ export class CrashLab {
   async doom(point: CrashPoint, { jobs = false } = {}): Promise<Doomed> {
     // One that a way left alive, since something else went wrong on it.
     await this.service?.end('SIGKILL');
-    const program = this.program('dist/src/main.js', [], { PAYDESK_CRASH_AT: point, JOBS_ENABLED: String(jobs) });
+    const program = this.program({ PAYDESK_CRASH_AT: point, JOBS_ENABLED: String(jobs) });
     this.service = program;
     await program.start();
     return {
@@ -125,7 +123,9 @@ export class CrashLab {
 
   /** An operator's command to its end; answers its exit code or the signal that ended it. */
   async command(words: string[], env: Record<string, string> = {}): Promise<string> {
-    const program = this.program('dist/src/cli.js', words, env);
+    const { port } = this;
+    const own = { ...this.env, ...env };
+    const program = new BuiltProgram({ script: 'dist/src/cli.js', args: words, env: own, port, folder: DIRECTORY });
     program.launch();
     return program.ended;
   }
@@ -133,12 +133,12 @@ export class CrashLab {
   /** The service as it is started every day, its timers on. */
   async restart(): Promise<void> {
     await this.service?.end('SIGKILL');
-    this.service = this.program('dist/src/main.js', [], {});
+    this.service = this.program({});
     await this.service.start();
   }
 
-  private program(script: string, words: string[], env: Record<string, string>): Program {
-    return new Program(script, words, { ...this.env, PORT: String(this.port), ...env }, this.port, '/health/ready');
+  private program(env: Record<string, string>): BuiltProgram {
+    return serviceProgram({ ...this.env, ...env }, this.port);
   }
 
   /** Notices come and calls fail by these rules while the work is done. */
@@ -240,8 +240,8 @@ export class CrashLab {
   }
 
   async close(): Promise<void> {
-    await this.service?.end('SIGTERM');
-    await this.helping.end('SIGTERM');
+    await this.service?.end();
+    await this.helping.end();
     await this.db.end();
     await this.sim.close();
     await rm(this.keys, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readBooks } from '../books.js';
 import { compareBooks, type Comparison } from './books.js';
 import type { CrashLab } from './lab.js';
 import type { Ends, Outcome } from './way.js';
@@ -24,7 +25,7 @@ export async function recover(lab: CrashLab, outcomes: readonly Outcome[]): Prom
   await lab.command(['expire_payments']);
   // A day and a half later every notice has been sent again as often as the channel sends it.
   await lab.withFaults([], () => lab.sim.advance(36 * 3600));
-  const books = await compareBooks(lab.db, lab.sim.ledger());
+  const books = await compareBooks(lab.db, await readBooks(lab.db, lab.sim));
   books.wrong.unshift(...wrong, ...(await astray(lab, outcomes)));
   return books;
 }

@@ -1,9 +1,9 @@
 import type { CrashPoint } from '../../src/common/crash-points.js';
 import type { FaultRule } from '../../simulator/index.js';
-import { must } from './api.js';
+import { must } from '../shop.js';
 import type { Bought, CrashLab } from './lab.js';
 import { closedHere, refundOfLate } from './payment-ways.js';
-import { call, commit, LATE, type Outcome, PAID, type Way } from './way.js';
+import { call, commit, LATE, type Outcome, PAID, type Way, way } from './way.js';
 
 /** Fen that go back of a payment; the rest is delivered. */
 const PART = 300;
@@ -21,11 +21,11 @@ const SENT_UNHEARD: FaultRule = { ...NEVER_SENT, when: 'after' };
 
 /** Money goes back while the service dies. */
 export const REFUND_WAYS: readonly Way[] = [
-  {
-    name: 'refund-ask',
-    about: 'a payer asks for money back, and again under the same key',
-    through: commit('refund.request'),
-    async walk(lab, point) {
+  way(
+    'refund-ask',
+    'a payer asks for money back, and again under the same key',
+    commit('refund.request'),
+    async (lab, point) => {
       const bought = await lab.paid();
       const body = { payment_id: bought.paymentId, amount: PART };
       const doomed = await lab.doom(point);
@@ -44,107 +44,82 @@ export const REFUND_WAYS: readonly Way[] = [
       };
       return outcome;
     },
-  },
-  {
-    name: 'refund-reject',
-    about: 'an operator says no to a refund',
-    through: commit('refund.reject'),
-    async walk(lab, point) {
-      const { bought, id } = await askedFor(lab);
-      const no = { reason: 'not in this shop' };
-      const doomed = await lab.doom(point);
-      await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/reject/`, no));
-      const again = (): Promise<unknown> => must(lab.front(lab.as('operator')).post(`/refunds/${id}/reject/`, no), 200);
-      return { ends: { [bought.paymentId]: PAID, [id]: ['rejected'] }, again: async () => void (await again()) };
-    },
-  },
-  {
-    name: 'refund-carry',
-    about: 'an operator carries a refund out, and again',
-    through: SENT,
-    async walk(lab, point) {
-      const { bought, id } = await askedFor(lab);
-      await dieOverCarrying(lab, point, id);
-      return { ends: endsOf(bought, id), again: () => carryOut(lab, id) };
-    },
-  },
-  {
-    name: 'refund-carry-alone',
-    about: 'an operator carries a refund out, and nobody comes back',
-    through: ['refund.intent.after_commit', ...call('refund.send'), ...commit('refund.outcome')],
-    async walk(lab, point) {
+  ),
+  way('refund-reject', 'an operator says no to a refund', commit('refund.reject'), async (lab, point) => {
+    const { bought, id } = await askedFor(lab);
+    const no = { reason: 'not in this shop' };
+    const doomed = await lab.doom(point);
+    await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/reject/`, no));
+    const again = (): Promise<unknown> => must(lab.front(lab.as('operator')).post(`/refunds/${id}/reject/`, no), 200);
+    return { ends: { [bought.paymentId]: PAID, [id]: ['rejected'] }, again };
+  }),
+  way('refund-carry', 'an operator carries a refund out, and again', SENT, async (lab, point) => {
+    const { bought, id } = await askedFor(lab);
+    await dieOverCarrying(lab, point, id);
+    return { ends: endsOf(bought, id), again: () => carryOut(lab, id) };
+  }),
+  way(
+    'refund-carry-alone',
+    'an operator carries a refund out, and nobody comes back',
+    ['refund.intent.after_commit', ...call('refund.send'), ...commit('refund.outcome')],
+    async (lab, point) => {
       const { bought, id } = await askedFor(lab);
       await dieOverCarrying(lab, point, id);
       return { ends: endsOf(bought, id) };
     },
-  },
-  {
-    name: 'refund-held',
-    about: 'an operator carries a refund out for which there is not enough money, and again when there is',
-    through: commit('refund.outcome'),
-    async walk(lab, point) {
+  ),
+  way(
+    'refund-held',
+    'an operator carries a refund out for which there is not enough money, and again when there is',
+    commit('refund.outcome'),
+    async (lab, point) => {
       const { bought, id } = await askedFor(lab);
       const rule: FaultRule = { at: 'refund', do: 'error', status: 403, code: 'NOT_ENOUGH' };
       await lab.withFault(rule, () => dieOverCarrying(lab, point, id));
       return { ends: endsOf(bought, id), again: () => carryOut(lab, id) };
     },
-  },
-  {
-    name: 'refund-check',
-    about: 'a timer asks about a refund that was sent, or so it may be',
-    through: ASKED,
-    async walk(lab, point) {
-      const { bought, id } = await askedFor(lab);
-      await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
-      await lab.wait(10);
-      await (await lab.doom(point, { jobs: true })).dies();
-      return { ends: endsOf(bought, id) };
-    },
-  },
-  {
-    name: 'refund-command',
-    about: 'an operator lets all refunds be asked about',
-    through: ASKED,
-    async walk(lab, point) {
-      const { bought, id } = await askedFor(lab);
-      await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
-      await lab.wait(10);
-      await lab.doomCommand(point, 'sync_refunds');
-      return { ends: endsOf(bought, id) };
-    },
-  },
-  {
-    name: 'refund-send-again',
-    about: 'a timer sends a refund that the channel never got, under the same number',
-    through: [...commit('refund.intent'), ...call('refund.send'), ...commit('refund.outcome')],
-    async walk(lab, point) {
+  ),
+  way('refund-check', 'a timer asks about a refund that was sent, or so it may be', ASKED, async (lab, point) => {
+    const { bought, id } = await askedFor(lab);
+    await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
+    await lab.wait(10);
+    await (await lab.doom(point, { jobs: true })).dies();
+    return { ends: endsOf(bought, id) };
+  }),
+  way('refund-command', 'an operator lets all refunds be asked about', ASKED, async (lab, point) => {
+    const { bought, id } = await askedFor(lab);
+    await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
+    await lab.wait(10);
+    await lab.doomCommand(point, 'sync_refunds');
+    return { ends: endsOf(bought, id) };
+  }),
+  way(
+    'refund-send-again',
+    'a timer sends a refund that the channel never got, under the same number',
+    [...commit('refund.intent'), ...call('refund.send'), ...commit('refund.outcome')],
+    async (lab, point) => {
       const { bought, id } = await askedFor(lab);
       await lab.withFault(NEVER_SENT, () => carryOutByHelper(lab, id));
       await lab.wait(10);
       await (await lab.doom(point, { jobs: true })).dies();
       return { ends: endsOf(bought, id) };
     },
-  },
-  {
-    name: 'refund-notice',
-    about: 'the channel announces that a refund was paid',
-    through: commit('callback'),
-    async walk(lab, point) {
-      const { bought, id } = await askedFor(lab);
-      await carryOutByHelper(lab, id);
-      const doomed = await lab.doom(point);
-      await lab.withFaults([], async () => {
-        lab.sim.settleRefund(id, 'SUCCESS');
-        await doomed.dies();
-      });
-      return { ends: endsOf(bought, id) };
-    },
-  },
-  {
-    name: 'refund-late',
-    about: 'a timer sends the refund of late money',
-    through: ['refund.check.after_claim', ...SENT],
-    async walk(lab, point) {
+  ),
+  way('refund-notice', 'the channel announces that a refund was paid', commit('callback'), async (lab, point) => {
+    const { bought, id } = await askedFor(lab);
+    await carryOutByHelper(lab, id);
+    const doomed = await lab.doom(point);
+    await lab.withFaults([], async () => {
+      lab.sim.settleRefund(id, 'SUCCESS');
+      await doomed.dies();
+    });
+    return { ends: endsOf(bought, id) };
+  }),
+  way(
+    'refund-late',
+    'a timer sends the refund of late money',
+    ['refund.check.after_claim', ...SENT],
+    async (lab, point) => {
       const bought = await closedHere(lab);
       lab.sim.pay(bought.paymentId);
       await must(lab.helper(bought.token).post(`/payments/${bought.paymentId}/sync/`), 200);
@@ -152,12 +127,12 @@ export const REFUND_WAYS: readonly Way[] = [
       await (await lab.doom(point, { jobs: true })).dies();
       return { ends: { [bought.paymentId]: LATE, [refundOfLate(bought)]: ['succeeded'] } };
     },
-  },
-  {
-    name: 'refund-elsewhere',
-    about: 'an operator sends the money of an abnormal refund elsewhere, and again',
-    through: [...commit('refund.abnormal'), ...call('refund.abnormal'), ...commit('refund.outcome')],
-    async walk(lab, point) {
+  ),
+  way(
+    'refund-elsewhere',
+    'an operator sends the money of an abnormal refund elsewhere, and again',
+    [...commit('refund.abnormal'), ...call('refund.abnormal'), ...commit('refund.outcome')],
+    async (lab, point) => {
       const { bought, id } = await askedFor(lab);
       await carryOutByHelper(lab, id);
       await lab.withFaults([], async () => {
@@ -176,7 +151,7 @@ export const REFUND_WAYS: readonly Way[] = [
       };
       return { ends: endsOf(bought, id), again };
     },
-  },
+  ),
 ];
 
 function endsOf({ paymentId }: Bought, refundId: string): Outcome['ends'] {

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import type { Ledger } from '../../simulator/index.js';
-import { Fleet, untilAtRest } from '../fleet.js';
+import type { BuiltProgram } from '../../dev/built-program.js';
+import { readBooksOver } from '../books.js';
+import { Fleet, inLanes, untilAtRest } from '../fleet.js';
 import type { Place } from '../place.js';
-import { type Program, tell } from '../processes.js';
 import { type Proof, Report, stopwatch } from '../proof.js';
 import { Chance } from '../random.js';
-import { type Fate, NOT_CLOSED, type Rows, SoakShop } from '../soak-shop.js';
+import { type Fate, NOT_CLOSED, SoakShop } from '../soak-shop.js';
+import type { Rows } from '../shop.js';
 import { compareBooks } from './books.js';
 
 const PROCESSES = 2;
@@ -52,7 +53,7 @@ export const crashStorm: Proof = {
       await untilAtRest(db, UNDER_WAY, report, 'at rest after');
       await fleet.compareBills(report);
       await untilAtRest(db, UNDER_WAY, report, 'at rest again after');
-      const books = await compareBooks(place.db, await tell<Ledger>(simulator, 'GET', '/_sim/ledger'));
+      const books = await compareBooks(place.db, await readBooksOver(place.db, simulator));
       report.say('taken, by the ledger of the simulator, in fen', books.taken);
       report.say('delivered / refunded / in open cases', `${books.delivered} / ${books.refunded} / ${books.inCases}`);
       for (const line of books.wrong.slice(0, 30)) report.say('wrong', line);
@@ -72,7 +73,7 @@ class Weather {
 
   constructor(
     private readonly place: Place,
-    private readonly programs: Program[],
+    private readonly programs: BuiltProgram[],
     private readonly chance: Chance,
     private readonly kills: number,
   ) {}
@@ -136,15 +137,11 @@ class Weather {
 
 async function live(shop: SoakShop, payments: number, chance: Chance, weather: Weather): Promise<void> {
   const fates = Array.from({ length: payments }, () => fateOf(chance));
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let index = next++; index < fates.length; index = next++) {
-      await shop.live(fates[index] as Fate, index);
-      // The load lasts as long as the weather does.
-      if (!weather.over) await sleep(chance.between(0, 400));
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await inLanes([...fates.entries()], LANES, async ([index, fate]) => {
+    await shop.live(fate, index);
+    // The load lasts as long as the weather does.
+    if (!weather.over) await sleep(chance.between(0, 400));
+  });
 }
 
 function fateOf(chance: Chance): Fate {

@@ -1,7 +1,6 @@
-import { must } from './api.js';
-import type { Bought, CrashLab } from './lab.js';
-import { closedHere, refundOfLate } from './payment-ways.js';
-import { call, commit, EXPIRED, LATE, PAID, type Way } from './way.js';
+import { must } from '../shop.js';
+import { closedHere, paidUnheard, refundOfLate } from './payment-ways.js';
+import { call, commit, EXPIRED, LATE, PAID, type Way, way } from './way.js';
 
 const CHECK = [
   'payment.check.after_claim',
@@ -13,102 +12,77 @@ const CLOSE = [...call('payment.check_close'), ...commit('payment.check')] as co
 
 /** What timers, commands and the channel's notices do with payments while the service dies. */
 export const TIMER_WAYS: readonly Way[] = [
-  {
-    name: 'check',
-    about: 'a timer asks about a payment that was paid',
-    through: CHECK,
-    async walk(lab, point) {
-      const { paymentId } = await paidUnheard(lab);
-      await lab.wait(10);
-      await (await lab.doom(point, { jobs: true })).dies();
-      return { ends: { [paymentId]: PAID } };
-    },
-  },
-  {
-    name: 'check-open',
-    about: 'a timer asks about a payment that is paid later',
-    through: ['payment.check.after_claim', 'payment.check.after_schedule'],
-    async walk(lab, point) {
+  way('check', 'a timer asks about a payment that was paid', CHECK, async (lab, point) => {
+    const { paymentId } = await paidUnheard(lab);
+    await lab.wait(10);
+    await (await lab.doom(point, { jobs: true })).dies();
+    return { ends: { [paymentId]: PAID } };
+  }),
+  way(
+    'check-open',
+    'a timer asks about a payment that is paid later',
+    ['payment.check.after_claim', 'payment.check.after_schedule'],
+    async (lab, point) => {
       const bought = await lab.started();
       await lab.wait(10);
       await (await lab.doom(point, { jobs: true })).dies();
       return { ends: { [bought.paymentId]: PAID }, again: () => lab.startsAndPays(bought) };
     },
-  },
-  {
-    name: 'check-command',
-    about: 'an operator lets all payments be asked about',
-    through: CHECK,
-    async walk(lab, point) {
-      const { paymentId } = await paidUnheard(lab);
-      await lab.doomCommand(point, 'reconcile_payments');
-      return { ends: { [paymentId]: PAID } };
-    },
-  },
-  {
-    name: 'expire',
-    about: 'a timer closes a payment whose time is over',
-    through: CLOSE,
-    async walk(lab, point) {
-      const bought = await lab.started();
-      await lab.endLife(bought.orderId);
-      await (await lab.doom(point, { jobs: true })).dies();
-      return { ends: { [bought.paymentId]: EXPIRED } };
-    },
-  },
-  {
-    name: 'expire-command',
-    about: 'an operator closes the payments whose time is over',
-    through: CLOSE,
-    async walk(lab, point) {
-      const bought = await lab.started();
-      await lab.endLife(bought.orderId);
-      await lab.doomCommand(point, 'expire_payments');
-      return { ends: { [bought.paymentId]: EXPIRED } };
-    },
-  },
-  {
-    name: 'expire-paid',
-    about: 'a payment is paid when its time is over and the service died before it closed it',
-    through: ['payment.check.after_claim', 'payment.check_close.before_call'],
-    async walk(lab, point) {
+  ),
+  way('check-command', 'an operator lets all payments be asked about', CHECK, async (lab, point) => {
+    const { paymentId } = await paidUnheard(lab);
+    await lab.doomCommand(point, 'reconcile_payments');
+    return { ends: { [paymentId]: PAID } };
+  }),
+  way('expire', 'a timer closes a payment whose time is over', CLOSE, async (lab, point) => {
+    const bought = await lab.started();
+    await lab.endLife(bought.orderId);
+    await (await lab.doom(point, { jobs: true })).dies();
+    return { ends: { [bought.paymentId]: EXPIRED } };
+  }),
+  way('expire-command', 'an operator closes the payments whose time is over', CLOSE, async (lab, point) => {
+    const bought = await lab.started();
+    await lab.endLife(bought.orderId);
+    await lab.doomCommand(point, 'expire_payments');
+    return { ends: { [bought.paymentId]: EXPIRED } };
+  }),
+  way(
+    'expire-paid',
+    'a payment is paid when its time is over and the service died before it closed it',
+    ['payment.check.after_claim', 'payment.check_close.before_call'],
+    async (lab, point) => {
       const bought = await lab.started();
       await lab.endLife(bought.orderId);
       await (await lab.doom(point, { jobs: true })).dies();
       lab.sim.pay(bought.paymentId);
       return { ends: { [bought.paymentId]: PAID } };
     },
-  },
-  {
-    name: 'expire-order',
-    about: 'an order that nobody pays is cancelled when its time is over',
-    through: commit('order.expire'),
-    async walk(lab, point) {
+  ),
+  way(
+    'expire-order',
+    'an order that nobody pays is cancelled when its time is over',
+    commit('order.expire'),
+    async (lab, point) => {
       const { orderId } = await lab.order();
       await lab.endLife(orderId);
       await lab.doomCommand(point, 'expire_payments');
       return { ends: {} };
     },
-  },
-  {
-    name: 'notice',
-    about: 'the channel announces that a payment was paid',
-    through: commit('callback'),
-    async walk(lab, point) {
-      const { paymentId } = await lab.started();
-      const doomed = await lab.doom(point);
-      await lab.withFaults([], async () => {
-        lab.sim.pay(paymentId);
-        await doomed.dies();
-      });
-      return { ends: { [paymentId]: PAID } };
-    },
-  },
-  {
-    name: 'notice-late',
-    about: 'the channel announces that a closed payment was paid all the same',
-    through: commit('callback'),
-    async walk(lab, point) {
+  ),
+  way('notice', 'the channel announces that a payment was paid', commit('callback'), async (lab, point) => {
+    const { paymentId } = await lab.started();
+    const doomed = await lab.doom(point);
+    await lab.withFaults([], async () => {
+      lab.sim.pay(paymentId);
+      await doomed.dies();
+    });
+    return { ends: { [paymentId]: PAID } };
+  }),
+  way(
+    'notice-late',
+    'the channel announces that a closed payment was paid all the same',
+    commit('callback'),
+    async (lab, point) => {
       const bought = await closedHere(lab);
       const doomed = await lab.doom(point);
       await lab.withFaults([], async () => {
@@ -122,23 +96,18 @@ export const TIMER_WAYS: readonly Way[] = [
       };
       return { ends: { [bought.paymentId]: LATE, [refundOfLate(bought)]: ['succeeded'] }, again };
     },
-  },
-  {
-    name: 'notice-refused',
-    about: 'a stranger calls back',
-    through: commit('callback.refused'),
-    async walk(lab, point) {
-      const { paymentId } = await lab.started();
-      const doomed = await lab.doom(point);
-      await doomed.dies(doomed.api().post('/payments/callback/wechat/', { out_trade_no: paymentId }));
-      return { ends: { [paymentId]: EXPIRED } };
-    },
-  },
-  {
-    name: 'case-resolved',
-    about: 'an operator resolves a case of an amount that did not fit',
-    through: commit('case.resolve'),
-    async walk(lab, point) {
+  ),
+  way('notice-refused', 'a stranger calls back', commit('callback.refused'), async (lab, point) => {
+    const { paymentId } = await lab.started();
+    const doomed = await lab.doom(point);
+    await doomed.dies(doomed.api().post('/payments/callback/wechat/', { out_trade_no: paymentId }));
+    return { ends: { [paymentId]: EXPIRED } };
+  }),
+  way(
+    'case-resolved',
+    'an operator resolves a case of an amount that did not fit',
+    commit('case.resolve'),
+    async (lab, point) => {
       const { token, paymentId } = await paidUnheard(lab);
       await lab.withFault({ at: 'query', do: 'wrong_amount' }, async () => {
         await must(lab.helper(token).post(`/payments/${paymentId}/sync/`), 200);
@@ -151,14 +120,7 @@ export const TIMER_WAYS: readonly Way[] = [
       const doomed = await lab.doom(point);
       await doomed.dies(doomed.api(lab.as('operator')).post(path, resolve));
       const again = (): Promise<unknown> => must(lab.front(lab.as('operator')).post(path, resolve), 200, 201, 409);
-      return { ends: { [paymentId]: PAID }, again: async () => void (await again()) };
+      return { ends: { [paymentId]: PAID }, again };
     },
-  },
+  ),
 ];
-
-/** Paid at the channel, and nobody said so. */
-async function paidUnheard(lab: CrashLab): Promise<Bought> {
-  const bought = await lab.started();
-  lab.sim.pay(bought.paymentId);
-  return bought;
-}

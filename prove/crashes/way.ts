@@ -10,7 +10,7 @@ export type Ends = Record<string, readonly string[]>;
 export interface Outcome {
   ends: Ends;
   /** What the people concerned do once the service runs again; may add to `ends`. Left out: nobody comes back. */
-  again?: () => Promise<void>;
+  again?: () => Promise<unknown>;
 }
 
 /** A way of the system on which a process dies. */
@@ -23,6 +23,13 @@ export interface Way {
   /** Brings a process to the point. @throws NotReached */
   walk(lab: CrashLab, point: CrashPoint): Promise<Outcome>;
 }
+
+export const way = (name: string, about: string, through: Way['through'], walk: Way['walk']): Way => ({
+  name,
+  about,
+  through,
+  walk,
+});
 
 export const PAID = ['succeeded/paid'];
 export const EXPIRED = ['expired/cancelled'];

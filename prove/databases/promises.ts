@@ -1,11 +1,13 @@
 import type pg from 'pg';
+import type { BuiltProgram } from '../../dev/built-program.js';
 import type { Ledger, NoticeView } from '../../simulator/index.js';
-import { type Program, tell } from '../processes.js';
+import { settledLater } from '../overload-books.js';
+import { tell } from '../processes.js';
 import type { Acknowledged } from './sales.js';
 
 /** Answers to notices of payments so far, by status, and the payments that were acknowledged. */
 export async function callbacksOf(
-  simulator: Program,
+  simulator: BuiltProgram,
 ): Promise<{ byStatus: Record<string, number>; acknowledged: string[] }> {
   const { notices } = await tell<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices');
   const byStatus: Record<string, number> = {};
@@ -45,21 +47,9 @@ export async function lostOf(db: pg.Pool, acknowledged: Acknowledged & { callbac
   return lost.flat();
 }
 
-const SETTLED_WITHIN = 60_000;
-
-/** An hour of WeChat Pay's later, when every notice was sent again: how many paid payments are still not settled. */
-export async function unsettledLater(db: pg.Pool, simulator: Program): Promise<number> {
-  await tell(simulator, 'POST', '/_sim/clock', { advance_seconds: 3600 });
-  await tell(simulator, 'POST', '/_sim/settled', {});
+/** How many payments that were paid are not settled when every notice was sent again. */
+export async function unsettledLater(db: pg.Pool, simulator: BuiltProgram): Promise<number> {
   const { transactions } = await tell<Ledger>(simulator, 'GET', '/_sim/ledger');
   const paid = transactions.filter((one) => one.paid_at !== null).map((one) => one.out_trade_no);
-  const until = performance.now() + SETTLED_WITHIN;
-  for (;;) {
-    const { rows } = await db.query<{ count: number }>(
-      `SELECT count(*)::int AS count FROM payments WHERE id = ANY($1) AND status = 'succeeded'`,
-      [paid],
-    );
-    const left = paid.length - (rows[0]?.count ?? 0);
-    if (left === 0 || performance.now() > until) return left;
-  }
+  return paid.length - (await settledLater(db, simulator, paid));
 }

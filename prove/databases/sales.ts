@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nonce } from '../../src/common/ids.js';
-import type { Program } from '../processes.js';
+import type { BuiltProgram } from '../../dev/built-program.js';
+import { apiAt, pay, TEA } from '../shop.js';
 
 /** An answer of the service to a customer. Status 0: the connection was lost, or nothing came in time. */
 export interface Answer {
@@ -19,8 +20,6 @@ export interface Acknowledged {
   succeeded: string[];
 }
 
-/** Of the demo catalogue. */
-const TEA = 'prd_01JD0000000000000000000TEA';
 const ANSWER_WITHIN = 20_000;
 const BETWEEN_CALLS = 30;
 const AGAIN_AFTER = 200;
@@ -45,8 +44,8 @@ export class Sales {
   private next = 0;
 
   constructor(
-    private readonly service: Program,
-    private readonly simulator: Program,
+    private readonly service: BuiltProgram,
+    private readonly simulator: BuiltProgram,
     private readonly tokens: readonly string[],
   ) {}
 
@@ -71,13 +70,13 @@ export class Sales {
   }
 
   private async sell(token: string): Promise<boolean> {
-    const order = await this.insist(token, '/api/orders/', { product_id: TEA, quantity: 1 }, 'orders');
+    const order = await this.insist(token, '/orders/', { product_id: TEA, quantity: 1 }, 'orders');
     if (order === null) return false;
-    const payment = await this.insist(token, '/api/payments/', { order_id: order.id }, 'payments');
+    const payment = await this.insist(token, '/payments/', { order_id: order.id }, 'payments');
     if (payment === null) return false;
     const id = String(payment.id);
-    if ((await this.insist(token, `/api/payments/${id}/start/`, {}, 'started', id)) === null) return false;
-    await this.pay(id);
+    if ((await this.insist(token, `/payments/${id}/start/`, {}, 'started', id)) === null) return false;
+    await pay(this.simulator, id);
     return this.untilTaken(token, id);
   }
 
@@ -103,21 +102,14 @@ export class Sales {
     return null;
   }
 
-  /** The payer's thumb. */
-  private async pay(id: string): Promise<void> {
-    const response = await fetch(`${this.simulator.url}/_sim/transactions/${id}/pay`, { method: 'POST' });
-    if (!response.ok) throw new Error(`the cashier answered ${response.status}: ${await response.text()}`);
-    await response.arrayBuffer();
-  }
-
   private async untilTaken(token: string, id: string): Promise<boolean> {
     let syncAt = performance.now() + SYNC_AFTER;
     while (this.open) {
       const impatient = performance.now() > syncAt;
       if (impatient) syncAt = performance.now() + SYNC_AGAIN_AFTER;
       const answer = impatient
-        ? await this.call(token, 'POST', `/api/payments/${id}/sync/`, {})
-        : await this.call(token, 'GET', `/api/payments/${id}/`);
+        ? await this.call(token, 'POST', `/payments/${id}/sync/`, {})
+        : await this.call(token, 'GET', `/payments/${id}/`);
       if (answer.status === 200 && answer.body.status === 'succeeded') {
         this.acknowledged.succeeded.push(id);
         return true;
@@ -136,28 +128,13 @@ export class Sales {
     key?: string,
   ): Promise<Answer & { body: Record<string, unknown> }> {
     const begun = performance.now();
-    const headers: Record<string, string> = { authorization: `Bearer ${token}` };
-    if (body) headers['content-type'] = 'application/json';
-    if (key !== undefined) headers['idempotency-key'] = key;
-    const heard = await fetch(`${this.service.url}${path}`, {
-      method,
-      headers,
-      body: body && JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_WITHIN),
-    }).then(
-      async (response) => ({ status: response.status, text: await response.text() }),
-      (error: unknown) => ({ status: 0, text: JSON.stringify({ code: String(error) }) }),
-    );
-    const parsed = JSON.parse(heard.text) as Record<string, unknown>;
-    const { code } = parsed;
-    const answer = {
-      begun,
-      at: performance.now(),
-      status: heard.status,
-      code: typeof code === 'string' ? code : null,
-    };
-    this.answers.push(answer);
-    if (heard.status >= 400 && !isForLater(answer)) this.odd.push(`${method} ${path}: ${heard.status} ${heard.text}`);
-    return { ...answer, body: parsed };
+    const api = apiAt(this.service.url, token, ANSWER_WITHIN);
+    const heard = await (method === 'GET' ? api.get(path) : api.post(path, body, key));
+    const { code } = heard.body;
+    const answer = { begun, at: performance.now(), ...heard, code: typeof code === 'string' ? code : null };
+    this.answers.push({ begun, at: answer.at, status: answer.status, code: answer.code });
+    if (heard.status >= 400 && !isForLater(answer))
+      this.odd.push(`${method} ${path}: ${heard.status} ${JSON.stringify(heard.body)}`);
+    return answer;
   }
 }

@@ -1,4 +1,4 @@
-import { type Books, channelOf, isOpen } from './books.js';
+import { type Books, channelOf, isOpen } from '../books.js';
 import type { StepAbout } from './steps.js';
 
 /** The one so many back from the newest. */

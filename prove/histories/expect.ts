@@ -1,4 +1,4 @@
-import { type Books, channelOf, isOpen, type PaymentRow } from './books.js';
+import { type Books, channelOf, isOpen, type PaymentRow } from '../books.js';
 import { agrees, type Model, truthOf } from './model.js';
 import { type Done, partOf } from './perform.js';
 

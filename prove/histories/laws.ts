@@ -1,4 +1,4 @@
-import { type Books, channelOf, channelRefundOf, type EventRow, isOpen, type PaymentRow } from './books.js';
+import { type Books, channelOf, channelRefundOf, type EventRow, isOpen, type PaymentRow } from '../books.js';
 import { lateRefundOf, type Model, MOVES } from './model.js';
 
 /** A law answers every breach of it, in words that name what broke it. */
@@ -7,7 +7,7 @@ type Law = (books: Books, model: Model) => string[];
 const sum = (numbers: number[]): number => numbers.reduce((all, one) => all + one, 0);
 
 /** Promised and paid back are what the refunds add up to, and never more than was paid. */
-const refundsFit: Law = ({ payments, refunds, orders, channel }) =>
+const refundsFit = ({ payments, refunds, orders, channel }: Books): string[] =>
   [...payments.values()].flatMap((payment) => {
     const own = [...refunds.values()].filter((refund) => refund.payment_id === payment.id);
     const amounts = (counts: (status: string) => boolean): number =>
@@ -138,7 +138,7 @@ const releasedOnce: Law = (books, model) => [
 ];
 
 /** No state without the events that lead to it, each a move that there is, none before its time. */
-const eventsLead: Law = ({ orders, payments, refunds, events }) => {
+const eventsLead = ({ orders, payments, refunds, events }: Books): string[] => {
   const chains = new Map<string, EventRow[]>();
   for (const event of events) chains.set(event.subject, [...(chains.get(event.subject) ?? []), event]);
   const follow = (noun: EventRow['noun'], id: string, status: string): string[] => {
@@ -169,7 +169,7 @@ const eventsLead: Law = ({ orders, payments, refunds, events }) => {
 };
 
 /** What happened is announced once, and what did not happen is not. */
-const announcedOnce: Law = ({ payments, refunds, events, announced, cases }) => {
+const announcedOnce = ({ payments, refunds, events, announced, cases }: Books): string[] => {
   const found = new Map<string, number>();
   for (const { type, subject_id: subject } of announced) {
     found.set(`${type} ${subject}`, (found.get(`${type} ${subject}`) ?? 0) + 1);
@@ -195,6 +195,11 @@ const announcedOnce: Law = ({ payments, refunds, events, announced, cases }) => 
 };
 
 const LAWS: Law[] = [refundsFit, refundsAgree, paymentsAgree, releasedOnce, eventsLead, announcedOnce];
+
+/** Breaches that the service's rows show by themselves, without a model of what was done. */
+export function brokenRows(books: Books): string[] {
+  return [...refundsFit(books), ...eventsLead(books), ...announcedOnce(books)];
+}
 
 /** What holds at every moment. */
 export function brokenLaws(books: Books, model: Model): string[] {

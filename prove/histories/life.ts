@@ -1,4 +1,4 @@
-import { type Books, readBooks } from './books.js';
+import { type Books, readBooks } from '../books.js';
 import { brokenAnswer, brokenPromise } from './expect.js';
 import { brokenLaws, forgotten } from './laws.js';
 import { type Model, newModel } from './model.js';

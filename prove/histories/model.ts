@@ -1,5 +1,4 @@
-import type { Books, PaymentRow } from './books.js';
-import { channelOf } from './books.js';
+import { type Books, channelOf, type PaymentRow } from '../books.js';
 
 /** What is known for certain of a history, without asking the service: what people asked for and the channel did. */
 export interface Model {

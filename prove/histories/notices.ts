@@ -1,5 +1,5 @@
 import type { NoticeView } from '../../simulator/index.js';
-import type { Books } from './books.js';
+import type { Books } from '../books.js';
 
 type Send = NoticeView['sends'][number];
 

@@ -1,4 +1,13 @@
-import { type Books, channelOf, channelRefundOf, isOpen, readBooks, stateText } from './books.js';
+import {
+  account,
+  type Books,
+  channelOf,
+  channelRefundOf,
+  isOpen,
+  PARTLY_REFUNDED_OR_CASE,
+  readBooks,
+  stateText,
+} from '../books.js';
 import type { Model } from './model.js';
 import type { Troubles } from './troubles.js';
 import { PLENTY_FEN, type World } from './world.js';
@@ -115,8 +124,7 @@ async function stirred(world: World, books: Books): Promise<string[]> {
  * refund number that was sent is one refund there.
  */
 export function brokenAtRest(books: Books, model: Model): string[] {
-  const wrong: string[] = [];
-  const fen = { delivered: 0, back: 0, cases: 0 };
+  const { fen, wrong } = account(books, PARTLY_REFUNDED_OR_CASE);
   for (const payment of books.payments.values()) {
     const there = channelOf(books, payment.id);
     const expected = model.taken.get(payment.id) ?? 0;
@@ -124,21 +132,9 @@ export function brokenAtRest(books: Books, model: Model): string[] {
     if (taken !== expected) wrong.push(`${taken} of ${payment.id} is in the ledger, ${expected} was paid`);
     if (isOpen(payment) && !isLiedAbout(payment.id, books, model))
       wrong.push(`${payment.id} is still ${payment.status}`);
-    if (taken === 0) continue;
-    const back = backFromChannel(books, payment.id);
-    if (back !== payment.refunded) wrong.push(`${back} of ${payment.id} went back, ${payment.refunded} is known`);
-    const kept = taken - back;
-    const isCase = books.cases.some((one) => one.payment_id === payment.id && one.status === 'open');
-    const delivered = books.orders.get(payment.order_id)?.paid_by === payment.id;
-    fen.back += back;
-    if (delivered) fen.delivered += kept;
-    else if (kept > 0 && isCase) fen.cases += kept;
-    else if (kept > 0) wrong.push(`${kept} fen of ${payment.id} are nowhere`);
   }
   const { taken, refunded, refunds } = books.channel.totals;
-  if (fen.delivered + fen.back + fen.cases !== taken) {
-    wrong.push(`${taken} were taken; delivered ${fen.delivered}, back ${fen.back}, cases ${fen.cases}`);
-  }
+  if (fen !== taken) wrong.push(`${taken} were taken, ${fen} are accounted for`);
   const ours = [...books.refunds.values()];
   const paidBack = ours.filter(({ status }) => status === 'succeeded').reduce((all, { amount }) => all + amount, 0);
   if (paidBack !== refunded) wrong.push(`${refunded} went back, ${paidBack} is known here`);
@@ -157,10 +153,4 @@ export function brokenAtRest(books: Books, model: Model): string[] {
     if (order.status === 'pending' && !lied) wrong.push(`${order.id} is still pending`);
   }
   return wrong;
-}
-
-function backFromChannel(books: Books, paymentId: string): number {
-  return books.channel.refunds
-    .filter((refund) => refund.out_trade_no === paymentId && refund.status === 'SUCCESS')
-    .reduce((all, refund) => all + refund.refund, 0);
 }

@@ -40,6 +40,13 @@ export interface History {
   steps: Step[];
 }
 
+/** One of these texts, each as likely as it stands there. */
+const one = <const T extends string>(...texts: [T, ...T[]]): fc.Arbitrary<T> => fc.constantFrom<T[]>(...texts);
+
+/** One of these, as often as the numbers say. */
+const weighted = <T>(...parts: [weight: number, arbitrary: fc.Arbitrary<T>][]): fc.Arbitrary<T> =>
+  fc.oneof<fc.WeightedArbitrary<T>[]>(...parts.map(([weight, arbitrary]) => ({ weight, arbitrary })));
+
 const of = fc.nat({ max: 3 });
 const by = fc.constantFrom<0 | 1>(0, 1);
 const any = fc.integer({ min: 0, max: 7 }).map((drawn) => drawn === 7);
@@ -58,123 +65,84 @@ function amid<T extends What>(what: fc.Arbitrary<T>, ...points: FaultRule['at'][
 
 const fen = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 100, max: 50_000 }));
 const order = fc.record({
-  do: fc.constant('order' as const),
-  who: fc.constantFrom<'one' | 'other'>('one', 'other'),
+  do: one('order'),
+  who: one('one', 'other'),
   fen,
 });
-const ofPayment = amid(
-  fc.record({ do: fc.constantFrom('cancel' as const, 'sync' as const), of, any, by }),
-  'query',
-  'close',
-);
-const open = fc.record({ do: fc.constant('open' as const), of, any, by });
-const start = amid(fc.record({ do: fc.constant('start' as const), of, any, by }), 'order', 'order', 'close');
-const pay = amid(fc.record({ do: fc.constant('pay' as const), of, any, coupon: fc.boolean() }), 'payment_notice');
+const ofPayment = amid(fc.record({ do: one('cancel', 'sync'), of, any, by }), 'query', 'close');
+const open = fc.record({ do: one('open'), of, any, by });
+const start = amid(fc.record({ do: one('start'), of, any, by }), 'order', 'order', 'close');
+const pay = amid(fc.record({ do: one('pay'), of, any, coupon: fc.boolean() }), 'payment_notice');
 /** Tenths of what is left; 0 asks for all of it by leaving the amount out, 11 for more than there is. */
 const part = fc.constantFrom(0, 0, 1, 3, 5, 7, 10, 11);
 const ask = fc.record({
-  do: fc.constant('ask' as const),
+  do: one('ask'),
   of,
   any,
   by,
   part,
-  who: fc.constantFrom<'payer' | 'shop'>('payer', 'shop'),
+  who: one('payer', 'shop'),
 });
-const carry = amid(fc.record({ do: fc.constant('carry' as const), of, any, by }), 'refund');
+const carry = amid(fc.record({ do: one('carry'), of, any, by }), 'refund');
 const ofRefund = amid(
-  fc.record({ do: fc.constantFrom('reject' as const, 'sync_refund' as const, 'retry_abnormal' as const), of, any, by }),
+  fc.record({ do: one('reject', 'sync_refund', 'retry_abnormal'), of, any, by }),
   'refund_query',
   'abnormal_refund',
 );
 const wait = amid(
-  fc.record({ do: fc.constant('wait' as const), seconds: fc.constantFrom(...SECONDS) }),
+  fc.record({ do: one('wait'), seconds: fc.constantFrom(...SECONDS) }),
   'payment_notice',
   'refund_notice',
 );
-const work = amid(
-  fc.record({ do: fc.constantFrom('tick' as const, 'tick' as const, 'reconcile' as const), by }),
-  'query',
-  'close',
-  'refund',
-  'refund_query',
-);
-const resend = fc.record({ do: fc.constant('resend' as const), of });
+const work = amid(fc.record({ do: one('tick', 'tick', 'reconcile'), by }), 'query', 'close', 'refund', 'refund_query');
+const resend = fc.record({ do: one('resend'), of });
 
 const rule = fc
   .tuple(
-    fc.oneof(
-      { weight: 3, arbitrary: fc.constantFrom(...NOTICE_TROUBLES) },
-      { weight: 2, arbitrary: fc.constantFrom(...CALL_TROUBLES) },
-    ),
+    weighted([3, fc.constantFrom(...NOTICE_TROUBLES)], [2, fc.constantFrom(...CALL_TROUBLES)]),
     fc.constantFrom(1, 1, 2, 3),
   )
   .map(([trouble, times]): FaultRule => ({ ...trouble, times }));
 
 /** What may happen at once: things about the same payment and its refunds, so that they meet. */
 const crowd = fc.record({
-  do: fc.constant('together' as const),
+  do: one('together'),
   steps: fc.tuple(of, fc.constantFrom('payment', 'refund', 'both')).chain(([same, about]) => {
     const payment = fc.oneof(ofPayment, start, work, fc.constant<SingleStep>({ do: 'wait', seconds: 5 }), resend, open);
-    const refund = fc.oneof(
-      { weight: 4, arbitrary: ask },
-      { weight: 2, arbitrary: carry },
-      { weight: 1, arbitrary: ofRefund },
-      { weight: 1, arbitrary: work },
-    );
-    const one = about === 'payment' ? payment : about === 'refund' ? refund : fc.oneof(payment, refund);
-    const aligned = one.map((step): SingleStep => ('of' in step ? { ...step, of: same } : step));
+    const refund = weighted<SingleStep>([4, ask], [2, carry], [1, ofRefund], [1, work]);
+    const drawn = about === 'payment' ? payment : about === 'refund' ? refund : fc.oneof(payment, refund);
+    const aligned = drawn.map((step): SingleStep => ('of' in step ? { ...step, of: same } : step));
     return fc.array(aligned, { minLength: 2, maxLength: 5 });
   }),
 });
 
-const step: fc.Arbitrary<Step> = fc.oneof<fc.WeightedArbitrary<Step>[]>(
-  { weight: 6, arbitrary: order },
-  { weight: 11, arbitrary: open },
-  { weight: 13, arbitrary: start },
-  { weight: 15, arbitrary: pay },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('pay_fails' as const), of }) },
-  { weight: 9, arbitrary: ofPayment },
-  { weight: 13, arbitrary: ask },
-  { weight: 13, arbitrary: carry },
-  { weight: 6, arbitrary: ofRefund },
-  {
-    weight: 6,
-    arbitrary: amid(
-      fc.record({
-        do: fc.constant('refund_ends' as const),
-        of,
-        as: fc.constantFrom('SUCCESS' as const, 'ABNORMAL' as const, 'ABNORMAL' as const, 'CLOSED' as const),
-      }),
-      'refund_notice',
-    ),
-  },
-  { weight: 3, arbitrary: resend },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constant('forge' as const),
-      by,
-      noun: fc.constantFrom('payments' as const, 'refunds' as const),
-      kind: fc.constantFrom('unsigned' as const, 'stranger' as const, 'noise' as const),
-    }),
-  },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('fault' as const), rule }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('lie' as const), of }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('deaf' as const), of }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('account' as const), empty: fc.boolean() }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant('keys' as const),
-      change: fc.constantFrom('rotate' as const, 'retire_old' as const, 'switch' as const),
-    }),
-  },
-  { weight: 14, arbitrary: work },
-  { weight: 2, arbitrary: amid(fc.record({ do: fc.constant('expire' as const), by }), 'query', 'close') },
-  { weight: 2, arbitrary: amid(fc.record({ do: fc.constant('bills' as const), by }), 'tradebill', 'download') },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('restart' as const), by }) },
-  { weight: 22, arbitrary: wait },
-  { weight: 14, arbitrary: crowd },
+const refundEnds = fc.record({ do: one('refund_ends'), of, as: one('SUCCESS', 'ABNORMAL', 'ABNORMAL', 'CLOSED') });
+const kind = one('unsigned', 'stranger', 'noise');
+
+const step: fc.Arbitrary<Step> = weighted<Step>(
+  [6, order],
+  [11, open],
+  [13, start],
+  [15, pay],
+  [1, fc.record({ do: one('pay_fails'), of })],
+  [9, ofPayment],
+  [13, ask],
+  [13, carry],
+  [6, ofRefund],
+  [6, amid(refundEnds, 'refund_notice')],
+  [3, resend],
+  [2, fc.record({ do: one('forge'), by, noun: one('payments', 'refunds'), kind })],
+  [6, fc.record({ do: one('fault'), rule })],
+  [3, fc.record({ do: one('lie'), of })],
+  [6, fc.record({ do: one('deaf'), of })],
+  [2, fc.record({ do: one('account'), empty: fc.boolean() })],
+  [1, fc.record({ do: one('keys'), change: one('rotate', 'retire_old', 'switch') })],
+  [14, work],
+  [2, amid(fc.record({ do: one('expire'), by }), 'query', 'close')],
+  [2, amid(fc.record({ do: one('bills'), by }), 'tradebill', 'download')],
+  [2, fc.record({ do: one('restart'), by })],
+  [22, wait],
+  [14, crowd],
 );
 
 const BOUGHT: Step[] = [
@@ -204,22 +172,8 @@ const REFUSED: Step[] = [
 
 /** How a history may begin: chance alone would seldom come as far as the money on its way back. */
 const OPENINGS: Step[][] = [
-  [],
-  BOUGHT,
-  BOUGHT,
-  PAID,
-  PAID,
-  KNOWN,
-  KNOWN,
-  ASKED,
-  SENT,
-  SENT,
-  DEAF,
-  LATE,
-  LIED,
-  REFUSED,
-  SPOILT,
-  ELSEWHERE,
+  ...[[], BOUGHT, BOUGHT, PAID, PAID, KNOWN, KNOWN, ASKED, SENT, SENT],
+  ...[DEAF, LATE, LIED, REFUSED, SPOILT, ELSEWHERE],
 ];
 
 const costing = (amount: number, one: Step): Step => (one.do === 'order' ? { ...one, fen: amount } : one);
@@ -227,7 +181,7 @@ const costing = (amount: number, one: Step): Step => (one.do === 'order' ? { ...
 /** Histories of so many steps at most. */
 export function histories(most: number): fc.Arbitrary<History> {
   return fc.record({
-    policy: fc.constantFrom<'refund' | 'hold'>('refund', 'refund', 'hold'),
+    policy: one('refund', 'refund', 'hold'),
     chance: fc.nat({ max: 999 }),
     bills: fc.constantFrom(false, false, true),
     steps: fc

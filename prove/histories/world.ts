@@ -1,7 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TokensService } from '../../src/auth/tokens.service.js';
 import { byTimer } from '../../src/common/cause.js';
-import { Clock } from '../../src/common/clock.js';
 import { parseSettings } from '../../src/config/settings.js';
 import { createHttpApp } from '../../src/http-app.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
@@ -10,15 +9,11 @@ import { type BillReport, BillService } from '../../src/reconciliation/bill.serv
 import { DueRefunds } from '../../src/refunds/due-refunds.js';
 import { type Simulator, startSimulator } from '../../simulator/index.js';
 import pg from 'pg';
+import { type Answer, SimulatorClock } from '../shop.js';
 import { FrontDoor } from './front-door.js';
 
 export type Process = 0 | 1;
 export type Who = 'one' | 'other' | 'shop' | 'operator';
-
-export interface Answer {
-  status: number;
-  body: Record<string, unknown>;
-}
 
 /** Who asks: two payers, the shop's backend, an operator. */
 const PEOPLE: Record<Who, { id: string; role: 'user' | 'service' | 'operator' }> = {
@@ -30,16 +25,8 @@ const PEOPLE: Record<Who, { id: string; role: 'user' | 'service' | 'operator' }>
 export const payerId = (who: Who): string => PEOPLE[who].id;
 
 const TABLES = [
-  'refunds',
-  'payments',
-  'orders',
-  'payment_events',
-  'callbacks',
-  'users_notification',
-  'discrepancies',
-  'reconciliation_runs',
-  'bill_matches',
-  'idempotency_keys',
+  ...['refunds', 'payments', 'orders', 'payment_events', 'callbacks', 'users_notification', 'discrepancies'],
+  ...['reconciliation_runs', 'bill_matches', 'idempotency_keys'],
 ];
 /** The channel's account, so that no refund waits for money that a history did not take away. */
 export const PLENTY_FEN = 100_000_000;
@@ -47,17 +34,6 @@ const MORNING = 8;
 const PER_TICK = 1000;
 const CHINA_OFFSET = 8 * 3_600_000;
 const DAY = 86_400_000;
-
-/** Business time is the simulator's: one clock for the channel and every process. */
-class SharedClock extends Clock {
-  constructor(private readonly sim: Simulator) {
-    super();
-  }
-
-  override now(): Date {
-    return new Date(this.sim.nowMs());
-  }
-}
 
 /**
  * What a history is lived in: the channel, two processes of the service on one database, and the way of the notices to
@@ -131,7 +107,7 @@ export class World {
     const settings = parseSettings(this.env);
     // Each history has a policy of its own, and a start takes a second.
     Object.defineProperty(settings, 'latePaymentPolicy', { get: () => this.policy });
-    const app = await createHttpApp({ settings, databaseUrl: this.databaseUrl, clock: new SharedClock(this.sim) });
+    const app = await createHttpApp({ settings, databaseUrl: this.databaseUrl, clock: new SimulatorClock(this.sim) });
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
     this.apps[process] = app;

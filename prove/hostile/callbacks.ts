@@ -1,10 +1,10 @@
-import { nowMs } from '../now-ms.js';
+import { nowMs } from '../shop.js';
 import type { Chance } from '../random.js';
-import { chinaTime } from '../../bench/notices.js';
+import { chinaTime, envelope, sealed } from '../../bench/notices.js';
 import { type Facts, genuineMock, genuineNotices } from './genuine.js';
 import { type Input, requestBytes, statusIn } from './input.js';
 import { mutants } from './mutants.js';
-import { type Callback, envelope, mockSigned, sealed, signed } from './notice.js';
+import { type Callback, mockSigned, signed } from './notice.js';
 import { AMOUNT_FEN, type Rows, SENT_FEN } from './rows.js';
 import type { Target } from './target.js';
 
@@ -48,8 +48,8 @@ function wechatCallbacks(target: Target, chance: Chance): Generator<One>[] {
   const { channelKey, apiV3Key, victim, player } = target;
   const payment = [paymentFacts(target, victim), paymentFacts(target, player)] as const;
   const refund = [refundFacts(target, victim), refundFacts(target, player)] as const;
-  const fresh = (body: Buffer): (() => Callback) => again(() => signed(body, channelKey, nowMs()));
-  const sign = (body: Buffer): Callback => signed(body, channelKey, nowMs());
+  const fresh = (body: Buffer): (() => Callback) => again(() => signed(body, channelKey));
+  const sign = (body: Buffer): Callback => signed(body, channelKey);
   return [
     touched(PAYMENT, fresh(noticeOf(payment[0], apiV3Key)), chance),
     touched(REFUND, fresh(noticeOf(refund[0], apiV3Key)), chance),
@@ -91,7 +91,7 @@ export function* flood(target: Target): Generator<Input> {
 /** The valid ones, untouched. */
 export function* controls(target: Target): Generator<Input> {
   const { name, victim, mockSecret, apiV3Key, channelKey } = target;
-  const sign = (facts: Facts): Callback => signed(noticeOf(facts, apiV3Key), channelKey, nowMs());
+  const sign = (facts: Facts): Callback => signed(noticeOf(facts, apiV3Key), channelKey);
   const valid: [string, Callback][] =
     name === 'mock'
       ? [[MOCK, mockSigned(Buffer.from(JSON.stringify(mockFacts(victim))), mockSecret)]]
@@ -143,6 +143,9 @@ function noticeOf({ eventType, originalType, content }: Facts, apiV3Key: string)
   return Buffer.from(JSON.stringify(envelope(eventType, sealed(plain, originalType, apiV3Key))));
 }
 
+/** What must be right in every notice about a row of ours. */
+const OURS = ['mchid', 'out_trade_no', 'success_time', 'amount', 'amount.total'];
+
 function paymentFacts({ account: { mchid, appid } }: Target, { openPaymentId, openid, mark }: Rows): Facts {
   return {
     eventType: 'TRANSACTION.SUCCESS',
@@ -161,16 +164,7 @@ function paymentFacts({ account: { mchid, appid } }: Target, { openPaymentId, op
       payer: { openid },
       amount: { total: AMOUNT_FEN, payer_total: AMOUNT_FEN, currency: 'CNY', payer_currency: 'CNY' },
     },
-    critical: [
-      'mchid',
-      'appid',
-      'out_trade_no',
-      'trade_state',
-      'success_time',
-      'amount',
-      'amount.total',
-      'amount.currency',
-    ],
+    critical: [...OURS, 'appid', 'trade_state', 'amount.currency'],
   };
 }
 
@@ -189,16 +183,7 @@ function refundFacts({ account: { mchid } }: Target, { paymentId, sentRefundId }
       user_received_account: '招商银行信用卡0403',
       amount: { total: AMOUNT_FEN, refund: SENT_FEN, payer_total: AMOUNT_FEN, payer_refund: SENT_FEN },
     },
-    critical: [
-      'mchid',
-      'out_trade_no',
-      'out_refund_no',
-      'refund_status',
-      'success_time',
-      'amount',
-      'amount.total',
-      'amount.refund',
-    ],
+    critical: [...OURS, 'out_refund_no', 'refund_status', 'amount.refund'],
   };
 }
 

@@ -6,7 +6,6 @@ import type { Input, Role } from './input.js';
 import { Judge } from './judge.js';
 import { Line } from './line.js';
 import { checksums } from './rows.js';
-import { shuffled } from './shuffled.js';
 import { SPARE, spareId } from './spare.js';
 import { prefixOf, tryStrangersIds } from './strangers.js';
 import type { Target } from './target.js';
@@ -45,7 +44,7 @@ export async function attack(target: Target, inputs: number, chance: Chance): Pr
   const doors = await doorsOf(routes, first);
   const bounded = [
     callbacks(target, chance),
-    forgeries(doors, shuffled(forgedTokens(target.tokenKeys, target.claims('operator')), chance)),
+    forgeries(doors, chance.shuffled(forgedTokens(target.tokenKeys, target.claims('operator')))),
   ];
   const stream = mixed(bounded, fuzz(routes, playgroundOf(target), chance), inputs, chance);
   const warm = Math.floor(inputs * WARM_SHARE);

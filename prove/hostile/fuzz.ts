@@ -2,7 +2,6 @@ import { gzipSync } from 'node:zlib';
 import type { Chance } from '../random.js';
 import { bodyOf, type Route } from './document.js';
 import { type Input, type Parts, requestBytes, type Role, ROLES } from './input.js';
-import { shuffled } from './shuffled.js';
 import {
   bigJson,
   BROKEN_HTTP,
@@ -192,7 +191,7 @@ const MIXED = KINDS.filter((kind) => kind.startsWith('field') || kind.startsWith
 export function* fuzz(routes: readonly Route[], playground: Playground, chance: Chance): Generator<Input> {
   const all = routes.flatMap((route) => KINDS.flatMap((kind) => rolesOf(route).map((role) => ({ route, role, kind }))));
   for (;;) {
-    for (const { route, role, kind } of shuffled(all, chance)) {
+    for (const { route, role, kind } of chance.shuffled(all)) {
       if (role !== 'any') yield make(route, role, kind, playground, chance);
       else yield make(route, chance.pick(ROLES), kind, playground, chance);
     }

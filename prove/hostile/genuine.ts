@@ -1,6 +1,5 @@
 import type { Chance } from '../random.js';
-import { envelope, sealed } from './notice.js';
-import { shuffled } from './shuffled.js';
+import { envelope, sealed } from '../../bench/notices.js';
 import { bigJson, ODD_JSON } from './values.js';
 
 /** A callback with a right signature over something odd. */
@@ -35,13 +34,13 @@ function changed(content: Fields, chance: Chance): { path: string; text: string 
     const texts = odd.map((text) => whole.replace(JSON.stringify(HOLE), () => text));
     return [JSON.stringify(withField(content, path, undefined)), ...texts].map((text) => ({ path, text }));
   });
-  return shuffled(all, chance);
+  return chance.shuffled(all);
 }
 
 /** Plain texts that are no notice at all. */
 function bombs(text: string): Buffer[] {
   const doubled = `{${text.slice(1, -1)},${text.slice(1, -1)}}`;
-  return [
+  const texts = [
     ...['', '[]', 'null', '1', '"x"', 'NaN', '{', `[${text}]`, `${text}x`, '{"__proto__":{"trade_state":"SUCCESS"}}'],
     ...[
       '['.repeat(40_000),
@@ -50,19 +49,14 @@ function bombs(text: string): Buffer[] {
       `"${'\\'.repeat(30_000)}`,
     ],
     ...[`{${'"a":1,'.repeat(6000)}"b":1}`, `{"a":"${'\\u0000'.repeat(6000)}"}`, `{"a":1e${'9'.repeat(30_000)}}`],
-    ...[
-      doubled.replace(/^{/, '{"amount":{"total":1},'),
-      `\ufeff${text}`,
-      '\0'.repeat(100),
-      `${text}${' '.repeat(40_000)}`,
-    ],
-  ]
-    .map((one) => Buffer.from(one))
-    .concat([
-      Buffer.from(text, 'utf16le'),
-      Buffer.from([0xff, 0xfe, 0xc0, 0x80]),
-      Buffer.from(`{"a":"\xff"}`, 'latin1'),
-    ]);
+    ...[doubled.replace(/^{/, '{"amount":{"total":1},'), `\ufeff${text}`, '\0'.repeat(100), text + ' '.repeat(40_000)],
+  ].map((one) => Buffer.from(one));
+  return [
+    ...texts,
+    Buffer.from(text, 'utf16le'),
+    Buffer.from([0xff, 0xfe, 0xc0, 0x80]),
+    Buffer.from('{"a":"\xff"}', 'latin1'),
+  ];
 }
 
 /** Genuine notices of WeChat Pay about `canary`, of which none may be taken, and about what may be played with. */
@@ -72,28 +66,23 @@ export function* genuineNotices(canary: Facts, toy: Facts, apiV3Key: string, cha
     json(envelope(eventType, sealed(Buffer.from(plain), originalType, apiV3Key)));
   const whole = (content: Fields): Fields => envelope(eventType, sealed(json(content), originalType, apiV3Key));
   const sealedPart = /^resource(\.|$)/;
-  const all: [kind: string, refused: boolean, body: () => Buffer][] = [
-    ...changed(canary.content, chance)
-      .filter(({ path }) => canary.critical.includes(path))
-      .map(({ text }): (typeof all)[number] => ['odd fact', true, () => notice(text)]),
-    ...changed(toy.content, chance)
-      .filter(({ path }) => !toy.critical.includes(path))
-      .map(({ text }): (typeof all)[number] => ['odd detail', false, () => notice(text)]),
-    ...bombs(JSON.stringify(toy.content)).map((plain): (typeof all)[number] => [
-      'odd plain text',
-      false,
-      () => notice(plain),
-    ]),
-    ...changed(whole(canary.content), chance)
-      .filter(({ path }) => sealedPart.test(path))
-      .map(({ text }): (typeof all)[number] => ['odd resource', true, () => Buffer.from(text)]),
+  type Odd = [kind: string, refused: boolean, body: () => Buffer];
+  const odd = (kind: string, refused: boolean, texts: { text: string }[], make: (text: string) => Buffer): Odd[] =>
+    texts.map(({ text }) => [kind, refused, () => make(text)]);
+  const critical = (facts: Facts, wanted: boolean): { text: string }[] =>
+    changed(facts.content, chance).filter(({ path }) => facts.critical.includes(path) === wanted);
+  const inEnvelope = (facts: Facts, isSealed: boolean): { text: string }[] =>
+    changed(whole(facts.content), chance).filter(({ path }) => sealedPart.test(path) === isSealed);
+  const all: Odd[] = [
+    ...odd('odd fact', true, critical(canary, true), notice),
+    ...odd('odd detail', false, critical(toy, false), notice),
+    ...bombs(JSON.stringify(toy.content)).map((plain): Odd => ['odd plain text', false, () => notice(plain)]),
+    ...odd('odd resource', true, inEnvelope(canary, true), (text) => Buffer.from(text)),
     // What is not sealed may say what it likes; another event is none of ours and is taken as such, moving nothing.
-    ...changed(whole(toy.content), chance)
-      .filter(({ path }) => !sealedPart.test(path))
-      .map(({ text }): (typeof all)[number] => ['odd envelope', false, () => Buffer.from(text)]),
-    ...bombs('{}').map((body): (typeof all)[number] => ['odd body', true, () => body]),
+    ...odd('odd envelope', false, inEnvelope(toy, false), (text) => Buffer.from(text)),
+    ...bombs('{}').map((body): Odd => ['odd body', true, () => body]),
   ];
-  for (const [kind, refused, body] of shuffled(all, chance))
+  for (const [kind, refused, body] of chance.shuffled(all))
     yield { kind: `genuine callback: ${kind}`, refused, body: body() };
 }
 

@@ -1,6 +1,5 @@
 import type { Chance } from '../random.js';
 import type { Callback } from './notice.js';
-import { shuffled } from './shuffled.js';
 
 /** A callback that was valid until one byte of it was touched. */
 export interface Mutant extends Callback {
@@ -25,7 +24,7 @@ export function* mutants(fresh: () => Callback, chance: Chance): Generator<Mutan
       name === 'Content-Type' ? [] : headerTouches(index, value.length, chance),
     ),
   ];
-  for (const touch of shuffled(touches, chance)) {
+  for (const touch of chance.shuffled(touches)) {
     const mutant = touch(fresh());
     if (!sameMeaning(mutant, fresh())) yield mutant;
   }

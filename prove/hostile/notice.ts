@@ -1,7 +1,6 @@
-import { createCipheriv, createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import forge from 'node-forge';
-import { chinaTime } from '../../bench/notices.js';
-import { nonce } from '../../src/common/ids.js';
+import { signatureHeaders } from '../../bench/notices.js';
 
 /** A callback before it is sent: header lines and the raw body. */
 export interface Callback {
@@ -35,48 +34,8 @@ export function makeChannelKey(): ChannelKey {
 }
 
 /** Signs these bytes as the channel signs a notice now. */
-export function signed(body: Buffer, key: ChannelKey, nowMs: number): Callback {
-  const timestamp = String(Math.floor(nowMs / 1000));
-  const random = nonce();
-  const message = Buffer.concat([Buffer.from(`${timestamp}\n${random}\n`), body, Buffer.from('\n')]);
-  return {
-    headers: [
-      ['Content-Type', 'application/json'],
-      ['Wechatpay-Timestamp', timestamp],
-      ['Wechatpay-Nonce', random],
-      ['Wechatpay-Signature', sign('sha256', message, key.privateKey).toString('base64')],
-      ['Wechatpay-Signature-Type', 'WECHATPAY2-SHA256-RSA2048'],
-      ['Wechatpay-Serial', key.serial],
-    ],
-    body,
-  };
-}
-
-/** The sealed part of a notice, as fields of its JSON. */
-export function sealed(plain: Buffer, originalType: string, apiV3Key: string): Record<string, string> {
-  const iv = nonce().slice(0, 12);
-  const cipher = createCipheriv('aes-256-gcm', Buffer.from(apiV3Key), Buffer.from(iv));
-  cipher.setAAD(Buffer.from(originalType));
-  const ciphertext = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]).toString('base64');
-  return {
-    original_type: originalType,
-    algorithm: 'AEAD_AES_256_GCM',
-    ciphertext,
-    associated_data: originalType,
-    nonce: iv,
-  };
-}
-
-/** The envelope of a notice, as fields of its JSON. */
-export function envelope(eventType: string, resource: unknown): Record<string, unknown> {
-  return {
-    id: `EV-${nonce()}`,
-    create_time: chinaTime(),
-    resource_type: 'encrypt-resource',
-    event_type: eventType,
-    summary: '成功',
-    resource,
-  };
+export function signed(body: Buffer, { privateKey, serial }: ChannelKey): Callback {
+  return { headers: [['Content-Type', 'application/json'], ...signatureHeaders(body, privateKey, serial)], body };
 }
 
 /** Signs these bytes as the pretend channel does. */

@@ -49,6 +49,7 @@ export async function addCustomer(db: pg.Pool, account: Account, mark: string): 
     discrepancyId: id('dis'),
   };
   const { userId, orderId, paymentId, openOrderId, openPaymentId, refundId, sentRefundId } = rows;
+  const owner = [account.provider, account.mchid, account.appid, AMOUNT_FEN];
   const add = (text: string, values: unknown[]): Promise<unknown> => db.query(text, values);
   await add('INSERT INTO users (id, appid, openid, created_at) VALUES ($1, $2, $3, now())', [
     userId,
@@ -70,24 +71,14 @@ export async function addCustomer(db: pg.Pool, account: Account, mark: string): 
     `INSERT INTO payments (id, order_id, provider, mchid, appid, status, amount_fen, currency, reserved_fen, transaction_id,
                            prepay_id, created_at, expires_at, started_at, paid_at, settled_at, next_check_at)
      VALUES ($1, $2, $3, $4, $5, 'succeeded', $6, 'CNY', $7, $8, $9, now(), now() + interval '9 hours', now(), now(), now(), now())`,
-    [
-      paymentId,
-      orderId,
-      account.provider,
-      account.mchid,
-      account.appid,
-      AMOUNT_FEN,
-      100 + SENT_FEN,
-      `4200${paymentId.slice(4, 32)}`,
-      `wx${mark}PREPAY1`,
-    ],
+    [paymentId, orderId, ...owner, 100 + SENT_FEN, `4200${paymentId.slice(4, 32)}`, `wx${mark}PREPAY1`],
   );
   await add(
     `INSERT INTO payments (id, order_id, provider, mchid, appid, status, amount_fen, currency, prepay_id, prepay_expires_at,
                            created_at, expires_at, started_at, next_check_at)
      VALUES ($1, $2, $3, $4, $5, 'processing', $6, 'CNY', $7, now() + interval '2 hours', now(), now() + interval '9 hours',
              now(), now() + interval '9 hours')`,
-    [openPaymentId, openOrderId, account.provider, account.mchid, account.appid, AMOUNT_FEN, `wx${mark}PREPAY2`],
+    [openPaymentId, openOrderId, ...owner, `wx${mark}PREPAY2`],
   );
   await add(
     `INSERT INTO refunds (id, payment_id, order_id, status, amount_fen, currency, reason, refund_id, requested_by,

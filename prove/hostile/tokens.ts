@@ -49,17 +49,8 @@ function* otherAlgorithms(keys: TokenKeys, claims: Claims): Generator<[string, s
   const der = createPublicKey(keys.publicPem).export({ type: 'spki', format: 'der' });
   const { n = '' } = createPublicKey(keys.publicPem).export({ format: 'jwk' });
   const pem = keys.publicPem;
-  for (const secret of [
-    pem,
-    pem.trim(),
-    pem.replaceAll('\n', '\\n'),
-    pem.replaceAll('\n', '\r\n'),
-    der,
-    n,
-    '',
-    'secret',
-    'null',
-  ]) {
+  const texts = [pem, pem.trim(), pem.replaceAll('\n', '\\n'), pem.replaceAll('\n', '\r\n')];
+  for (const secret of [...texts, der, n, '', 'secret', 'null']) {
     yield ['token: public key as a secret', token({ alg: 'HS256' }, claims, (text) => hmac(text, secret))];
     yield ['token: public key as a secret', token({ alg: 'RS256' }, claims, (text) => hmac(text, secret))];
   }
@@ -103,6 +94,8 @@ function* headerTricks(keys: TokenKeys, claims: Claims): Generator<[string, stri
   yield ['token: header trick', `${doubled}.${hmac(doubled, keys.secret)}`];
 }
 
+const ODD_ROLES = ['user,operator', '__proto__', 'constructor'];
+
 function* wrongClaims(keys: TokenKeys, claims: Claims): Generator<[string, string]> {
   const now = Number(claims.iat);
   const wrong: [kind: string, change: Claims][] = [
@@ -114,20 +107,9 @@ function* wrongClaims(keys: TokenKeys, claims: Claims): Generator<[string, strin
     ...['other', '', ['other'], [], [[keys.audience]], {}, 0, `${keys.audience} `, null].map(
       (aud): [string, Claims] => ['other audience', { aud }],
     ),
-    ...[
-      'root',
-      '',
-      'OPERATOR',
-      'operator ',
-      ['operator'],
-      [['user']],
-      {},
-      0,
-      true,
-      'user,operator',
-      '__proto__',
-      'constructor',
-    ].map((role): [string, Claims] => ['odd role', { role }]),
+    ...['root', '', 'OPERATOR', 'operator ', ['operator'], [['user']], {}, 0, true, ...ODD_ROLES].map(
+      (role): [string, Claims] => ['odd role', { role }],
+    ),
     ...[undefined, null, '', 0, ['usr_x'], {}, 'a b', 'a\nb', 'a\0b', '茶', "' OR 1=1--", 'x'.repeat(65), '../x'].map(
       (sub): [string, Claims] => ['odd subject', { sub }],
     ),
@@ -153,39 +135,24 @@ function* brokenTokens(good: string, claims: Claims): Generator<[string, string]
     )
       yield ['token: letter changed', changed];
   }
-  for (const change of [
-    { role: 'user' },
-    { role: 'service' },
-    { sub: 'usr_other' },
-    { exp: 32503680000 },
-    { admin: true },
-  ])
+  const changes = [{ role: 'user' }, { role: 'service' }, { sub: 'usr_other' }, { exp: 32503680000 }, { admin: true }];
+  for (const change of changes)
     yield ['token: claims changed', `${head}.${part({ ...claims, ...change })}.${signature}`];
-  yield ['token: odd form', `${head}.${body}`];
-  yield ['token: odd form', `${head}.${body}.${signature}.`];
-  yield ['token: odd form', `${head}.${body}.${signature}.${signature}.${signature}`];
-  yield ['token: odd form', `.${body}.${signature}`];
-  yield ['token: odd form', `${head}..${signature}`];
-  yield ['token: odd form', '..'];
-  yield ['token: odd form', `${good}, Bearer ${good}`];
-  yield ['token: huge', `${head}.${'A'.repeat(8000)}.${signature}`];
-  yield ['token: huge', `${'A'.repeat(9000)}`];
+  const odd = [`${head}.${body}`, `${head}.${body}.${signature}.`, `${head}.${body}${`.${signature}`.repeat(3)}`];
+  odd.push(`.${body}.${signature}`, `${head}..${signature}`, '..', `${good}, Bearer ${good}`);
+  for (const form of odd) yield ['token: odd form', form];
+  for (const huge of [`${head}.${'A'.repeat(8000)}.${signature}`, 'A'.repeat(9000)]) yield ['token: huge', huge];
 }
 
 /** Forged tokens, each at two of the doors in turn; each must be refused as no token at all. */
 export function* forgeries(doors: readonly Route[], forged: Iterable<[string, string]>): Generator<Input> {
   let turn = 0;
-  for (const [kind, value] of forged)
-    for (const { name, method, path } of [doors[turn % doors.length], doors[(turn += 3) % doors.length]].filter(
-      (one) => !!one,
-    )) {
-      const headers = [['Authorization', `Bearer ${value}`] as const];
-      yield {
-        kind,
-        route: name,
-        role: 'none',
-        bytes: requestBytes({ method, target: path, headers }),
-        must: statusIn(401),
-      };
+  for (const [kind, value] of forged) {
+    const headers = [['Authorization', `Bearer ${value}`] as const];
+    for (const door of [doors[turn % doors.length], doors[(turn += 3) % doors.length]]) {
+      if (!door) continue;
+      const bytes = requestBytes({ method: door.method, target: door.path, headers });
+      yield { kind, route: door.name, role: 'none', bytes, must: statusIn(401) };
     }
+  }
 }

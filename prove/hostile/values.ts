@@ -1,42 +1,19 @@
 import type { Chance } from '../random.js';
 
+/** The items of a text, two blanks or a new line apart. */
+const list = (text: string): string[] => text.trim().split(/ {2,}|\n\s*/);
+
 /** JSON texts that stand where a schema wants something else. Texts and not values: JSON.stringify has no NaN. */
 export const ODD_JSON: readonly string[] = [
-  ...[
-    'null',
-    'true',
-    'false',
-    '0',
-    '-0',
-    '1',
-    '-1',
-    '1.5',
-    '0.1',
-    '1e1',
-    '1e400',
-    '-1e400',
-    '1E-400',
-    '00',
-    '01',
-    '+1',
-  ],
-  ...['9007199254740992', '9007199254740993', '2147483647', '2147483648', '-2147483649', '1000000001', '1e21'],
-  ...['NaN', 'Infinity', '-Infinity', 'undefined', '0x10', '1_000', '.5', '5.', "'text'", '""', '" "', '"0"', '"1"'],
-  ...['"1e400"', '"-0"', '"NaN"', '"null"', '"true"', '[]', '{}', '[[]]', '[null]', '[1]', '["a"]', '{"a":1}'],
-  ...['{"toString":1}', '{"valueOf":1}', '{"then":1}', '{"length":1e9}', '{"toJSON":"x"}', '{"$ne":null}', '{"":""}'],
-  ...['{"__proto__":{"a":1}}', '{"constructor":{"prototype":{"a":1}}}', '{"\\u005f_proto__":1}', '"\\u0000"'],
-  ...[
-    '"a\\u0000b"',
-    '"\\ud800"',
-    '"\\udc00\\ud800"',
-    '"a\\nb"',
-    '"\\u202e\\u2066"',
-    '"\\ufeff"',
-    '"\\ufffe"',
-    '"\\r\\n"',
-  ],
-  ...['"%00"', '"../../etc/passwd"', '"\' OR 1=1--"', '"$1"', '"{{7*7}}"', '"${7*7}"', '"<script>alert(1)</script>"'],
-  ...['"茶"', '"🍵"', '"e\\u0301"', '"ﷺ"', '"İ"', '"\\u2028"', '"\\\\"', '"\\u0007"', '"\\x41"', '"\t"'],
+  ...list(String.raw`
+  null  true  false  0  -0  1  -1  1.5  0.1  1e1  1e400  -1e400  1E-400  00  01  +1  9007199254740992
+  9007199254740993  2147483647  2147483648  -2147483649  1000000001  1e21  NaN  Infinity  -Infinity  undefined  0x10
+  1_000  .5  5.  'text'  ""  " "  "0"  "1"  "1e400"  "-0"  "NaN"  "null"  "true"  []  {}  [[]]  [null]  [1]  ["a"]
+  {"a":1}  {"toString":1}  {"valueOf":1}  {"then":1}  {"length":1e9}  {"toJSON":"x"}  {"$ne":null}  {"":""}
+  {"__proto__":{"a":1}}  {"constructor":{"prototype":{"a":1}}}  {"\u005f_proto__":1}  "\u0000"  "a\u0000b"  "\ud800"
+  "\udc00\ud800"  "a\nb"  "\u202e\u2066"  "\ufeff"  "\ufffe"  "\r\n"  "%00"  "../../etc/passwd"  "' OR 1=1--"  "$1"
+  "{{7*7}}"  "<script>alert(1)</script>"  "茶"  "e\u0301"  "\u2028"  "\\"  "\u0007"  "\x41"`),
+  ...['"${7*7}"', '"🍵"', '"ﷺ"', '"İ"', '"\t"'],
 ];
 
 /** The same, made as large or as deep as is asked for. */
@@ -60,112 +37,31 @@ export function bigJson(chance: Chance): string {
 
 /** Texts for a query, as they stand in the address. */
 export const ODD_QUERY: readonly string[] = [
-  ...[
-    '',
-    '0',
-    '-0',
-    '-1',
-    '1',
-    '100',
-    '101',
-    '1.5',
-    '1e1',
-    '1e400',
-    '0x10',
-    'NaN',
-    'Infinity',
-    '9007199254740992',
-    '%30',
-  ],
-  ...[
-    'null',
-    'true',
-    '[]',
-    '{}',
-    '%00',
-    'a%00b',
-    '%0d%0aX-Injected:1',
-    '%ff%fe',
-    '%ed%a0%80',
-    '%c0%80',
-    '%',
-    '%zz',
-    '+',
-  ],
-  ...['%20', "'%20OR%201=1--", '%24where', '2009-W21-2', '2009-001', '2010', '2010-02-30', '0000-01-01', '9999-12-31'],
-  ...['2010-02-18T10:00:00%2B23:59', '2010-02-18T24:00:00', '2010-02-18T10:00:60Z', '2010-02-18T16:23,4', '20100218'],
-  ...[
-    '2010-02-18T10:00:00Z',
-    '2010-02-18T10Z',
-    '2010-02',
-    '-000001-01-01',
-    '%2B123456-01-01',
-    '__proto__',
-    'constructor',
-  ],
-  ...['processing', 'open', 'paid', 'PAID', 'b3JkXzE', 'AAAA', '____', 'b3JkXzAx%3D%3D', '%E8%8C%B6', '%F0%9F%8D%B5'],
+  ...list(String.raw`
+  0  -0  -1  1  100  101  1.5  1e1  1e400  0x10  NaN  Infinity  9007199254740992  %30  null  true  []  {}  %00  a%00b
+  %0d%0aX-Injected:1  %ff%fe  %ed%a0%80  %c0%80  %  %zz  +  %20  '%20OR%201=1--  %24where  2009-W21-2  2009-001  2010
+  2010-02-30  0000-01-01  9999-12-31  2010-02-18T10:00:00%2B23:59  2010-02-18T24:00:00  2010-02-18T10:00:60Z
+  2010-02-18T16:23,4  20100218  2010-02-18T10:00:00Z  2010-02-18T10Z  2010-02  -000001-01-01  %2B123456-01-01
+  __proto__  constructor  processing  open  paid  PAID  b3JkXzE  AAAA  ____  b3JkXzAx%3D%3D  %E8%8C%B6  %F0%9F%8D%B5`),
+  ...[''],
 ];
 
 /** Whole query strings. */
 export const ODD_QUERIES: readonly string[] = [
-  ...['&&&', '=', '==', '?', '%00=1', '__proto__=1', '__proto__[a]=1', 'constructor[prototype][a]=1', 'toString=1'],
-  ...[
-    'limit[]=1',
-    'limit[a]=1',
-    'limit.a=1',
-    'limit=1;limit=2',
-    'LIMIT=1',
-    '%6cimit=1',
-    'limit%00=1',
-    'hasOwnProperty=1',
-  ],
-  ...['limit=1&limit=2', 'cursor=a&cursor=b', 'payment_id=a&payment_id=b', 'a'.repeat(4000), 'a=1&'.repeat(1200), '#a'],
+  ...list(String.raw`
+  &&&  =  ==  ?  %00=1  __proto__=1  __proto__[a]=1  constructor[prototype][a]=1  toString=1  limit[]=1  limit[a]=1
+  limit.a=1  limit=1;limit=2  LIMIT=1  %6cimit=1  limit%00=1  hasOwnProperty=1  limit=1&limit=2  cursor=a&cursor=b
+  payment_id=a&payment_id=b  #a`),
+  ...['a'.repeat(4000), 'a=1&'.repeat(1200)],
 ];
 
 /** Names that stand in a path where an id belongs. */
 export const ODD_SEGMENTS: readonly string[] = [
-  ...[
-    '%00',
-    'a%00b',
-    '%2F',
-    '..%2F..%2Fetc%2Fpasswd',
-    '%2e%2e',
-    '.',
-    '..',
-    '%252F',
-    '%5C',
-    ';',
-    'a;b=1',
-    '%20',
-    '%0d%0a',
-  ],
-  ...[
-    'null',
-    'undefined',
-    '0',
-    '-1',
-    '1e400',
-    '*',
-    '%25',
-    '%ff',
-    '%ed%a0%80',
-    '%E8%8C%B6',
-    '%',
-    '%zz',
-    '%E0%A4%A',
-    ':id',
-  ],
-  ...[
-    '__proto__',
-    'constructor',
-    'toString',
-    "'%20OR%201=1--",
-    '{id}',
-    '$1',
-    'x'.repeat(199),
-    'x'.repeat(201),
-    'x'.repeat(5000),
-  ],
+  ...list(String.raw`
+  %00  a%00b  %2F  ..%2F..%2Fetc%2Fpasswd  %2e%2e  .  ..  %252F  %5C  ;  a;b=1  %20  %0d%0a  null  undefined  0  -1
+  1e400  *  %25  %ff  %ed%a0%80  %E8%8C%B6  %  %zz  %E0%A4%A  :id  __proto__  constructor  toString  '%20OR%201=1--
+  {id}  $1`),
+  ...['x'.repeat(199), 'x'.repeat(201), 'x'.repeat(5000)],
 ];
 
 /** Headers that a client has no business sending like this; values are latin1. */
@@ -223,45 +119,17 @@ export const ODD_HEADERS: readonly (readonly [name: string, value: string])[] = 
 ];
 
 export const CONTENT_TYPES: readonly string[] = [
-  ...[
-    '',
-    'text/plain',
-    'application/xml',
-    'application/x-www-form-urlencoded',
-    'multipart/form-data; boundary=x',
-    ';;;',
-  ],
-  ...[
-    'application/json; charset=utf-16',
-    'application/json; charset=utf-7',
-    'application/json; charset="',
-    '*/*',
-    'json',
-  ],
-  ...[
-    'application/json;charset=iso-8859-1',
-    'application/problem+json',
-    'application/json, text/plain',
-    'APPLICATION/JSON',
-  ],
-  ...[
-    'application/vnd.api+json',
-    'application/jsonx',
-    'application/json\xff',
-    `application/json; a=${'x'.repeat(3000)}`,
-  ],
+  ...list(String.raw`
+  text/plain  application/xml  application/x-www-form-urlencoded  multipart/form-data; boundary=x  ;;;
+  application/json; charset=utf-16  application/json; charset=utf-7  application/json; charset="  */*  json
+  application/json;charset=iso-8859-1  application/problem+json  application/json, text/plain  APPLICATION/JSON
+  application/vnd.api+json  application/jsonx`),
+  ...['', 'application/json\xff', `application/json; a=${'x'.repeat(3000)}`],
 ];
 
 export const OTHER_METHODS: readonly string[] = [
-  'GET',
-  'POST',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'HEAD',
-  'OPTIONS',
-  'TRACE',
-  'PROPFIND',
+  ...list(String.raw`
+  GET  POST  PUT  PATCH  DELETE  HEAD  OPTIONS  TRACE  PROPFIND`),
 ];
 
 /** Bytes that are no HTTP at all, or HTTP of a kind that is used to smuggle requests. `PATH` becomes a route's path. */

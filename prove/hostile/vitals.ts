@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type pg from 'pg';
+import { memoryOf } from '../../dev/built-program.js';
 
 /** What a service must be started with for its vitals to be read: it collects its garbage when told. */
 export const NODE_OPTIONS = `--import ${pathToFileURL(resolve('dist/prove/hostile/collects.js')).href}`;
@@ -28,7 +29,6 @@ export async function vitals(pid: number, url: string, db: pg.Pool, inputs: numb
   }
   const metrics = await (await fetch(`${url}/metrics`)).text();
   const heap = Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(metrics)?.[1] ?? 0);
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const { rows } = await db.query<{ count: string }>(
     `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
        AND application_name <> $1`,
@@ -36,7 +36,7 @@ export async function vitals(pid: number, url: string, db: pg.Pool, inputs: numb
   );
   return {
     inputs,
-    residentMb: Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024),
+    residentMb: Math.round(memoryOf(pid)?.now ?? NaN),
     heapMb: Math.round(heap / 1024 ** 2),
     handles: readdirSync(`/proc/${pid}/fd`).length,
     connections: Number(rows[0]?.count),

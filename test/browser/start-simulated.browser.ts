@@ -8,7 +8,7 @@ import { client, TEA } from '../support/app.js';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/embedded.js';
 import type { OrderView, PaymentView, StartedView } from '../support/flows.js';
-import { freePort } from '../support/simulated.js';
+import { freePort } from '../../dev/embedded-postgres/free-port.js';
 import { BROWSER_FLAGS, CHROMIUM, PHONE, UPDATE_SCREENSHOTS } from './browser.js';
 
 const PICTURE = 'docs/images/cashier.png';

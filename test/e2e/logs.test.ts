@@ -6,7 +6,7 @@ import { startSimulator, type Simulator } from '../../simulator/index.js';
 import { type Api, client, startTestApp, type TestApp } from '../support/app.js';
 import { placeOrder } from '../support/flows.js';
 import { ServiceProcess } from '../support/service-process.js';
-import { freePort } from '../support/simulated.js';
+import { freePort } from '../../dev/embedded-postgres/free-port.js';
 
 jest.setTimeout(120_000);
 

@@ -6,7 +6,7 @@ import { client, startTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/embedded.js';
 import { newCustomer, placeOrder, placePayment, statesOf, type Bought } from '../support/flows.js';
 import { ServiceProcess } from '../support/service-process.js';
-import { freePort } from '../support/simulated.js';
+import { freePort } from '../../dev/embedded-postgres/free-port.js';
 import { makePair } from '../unit/wechat/support.js';
 
 describe('new keys without a restart', () => {

@@ -12,7 +12,7 @@ interface Layouts {
   trade_bill: Record<'ALL' | 'SUCCESS' | 'REFUND', { columns: string[]; summary: string[] }>;
   fund_flow: { columns: string[]; summary: string[] };
 }
-const layouts = JSON.parse(readFileSync(join(__dirname, 'vectors', 'bill', 'bill-layouts.json'), 'utf8')) as Layouts;
+const layouts = JSON.parse(readFileSync(join(__dirname, '../vectors', 'bill', 'bill-layouts.json'), 'utf8')) as Layouts;
 
 interface Bill {
   header: string[];

@@ -15,7 +15,7 @@ import {
 } from '../../simulator/crypto.js';
 
 /** The published test data of the manual and of four SDKs, through the simulator's own cryptography. */
-const FOLDER = join(__dirname, 'vectors');
+const FOLDER = join(__dirname, '../vectors');
 
 function load<T>(name: string): T {
   return JSON.parse(readFileSync(join(FOLDER, `${name}.json`), 'utf8')) as T;

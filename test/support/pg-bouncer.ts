@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { urlOf } from './database.js';
-import { freePort } from './simulated.js';
+import { freePort } from '../../dev/embedded-postgres/free-port.js';
 
 const PROGRAM = '/usr/sbin/pgbouncer';
 /** It refuses to run as root. */

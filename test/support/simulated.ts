@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../dev/embedded-postgres/free-port.js';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/index.js';
 import { ManualClock } from '../../src/common/clock.js';
 import { startTestApp, type TestApp } from './app.js';
@@ -80,13 +80,4 @@ export async function startSimulated(options: SimulatedOptions = {}): Promise<Si
       await rm(keys, { recursive: true, force: true });
     },
   };
-}
-
-/** A port that was free a moment ago: for a server whose address must be known before it starts. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

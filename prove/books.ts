@@ -1,0 +1,268 @@
+import type pg from 'pg';
+import type { Ledger, NoticeView, Simulator } from '../simulator/index.js';
+import { type BuiltProgram } from '../dev/built-program.js';
+import { tell } from './processes.js';
+import type { Report } from './proof.js';
+
+export interface OrderRow {
+  id: string;
+  status: string;
+  amount: number;
+  refunded: number;
+  /** The payment that paid it. */
+  paid_by: string | null;
+}
+
+export interface PaymentRow {
+  id: string;
+  order_id: string;
+  status: string;
+  amount: number;
+  /** Promised back, and really paid back. */
+  reserved: number;
+  refunded: number;
+  transaction_id: string | null;
+  late: boolean;
+  /** Milliseconds since 1970, as all times here. */
+  expires_at: number;
+  next_check_at: number;
+  lease_until: number | null;
+}
+
+export interface RefundRow {
+  id: string;
+  payment_id: string;
+  status: string;
+  amount: number;
+  failure: string | null;
+  next_check_at: number | null;
+  lease_until: number | null;
+}
+
+/** A move, with the id of what moved. */
+export interface EventRow {
+  id: number;
+  at: number;
+  noun: 'order' | 'payment' | 'refund';
+  subject: string;
+  order_id: string;
+  from_status: string | null;
+  to_status: string;
+}
+
+export interface NoticeRow {
+  id: string;
+  type: string;
+  subject_id: string;
+}
+
+export interface CaseRow {
+  id: string;
+  type: string;
+  case_key: string;
+  payment_id: string | null;
+  refund_id: string | null;
+  status: string;
+}
+
+interface Lists {
+  events: EventRow[];
+  announced: NoticeRow[];
+  cases: CaseRow[];
+}
+
+/** What the service has at one moment, and what the channel has. */
+export interface Books extends Lists {
+  orders: Map<string, OrderRow>;
+  payments: Map<string, PaymentRow>;
+  refunds: Map<string, RefundRow>;
+  channel: Ledger;
+  notices: NoticeView[];
+  now: number;
+}
+
+const MS = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
+
+const LISTS = {
+  orders: `SELECT id, status, amount_fen AS amount, refunded_fen AS refunded, paid_payment_id AS paid_by
+           FROM orders ORDER BY id`,
+  payments: `SELECT id, order_id, status, amount_fen AS amount, reserved_fen AS reserved, refunded_fen AS refunded,
+                    transaction_id, late, ${MS('expires_at')} AS expires_at, ${MS('next_check_at')} AS next_check_at,
+                    ${MS('lease_until')} AS lease_until
+             FROM payments ORDER BY id`,
+  refunds: `SELECT id, payment_id, status, amount_fen AS amount, failure_code AS failure,
+                   ${MS('next_check_at')} AS next_check_at, ${MS('lease_until')} AS lease_until
+            FROM refunds ORDER BY id`,
+  events: `SELECT id, ${MS('at')} AS at, noun, order_id, from_status, to_status,
+                  CASE noun WHEN 'order' THEN order_id WHEN 'payment' THEN payment_id ELSE refund_id END AS subject
+           FROM payment_events ORDER BY id`,
+  announced: `SELECT id, type, subject_id FROM users_notification ORDER BY id`,
+  cases: `SELECT id, type, case_key, payment_id, refund_id, status FROM discrepancies ORDER BY id`,
+};
+
+const EVERYTHING = `SELECT ${Object.entries(LISTS)
+  .map(([name, sql]) => `(SELECT coalesce(json_agg(l), '[]') FROM (${sql}) l) AS ${name}`)
+  .join(', ')}`;
+
+const byId = <T extends { id: string }>(rows: T[]): Map<string, T> => new Map(rows.map((row) => [row.id, row]));
+
+/** Where the channel's side is read: a simulator in this process. */
+type Channel = Pick<Simulator, 'ledger' | 'notices' | 'nowMs'>;
+
+/** Reads both sides. The service's in one statement, so that it is of one moment. */
+export async function readBooks(db: pg.Pool, sim: Channel): Promise<Books> {
+  const { rows } = await db.query<Lists & { orders: OrderRow[]; payments: PaymentRow[]; refunds: RefundRow[] }>(
+    EVERYTHING,
+  );
+  const [found] = rows;
+  if (!found) throw new Error('the database gave no answer');
+  const { orders, payments, refunds, ...lists } = found;
+  return {
+    ...lists,
+    orders: byId(orders),
+    payments: byId(payments),
+    refunds: byId(refunds),
+    channel: sim.ledger(),
+    // Copied: the channel writes every further send into the same list.
+    notices: sim.notices().map((notice) => ({ ...notice, sends: [...notice.sends] })),
+    now: sim.nowMs(),
+  };
+}
+
+/** The same, with a simulator in a process of its own. */
+export async function readBooksOver(db: pg.Pool, simulator: BuiltProgram): Promise<Books> {
+  const ledger = await tell<Ledger>(simulator, 'GET', '/_sim/ledger');
+  const { notices } = await tell<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices');
+  return readBooks(db, { ledger: () => ledger, notices: () => notices, nowMs: () => 0 });
+}
+
+/** What the channel has of a payment, if it ever heard of it. */
+export function channelOf(books: Books, id: string): Ledger['transactions'][number] | undefined {
+  return books.channel.transactions.find((one) => one.out_trade_no === id);
+}
+
+/** What the channel has of a refund. */
+export function channelRefundOf(books: Books, id: string): Ledger['refunds'][number] | undefined {
+  return books.channel.refunds.find((one) => one.out_refund_no === id);
+}
+
+export const isOpen = ({ status }: { status: string }): boolean => status === 'init' || status === 'processing';
+
+/** All that the service says, without what only tells when to look again: the same text, the same state. */
+export function stateText({ orders, payments, refunds, events, announced, cases }: Books): string {
+  const plain = [...payments.values()].map(({ id, status, reserved, refunded, late }) => [
+    id,
+    status,
+    reserved,
+    refunded,
+    late,
+  ]);
+  const refundStates = [...refunds.values()].map(({ id, status, failure }) => [id, status, failure]);
+  return JSON.stringify([[...orders.values()], plain, refundStates, events.length, announced.length, cases]);
+}
+
+const PLACES = ['delivered', 'refunded', 'open case'] as const;
+type PlaceOfMoney = (typeof PLACES)[number];
+
+/** Where the money of all paid transactions is. */
+export interface Account {
+  places: Record<PlaceOfMoney, { count: number; fen: number }>;
+  /** The sum of the three, in fen. */
+  fen: number;
+  /** A line for each transaction whose money is not accounted for; it is in no place above. */
+  wrong: string[];
+}
+
+/** Several places of one payment's money at once that are right where refunds of a part are asked for. */
+export const PARTLY_REFUNDED = ['delivered + refunded'];
+export const PARTLY_REFUNDED_OR_CASE = [
+  ...PARTLY_REFUNDED,
+  ...['delivered + open case', 'refunded + open case', 'delivered + refunded + open case'],
+];
+
+/**
+ * Every fen that the channel took is delivered, refunded, or in the open case of a person; what nobody paid is neither.
+ * @param together combinations of places that one payment's money may be in
+ */
+export function account(books: Books, together: readonly string[]): Account {
+  const places = Object.fromEntries(PLACES.map((place) => [place, { count: 0, fen: 0 }])) as Account['places'];
+  const wrong: string[] = [];
+  const refunded = new Map<string, number>();
+  for (const { out_trade_no: id, status, refund } of books.channel.refunds) {
+    if (status === 'SUCCESS') refunded.set(id, (refunded.get(id) ?? 0) + refund);
+  }
+  const cases = new Set(books.cases.flatMap((one) => (one.status === 'open' ? [one.payment_id] : [])));
+  for (const { out_trade_no: id, paid_at: paidAt, total } of books.channel.transactions) {
+    const payment = books.payments.get(id);
+    const back = refunded.get(id) ?? 0;
+    if (paidAt === null) {
+      if (payment?.status === 'succeeded' || back > 0) wrong.push(`${id} unpaid: ${back} went back, ${say(payment)}`);
+      continue;
+    }
+    const settled = payment?.status === 'succeeded' && payment.amount === total;
+    const kept = total - back;
+    const found = new Map<PlaceOfMoney, number>();
+    if (settled && !payment.late && books.orders.get(payment.order_id)?.paid_by === id) found.set('delivered', kept);
+    if (back > 0 && settled && (payment.late || found.has('delivered'))) found.set('refunded', back);
+    if (payment && cases.has(id) && kept > 0) found.set('open case', found.has('delivered') ? 0 : kept);
+    const names = [...found.keys()].join(' + ');
+    const whole = [...found.values()].reduce((sum, fen) => sum + fen, 0) === total;
+    if (!whole || payment?.refunded !== back || (found.size > 1 && !together.includes(names))) {
+      wrong.push(`${id} paid: ${total} fen, ${back} went back, in ${names || 'no place'}, ${say(payment)}`);
+      continue;
+    }
+    for (const [place, fen] of found) {
+      places[place].count += 1;
+      places[place].fen += fen;
+    }
+  }
+  return { places, fen: PLACES.reduce((sum, place) => sum + places[place].fen, 0), wrong };
+}
+
+const say = (row: object | undefined): string => (row ? `we have ${JSON.stringify(row)}` : 'we have no such row');
+
+/** Compares the simulator's ledger, fen for fen, with what became of the money here, and reports it. */
+export async function reportBooks(db: pg.Pool, simulator: BuiltProgram, report: Report): Promise<void> {
+  const books = await readBooksOver(db, simulator);
+  const { places, fen, wrong } = account(books, []);
+  const { totals } = books.channel;
+  sayNotices(books.notices, report);
+  report.say('taken, by the ledger of the simulator', `${totals.paid} payments, ${totals.taken} fen`);
+  for (const place of PLACES) report.say(place, `${places[place].count} payments, ${places[place].fen} fen`);
+  for (const line of wrong.slice(0, 20)) report.say('astray', line);
+  report.expect('delivered + refunded + open cases, in fen', fen, totals.taken);
+  report.expect('payments in no place, or in two', wrong.length, 0);
+  report.expect('refunds that arrived, by the ledger, in fen', totals.refunded, places.refunded.fen);
+  report.expect('refund numbers the simulator saw', totals.refunds, places.refunded.count);
+  const announced = counted(
+    books.announced.filter(({ type }) => type === 'payment.succeeded').map((one) => one.subject_id),
+  );
+  const payments = [...books.payments.values()];
+  const succeeded = payments.filter(({ status }) => status === 'succeeded');
+  const once = succeeded.filter(({ id }) => announced.get(id) === 1).length;
+  report.expect('succeeded payments with exactly one success notification', once, succeeded.length);
+  const others = payments.filter(({ id, status }) => status !== 'succeeded' && announced.has(id)).length;
+  report.expect('other payments with a success notification', others, 0);
+  const moves = counted(books.events.map((event) => `${event.noun} ${event.subject} ${event.to_status}`));
+  const twice = [...books.orders.keys()].filter((id) => (moves.get(`order ${id} paid`) ?? 0) > 1).length;
+  report.expect('orders that were paid twice', twice, 0);
+  const unheard = payments.filter((one) => !isOpen(one) && !moves.has(`payment ${one.id} ${one.status}`)).length;
+  report.expect('settled payments without their event', unheard, 0);
+}
+
+function counted(names: string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
+
+function sayNotices(notices: NoticeView[], report: Report): void {
+  const payments = notices.filter((notice) => notice.event_type === 'TRANSACTION.SUCCESS');
+  const lost = payments.filter((notice) => notice.state === 'lost').length;
+  const again = payments.filter((notice) => notice.sends.length > 1).length;
+  const late = payments.filter(
+    ({ created_at: at, sends: [first] }) => first && Date.parse(first.at) - Date.parse(at) > 10_000,
+  );
+  report.say('payment notices', payments.length);
+  report.say('of these dropped / sent more than once / late', `${lost} / ${again} / ${late.length}`);
+}
