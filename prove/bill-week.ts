@@ -10,9 +10,9 @@ import { newId } from '../src/common/ids.js';
 import { parseSettings } from '../src/config/settings.js';
 import { createHttpApp } from '../src/http-app.js';
 import { PaymentsService } from '../src/payments/payments.service.js';
-import { PaymentStarter } from '../src/payments/start.service.js';
+import { PaymentStarter } from '../src/payments/payment-starter.js';
 import { BillService } from '../src/reconciliation/bill.service.js';
-import { RefundCarrier } from '../src/refunds/carry-out.service.js';
+import { RefundExecutor } from '../src/refunds/refund-executor.js';
 import { RefundsService } from '../src/refunds/refunds.service.js';
 import { freePort } from '../dev/embedded-postgres/free-port.js';
 import { openPlace } from './place.js';
@@ -177,6 +177,6 @@ class Week {
     const amountFen = this.chance.between(1, amount + 1);
     const request = { id, paymentId, amountFen, reason: null, requestedBy: 'prove' };
     await this.app.get(RefundsService).request(request, CAUSE);
-    await this.app.get(RefundCarrier).carryOut(id, CAUSE);
+    await this.app.get(RefundExecutor).approve(id, CAUSE);
   }
 }

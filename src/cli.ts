@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import { Module, OnApplicationBootstrap } from '@nestjs/common';
 import { CommandFactory, InjectCommander } from 'nest-commander';
-import { IssueTokenCommand } from './auth/auth.commands.js';
+import { IssueTokenCommand } from './auth/issue-token.command.js';
 import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.js';
 import type { Settings } from './config/settings.js';
 import { MigrateCommand } from './migrate.command.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
 import { DoctorCommand } from './provider/wechat/doctor.command.js';
-import { ReconcileBillCommand } from './reconciliation/reconciliation.commands.js';
+import { ReconcileBillCommand } from './reconciliation/reconcile-bill.command.js';
 import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
 import {
   OPEN_APP,
@@ -51,8 +51,8 @@ const openDatabase: OpenDatabase = async (work) => {
 const openApp: OpenApp = (work) =>
   openDatabase(async (databaseUrl) => {
     const settings = { ...(await openSettings()), jobsEnabled: false };
-    const { armCrashPoint } = await import('./common/crash-points.js');
-    armCrashPoint(settings.crashAt);
+    const { enableFailpoint } = await import('./common/failpoints.js');
+    enableFailpoint(settings.crashAt);
     if (settings.channel === 'disabled')
       for (const line of settings.warnings) process.stderr.write(`WARNING: ${line}\n`);
     const { migrateOrCheck } = await import('./migrate.js');

@@ -17,8 +17,8 @@ import type { Settings } from './config/settings.js';
 import { ClientAddresses } from './http/client-addresses.js';
 import { refuseBrokenHttp } from './http/broken-http.js';
 import { isCallback, readAsBytes } from './http/callback-route.js';
-import { Readiness } from './http/health.controller.js';
-import { assertHarmless } from './http/json-shape.js';
+import { Readiness } from './http/readiness.js';
+import { assertSafeJson } from './http/json-shape.js';
 import { LoadLimit } from './http/load-limit.js';
 import { readPools } from './http/pool.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -146,7 +146,7 @@ function parseBodies(fastify: FastifyInstance): void {
       void parseJson(request, text, (error, parsed) => {
         try {
           if (error) throw new DomainError('malformed_json');
-          assertHarmless(parsed, text);
+          assertSafeJson(parsed, text);
           done(null, parsed);
         } catch (refused) {
           done(refused as Error, undefined);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { SECOND } from './common/clock.js';
-import { armCrashPoint } from './common/crash-points.js';
+import { enableFailpoint } from './common/failpoints.js';
 import { PaymentProvider } from './provider/payment-provider.js';
 import { describeChannel, greeting } from './config/describe-channel.js';
 import { ConfigError, type Settings } from './config/settings.js';
@@ -10,7 +10,7 @@ import { checkDatabase } from './database/check-database.js';
 import type { OpenEmbedded } from './embedded-database.js';
 import { failureOf } from './failure.js';
 import { migrateOrCheck } from './migrate.js';
-import { Readiness } from './http/health.controller.js';
+import { Readiness } from './http/readiness.js';
 import { createHttpApp } from './http-app.js';
 import { seedCatalogue } from './orders/catalogue.js';
 
@@ -33,7 +33,7 @@ export interface Running {
  * @param openEmbedded called when no `DATABASE_URL` is set
  */
 export async function start(settings: Settings, openEmbedded: OpenEmbedded): Promise<Running> {
-  armCrashPoint(settings.crashAt);
+  enableFailpoint(settings.crashAt);
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const embedded =
     settings.databaseUrl === null

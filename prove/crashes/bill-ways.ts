@@ -1,4 +1,4 @@
-import type { CrashPoint } from '../../src/common/crash-points.js';
+import type { Failpoint } from '../../src/common/failpoints.js';
 import { must } from '../shop.js';
 import type { CrashLab } from './lab.js';
 import { call, commit, type Outcome, PAID, type Way, way } from './way.js';
@@ -51,12 +51,12 @@ export const BILL_WAYS: readonly Way[] = [
 ];
 
 /** The command dies; it is given again when the service runs. */
-async function compared(lab: CrashLab, point: CrashPoint, ends: Outcome['ends'], extra = 0): Promise<Outcome> {
+async function compared(lab: CrashLab, point: Failpoint, ends: Outcome['ends'], extra = 0): Promise<Outcome> {
   const day = lab.sim.now().slice(0, 10);
   await lab.sim.advance(DAY_AND_A_HALF);
   if (extra > 0) lab.sim.billDifferences(day, { count: { extra } });
   const words = ['reconcile_bill', '--date', day];
-  await lab.doomCommand(point, ...words);
+  await lab.runWithFailpoint(point, ...words);
   return {
     ends,
     async again() {

@@ -1,23 +1,23 @@
-import { CRASH_POINTS, type CrashPoint } from '../../src/common/crash-points.js';
+import { FAILPOINTS, type Failpoint } from '../../src/common/failpoints.js';
 import { openPlace, type Place } from '../place.js';
 import { type Proof, Report, stopwatch } from '../proof.js';
 import { Chance } from '../random.js';
 import type { Comparison } from './books.js';
 import { CrashLab } from './lab.js';
 import { recover } from './recovery.js';
-import { BILL_CASES, type Case, die, ORDINARY_CASES, pointsWithoutWay } from './ways.js';
+import { BILL_CASES, type Case, die, ORDINARY_CASES, failpointsWithoutWay } from './ways.js';
 import type { Outcome } from './way.js';
 
 /** What a lane has seen. */
 interface Seen {
-  died: CrashPoint[];
+  died: Failpoint[];
   lived: string[];
   books: Comparison[];
 }
 
 export const crashes: Proof = {
   name: 'crashes',
-  about: 'a process killed at every crash point on every way that passes it: every fen is accounted for',
+  about: 'a process killed at every failpoint on every way that passes it: every fen is accounted for',
   // `ways`: how many ways that pass a point are walked in a run, drawn from the seed; 0: all of them.
   options: { runs: 1, ways: 0, seed: 1, lanes: 2 },
   async run({ runs = 1, ways = 0, seed = 1, lanes = 2 }) {
@@ -84,9 +84,9 @@ function tell(seen: Seen[], report: Report): void {
   const died = seen.flatMap((one) => one.died);
   const lived = seen.flatMap((one) => one.lived);
   const reached = new Set(died);
-  report.expect('points at which a process died', reached.size, CRASH_POINTS.length);
-  for (const point of CRASH_POINTS.filter((one) => !reached.has(one))) report.say('never reached', point);
-  for (const point of pointsWithoutWay()) report.say('on no way', point);
+  report.expect('points at which a process died', reached.size, FAILPOINTS.length);
+  for (const point of FAILPOINTS.filter((one) => !reached.has(one))) report.say('never reached', point);
+  for (const point of failpointsWithoutWay()) report.say('on no way', point);
   report.say('ways × points', ORDINARY_CASES.length + BILL_CASES.length);
   report.say('processes killed', died.length);
   for (const one of lived) report.say('not as it should be', one);
@@ -105,7 +105,7 @@ function tell(seen: Seen[], report: Report): void {
 
 /** In an order of their own: as many ways of each point as are wanted, or all. */
 function chosen(ways: number, chance: Chance): Case[] {
-  const walked = new Map<CrashPoint, number>();
+  const walked = new Map<Failpoint, number>();
   return chance.shuffled([...ORDINARY_CASES, ...BILL_CASES]).filter(({ point }) => {
     const count = (walked.get(point) ?? 0) + 1;
     walked.set(point, count);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { BuiltProgram } from '../../dev/built-program.js';
 import { freePort } from '../../dev/embedded-postgres/free-port.js';
-import type { CrashPoint } from '../../src/common/crash-points.js';
+import type { Failpoint } from '../../src/common/failpoints.js';
 import { type FaultRule, type Simulator, startSimulator } from '../../simulator/index.js';
 import { DIRECTORY } from '../place.js';
 import { serviceProgram } from '../processes.js';
@@ -96,7 +96,7 @@ export class CrashLab {
   }
 
   /** Starts the service; it dies at the point. Its timers run only where it is they that come to it. */
-  async doom(point: CrashPoint, { jobs = false } = {}): Promise<Doomed> {
+  async startWithFailpoint(point: Failpoint, { jobs = false } = {}): Promise<Doomed> {
     // One that a way left alive, since something else went wrong on it.
     await this.service?.end('SIGKILL');
     const program = this.program({ PAYDESK_CRASH_AT: point, JOBS_ENABLED: String(jobs) });
@@ -116,7 +116,7 @@ export class CrashLab {
   }
 
   /** An operator's command that dies at the point. @throws NotReached */
-  async doomCommand(point: CrashPoint, ...words: string[]): Promise<void> {
+  async runWithFailpoint(point: Failpoint, ...words: string[]): Promise<void> {
     const how = await this.command(words, { PAYDESK_CRASH_AT: point });
     if (how !== 'SIGKILL') throw new NotReached(`nothing came to ${point}: ${words.join(' ')} ended by ${how}`);
   }

@@ -38,7 +38,7 @@ export const PAYMENT_WAYS: readonly Way[] = [
     async (lab, point) => {
       const { id } = await lab.customer();
       const order = { user_id: id, description: 'Two cups of tea', amount: 700 };
-      const doomed = await lab.doom(point);
+      const doomed = await lab.startWithFailpoint(point);
       await doomed.dies(doomed.api(lab.as('service')).post('/orders/', order, id));
       return {
         ends: {},
@@ -51,7 +51,7 @@ export const PAYMENT_WAYS: readonly Way[] = [
   ),
   way('create', 'a payment is made, and again under the same key', commit('payment.create'), async (lab, point) => {
     const { token, orderId, amount } = await lab.order();
-    const doomed = await lab.doom(point);
+    const doomed = await lab.startWithFailpoint(point);
     const body = { order_id: orderId };
     await doomed.dies(doomed.api(token).post('/payments/', body, orderId));
     const outcome: Outcome = {
@@ -113,7 +113,7 @@ export const PAYMENT_WAYS: readonly Way[] = [
     async (lab, point) => {
       const { token, paymentId } = await lab.buy();
       await lab.withFault({ at: 'order', do: 'delay', ms: 1500 }, async () => {
-        const doomed = await lab.doom(point);
+        const doomed = await lab.startWithFailpoint(point);
         const starting = doomed.api(token).post(`/payments/${paymentId}/start/`);
         await until(async () => (await statusOf(lab, paymentId)) === 'processing');
         await must(lab.helper(token).post(`/payments/${paymentId}/cancel/`), 200);
@@ -167,11 +167,11 @@ export const PAYMENT_WAYS: readonly Way[] = [
 /** The service dies over the owner's request. */
 export async function dieOver(
   lab: CrashLab,
-  point: Parameters<CrashLab['doom']>[0],
+  point: Parameters<CrashLab['startWithFailpoint']>[0],
   { token, paymentId }: Bought,
   what: 'start' | 'cancel' | 'sync',
 ): Promise<void> {
-  const doomed = await lab.doom(point);
+  const doomed = await lab.startWithFailpoint(point);
   await doomed.dies(doomed.api(token).post(`/payments/${paymentId}/${what}/`));
 }
 

@@ -1,4 +1,4 @@
-import type { CrashPoint } from '../../src/common/crash-points.js';
+import type { Failpoint } from '../../src/common/failpoints.js';
 import type { FaultRule } from '../../simulator/index.js';
 import { must } from '../shop.js';
 import type { Bought, CrashLab } from './lab.js';
@@ -28,7 +28,7 @@ export const REFUND_WAYS: readonly Way[] = [
     async (lab, point) => {
       const bought = await lab.paid();
       const body = { payment_id: bought.paymentId, amount: PART };
-      const doomed = await lab.doom(point);
+      const doomed = await lab.startWithFailpoint(point);
       await doomed.dies(doomed.api(bought.token).post('/refunds/', body, bought.orderId));
       const outcome: Outcome = {
         ends: {},
@@ -39,7 +39,7 @@ export const REFUND_WAYS: readonly Way[] = [
           const { items } = await must(list, 200);
           if (items.length !== 1) throw new Error(`${items.length} refunds instead of one`);
           outcome.ends = endsOf(bought, id);
-          await carryOut(lab, id);
+          await approveRefund(lab, id);
         },
       };
       return outcome;
@@ -48,7 +48,7 @@ export const REFUND_WAYS: readonly Way[] = [
   way('refund-reject', 'an operator says no to a refund', commit('refund.reject'), async (lab, point) => {
     const { bought, id } = await askedFor(lab);
     const no = { reason: 'not in this shop' };
-    const doomed = await lab.doom(point);
+    const doomed = await lab.startWithFailpoint(point);
     await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/reject/`, no));
     const again = (): Promise<unknown> => must(lab.front(lab.as('operator')).post(`/refunds/${id}/reject/`, no), 200);
     return { ends: { [bought.paymentId]: PAID, [id]: ['rejected'] }, again };
@@ -56,7 +56,7 @@ export const REFUND_WAYS: readonly Way[] = [
   way('refund-carry', 'an operator carries a refund out, and again', SENT, async (lab, point) => {
     const { bought, id } = await askedFor(lab);
     await dieOverCarrying(lab, point, id);
-    return { ends: endsOf(bought, id), again: () => carryOut(lab, id) };
+    return { ends: endsOf(bought, id), again: () => approveRefund(lab, id) };
   }),
   way(
     'refund-carry-alone',
@@ -76,21 +76,21 @@ export const REFUND_WAYS: readonly Way[] = [
       const { bought, id } = await askedFor(lab);
       const rule: FaultRule = { at: 'refund', do: 'error', status: 403, code: 'NOT_ENOUGH' };
       await lab.withFault(rule, () => dieOverCarrying(lab, point, id));
-      return { ends: endsOf(bought, id), again: () => carryOut(lab, id) };
+      return { ends: endsOf(bought, id), again: () => approveRefund(lab, id) };
     },
   ),
   way('refund-check', 'a timer asks about a refund that was sent, or so it may be', ASKED, async (lab, point) => {
     const { bought, id } = await askedFor(lab);
     await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
     await lab.wait(10);
-    await (await lab.doom(point, { jobs: true })).dies();
+    await (await lab.startWithFailpoint(point, { jobs: true })).dies();
     return { ends: endsOf(bought, id) };
   }),
   way('refund-command', 'an operator lets all refunds be asked about', ASKED, async (lab, point) => {
     const { bought, id } = await askedFor(lab);
     await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
     await lab.wait(10);
-    await lab.doomCommand(point, 'sync_refunds');
+    await lab.runWithFailpoint(point, 'sync_refunds');
     return { ends: endsOf(bought, id) };
   }),
   way(
@@ -101,14 +101,14 @@ export const REFUND_WAYS: readonly Way[] = [
       const { bought, id } = await askedFor(lab);
       await lab.withFault(NEVER_SENT, () => carryOutByHelper(lab, id));
       await lab.wait(10);
-      await (await lab.doom(point, { jobs: true })).dies();
+      await (await lab.startWithFailpoint(point, { jobs: true })).dies();
       return { ends: endsOf(bought, id) };
     },
   ),
   way('refund-notice', 'the channel announces that a refund was paid', commit('callback'), async (lab, point) => {
     const { bought, id } = await askedFor(lab);
     await carryOutByHelper(lab, id);
-    const doomed = await lab.doom(point);
+    const doomed = await lab.startWithFailpoint(point);
     await lab.withFaults([], async () => {
       lab.sim.settleRefund(id, 'SUCCESS');
       await doomed.dies();
@@ -124,7 +124,7 @@ export const REFUND_WAYS: readonly Way[] = [
       lab.sim.pay(bought.paymentId);
       await must(lab.helper(bought.token).post(`/payments/${bought.paymentId}/sync/`), 200);
       await lab.wait(10);
-      await (await lab.doom(point, { jobs: true })).dies();
+      await (await lab.startWithFailpoint(point, { jobs: true })).dies();
       return { ends: { [bought.paymentId]: LATE, [refundOfLate(bought)]: ['succeeded'] } };
     },
   ),
@@ -143,7 +143,7 @@ export const REFUND_WAYS: readonly Way[] = [
       await lab.wait(60);
       await lab.command(['sync_refunds']);
       const target = { to: 'merchant_card' };
-      const doomed = await lab.doom(point);
+      const doomed = await lab.startWithFailpoint(point);
       await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/retry-abnormal/`, target));
       const again = async (): Promise<void> => {
         // 503: where the first call got through, the channel says that it is under way. 409: it has arrived.
@@ -165,7 +165,7 @@ async function askedFor(lab: CrashLab): Promise<{ bought: Bought; id: string }> 
   return { bought, id: (await must(lab.helper(bought.token).post<{ id: string }>('/refunds/', body), 201)).id };
 }
 
-async function carryOut(lab: CrashLab, id: string): Promise<void> {
+async function approveRefund(lab: CrashLab, id: string): Promise<void> {
   await must(lab.front(lab.as('operator')).post(`/refunds/${id}/succeed/`), 200);
 }
 
@@ -173,7 +173,7 @@ async function carryOutByHelper(lab: CrashLab, id: string): Promise<void> {
   await must(lab.helper(lab.as('operator')).post(`/refunds/${id}/succeed/`), 200);
 }
 
-async function dieOverCarrying(lab: CrashLab, point: CrashPoint, id: string): Promise<void> {
-  const doomed = await lab.doom(point);
+async function dieOverCarrying(lab: CrashLab, point: Failpoint, id: string): Promise<void> {
+  const doomed = await lab.startWithFailpoint(point);
   await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/succeed/`));
 }

@@ -15,7 +15,7 @@ export const TIMER_WAYS: readonly Way[] = [
   way('check', 'a timer asks about a payment that was paid', CHECK, async (lab, point) => {
     const { paymentId } = await paidUnheard(lab);
     await lab.wait(10);
-    await (await lab.doom(point, { jobs: true })).dies();
+    await (await lab.startWithFailpoint(point, { jobs: true })).dies();
     return { ends: { [paymentId]: PAID } };
   }),
   way(
@@ -25,25 +25,25 @@ export const TIMER_WAYS: readonly Way[] = [
     async (lab, point) => {
       const bought = await lab.started();
       await lab.wait(10);
-      await (await lab.doom(point, { jobs: true })).dies();
+      await (await lab.startWithFailpoint(point, { jobs: true })).dies();
       return { ends: { [bought.paymentId]: PAID }, again: () => lab.startsAndPays(bought) };
     },
   ),
   way('check-command', 'an operator lets all payments be asked about', CHECK, async (lab, point) => {
     const { paymentId } = await paidUnheard(lab);
-    await lab.doomCommand(point, 'reconcile_payments');
+    await lab.runWithFailpoint(point, 'reconcile_payments');
     return { ends: { [paymentId]: PAID } };
   }),
   way('expire', 'a timer closes a payment whose time is over', CLOSE, async (lab, point) => {
     const bought = await lab.started();
     await lab.endLife(bought.orderId);
-    await (await lab.doom(point, { jobs: true })).dies();
+    await (await lab.startWithFailpoint(point, { jobs: true })).dies();
     return { ends: { [bought.paymentId]: EXPIRED } };
   }),
   way('expire-command', 'an operator closes the payments whose time is over', CLOSE, async (lab, point) => {
     const bought = await lab.started();
     await lab.endLife(bought.orderId);
-    await lab.doomCommand(point, 'expire_payments');
+    await lab.runWithFailpoint(point, 'expire_payments');
     return { ends: { [bought.paymentId]: EXPIRED } };
   }),
   way(
@@ -53,7 +53,7 @@ export const TIMER_WAYS: readonly Way[] = [
     async (lab, point) => {
       const bought = await lab.started();
       await lab.endLife(bought.orderId);
-      await (await lab.doom(point, { jobs: true })).dies();
+      await (await lab.startWithFailpoint(point, { jobs: true })).dies();
       lab.sim.pay(bought.paymentId);
       return { ends: { [bought.paymentId]: PAID } };
     },
@@ -65,13 +65,13 @@ export const TIMER_WAYS: readonly Way[] = [
     async (lab, point) => {
       const { orderId } = await lab.order();
       await lab.endLife(orderId);
-      await lab.doomCommand(point, 'expire_payments');
+      await lab.runWithFailpoint(point, 'expire_payments');
       return { ends: {} };
     },
   ),
   way('notice', 'the channel announces that a payment was paid', commit('callback'), async (lab, point) => {
     const { paymentId } = await lab.started();
-    const doomed = await lab.doom(point);
+    const doomed = await lab.startWithFailpoint(point);
     await lab.withFaults([], async () => {
       lab.sim.pay(paymentId);
       await doomed.dies();
@@ -84,7 +84,7 @@ export const TIMER_WAYS: readonly Way[] = [
     commit('callback'),
     async (lab, point) => {
       const bought = await closedHere(lab);
-      const doomed = await lab.doom(point);
+      const doomed = await lab.startWithFailpoint(point);
       await lab.withFaults([], async () => {
         lab.sim.pay(bought.paymentId);
         await doomed.dies();
@@ -99,7 +99,7 @@ export const TIMER_WAYS: readonly Way[] = [
   ),
   way('notice-refused', 'a stranger calls back', commit('callback.refused'), async (lab, point) => {
     const { paymentId } = await lab.started();
-    const doomed = await lab.doom(point);
+    const doomed = await lab.startWithFailpoint(point);
     await doomed.dies(doomed.api().post('/payments/callback/wechat/', { out_trade_no: paymentId }));
     return { ends: { [paymentId]: EXPIRED } };
   }),
@@ -117,7 +117,7 @@ export const TIMER_WAYS: readonly Way[] = [
       ]);
       const path = `/admin/reconciliation/discrepancies/${rows[0]?.id ?? 'none'}/resolve/`;
       const resolve = { note: 'the channel said something else since' };
-      const doomed = await lab.doom(point);
+      const doomed = await lab.startWithFailpoint(point);
       await doomed.dies(doomed.api(lab.as('operator')).post(path, resolve));
       const again = (): Promise<unknown> => must(lab.front(lab.as('operator')).post(path, resolve), 200, 201, 409);
       return { ends: { [paymentId]: PAID }, again };

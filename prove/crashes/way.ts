@@ -1,4 +1,4 @@
-import type { CrashPoint } from '../../src/common/crash-points.js';
+import type { Failpoint } from '../../src/common/failpoints.js';
 import type { CrashLab } from './lab.js';
 
 /**
@@ -19,9 +19,9 @@ export interface Way {
   name: string;
   about: string;
   /** The points it passes, each of which is to be died at once. */
-  through: readonly CrashPoint[];
+  through: readonly Failpoint[];
   /** Brings a process to the point. @throws NotReached */
-  walk(lab: CrashLab, point: CrashPoint): Promise<Outcome>;
+  walk(lab: CrashLab, point: Failpoint): Promise<Outcome>;
 }
 
 export const way = (name: string, about: string, through: Way['through'], walk: Way['walk']): Way => ({

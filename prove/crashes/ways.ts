@@ -1,4 +1,4 @@
-import { CRASH_POINTS, type CrashPoint } from '../../src/common/crash-points.js';
+import { FAILPOINTS, type Failpoint } from '../../src/common/failpoints.js';
 import { BILL_WAYS } from './bill-ways.js';
 import type { CrashLab } from './lab.js';
 import { PAYMENT_WAYS } from './payment-ways.js';
@@ -9,7 +9,7 @@ import type { Outcome, Way } from './way.js';
 /** A point on a way that passes it. */
 export interface Case {
   way: Way;
-  point: CrashPoint;
+  point: Failpoint;
 }
 
 /** Every point of these ways. */
@@ -21,9 +21,9 @@ export const ORDINARY_CASES = casesOf([...PAYMENT_WAYS, ...TIMER_WAYS, ...REFUND
 export const BILL_CASES = casesOf(BILL_WAYS);
 
 /** Points that no way passes: each is a gap in the proof. */
-export function pointsWithoutWay(): CrashPoint[] {
+export function failpointsWithoutWay(): Failpoint[] {
   const passed = new Set([...ORDINARY_CASES, ...BILL_CASES].map(({ point }) => point));
-  return CRASH_POINTS.filter((point) => !passed.has(point));
+  return FAILPOINTS.filter((point) => !passed.has(point));
 }
 
 /** Lets a process die on a way, alone with what it is about. @throws NotReached */

@@ -6,9 +6,9 @@ import { DomainError } from '../common/errors.js';
 import type { Page } from '../database/page.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { Problems } from '../http/openapi.js';
-import { Printable } from '../http/text.validator.js';
-import { type EventRow, PaymentHistory } from '../payments/history.service.js';
-import { AdminLists } from './admin.lists.js';
+import { NoControlCharacters } from '../http/text.validator.js';
+import { type EventRow, PaymentHistory } from '../payments/payment-history.js';
+import { AdminLists } from './admin-lists.js';
 import {
   CallbacksFilter,
   CasesFilter,
@@ -17,13 +17,13 @@ import {
   PaymentsFilter,
   RefundsFilter,
   RunsFilter,
-} from './admin.query.js';
+} from './admin.dto.js';
 
 export class ResolveBody {
   @ApiProperty({ description: 'What was found and done', example: 'Paid back by bank transfer on the 24th' })
   @IsString()
   @Length(1, 2000)
-  @Printable()
+  @NoControlCharacters()
   note!: string;
 }
 

@@ -5,7 +5,7 @@ import { RefundsModule } from '../refunds/refunds.module.js';
 import { BadCallbackLimit } from './bad-callback-limit.js';
 import { CallbacksController } from './callbacks.controller.js';
 import { CallbacksService } from './callbacks.service.js';
-import { CallbackJournal } from './journal.service.js';
+import { CallbackJournal } from './callback-journal.js';
 
 @Module({
   imports: [PaymentsModule, RefundsModule, ProviderModule],

@@ -3,12 +3,12 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { isIP } from 'node:net';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
-import { crashPoint } from '../common/crash-points.js';
-import { Lane, LOCK_WAIT } from '../common/lane.js';
+import { failpoint } from '../common/failpoints.js';
+import { GroupCommitQueue, LOCK_WAIT } from '../common/group-commit-queue.js';
 import { Settings } from '../config/settings.js';
 import { type Transaction, transaction } from '../database/transaction.js';
 import { Instruments } from '../metrics/instruments.js';
-import { PaymentSettlement, type Settled } from '../payments/settlement.service.js';
+import { PaymentSettlement, type PaymentResult } from '../payments/payment-settlement.js';
 import {
   type CallbackFact,
   CallbackRefused,
@@ -16,9 +16,9 @@ import {
   type ChannelRefund,
   PaymentProvider,
 } from '../provider/payment-provider.js';
-import { type RefundSettled, RefundSettlement } from '../refunds/settlement.service.js';
+import { type RefundResult, RefundSettlement } from '../refunds/refund-settlement.js';
 import { BadCallbackLimit } from './bad-callback-limit.js';
-import { CallbackJournal, type CallbackOutcome, type JournalEntry } from './journal.service.js';
+import { CallbackJournal, type CallbackOutcome, type JournalEntry } from './callback-journal.js';
 
 export interface IncomingCallback {
   headers: Readonly<Record<string, string | undefined>>;
@@ -35,23 +35,23 @@ export interface CallbackAnswer {
 }
 
 /** A proved callback that waits for its batch: what it says, how we came to hear it, and its row of the journal. */
-interface LaneItem<Seen> {
-  seen: Seen;
+interface QueueItem<Reported> {
+  reported: Reported;
   cause: Cause;
   entry: JournalEntry;
 }
 
 /** What became of one fact, of either kind. */
-type Outcome = Pick<Settled | RefundSettled, 'outcome' | 'field'>;
+type Outcome = Pick<PaymentResult | RefundResult, 'outcome' | 'field'>;
 
 /** The door of payments or of refunds, in its three steps. */
-interface Settlement<Seen, Rows> {
-  lockReported(tx: Transaction, reports: LaneItem<Seen>[]): Promise<Rows>;
-  decide(report: LaneItem<Seen>, rows: Rows): Outcome;
+interface Settlement<Reported, Rows> {
+  lockReported(tx: Transaction, reports: QueueItem<Reported>[]): Promise<Rows>;
+  decide(report: QueueItem<Reported>, rows: Rows): Outcome;
   write(tx: Transaction, rows: Rows): Promise<void>;
 }
 
-const LANE = { maxBatch: 200, maxWaiting: 2000, atOnce: 2 };
+const QUEUE_LIMITS = { maxBatch: 200, maxWaiting: 2000, atOnce: 2 };
 
 const OK: CallbackAnswer = { status: 200, message: 'ok' };
 const OUR_FAILURE: CallbackAnswer = { status: 500, message: 'internal_error' };
@@ -63,8 +63,8 @@ const ANSWER_WITHIN = 4500;
 @Injectable()
 export class CallbacksService {
   private readonly log = new Logger(CallbacksService.name);
-  private readonly paymentLane: Lane<LaneItem<ChannelPayment>, Outcome>;
-  private readonly refundLane: Lane<LaneItem<ChannelRefund>, Outcome>;
+  private readonly paymentQueue: GroupCommitQueue<QueueItem<ChannelPayment>, Outcome>;
+  private readonly refundQueue: GroupCommitQueue<QueueItem<ChannelRefund>, Outcome>;
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
@@ -76,17 +76,17 @@ export class CallbacksService {
     private readonly settings: Settings,
     private readonly instruments: Instruments,
   ) {
-    const lane = (noun: string) => ({
-      ...LANE,
+    const optionsOf = (noun: string) => ({
+      ...QUEUE_LIMITS,
       onBatch: (size: number) => instruments.batchSize.observe({ entity: noun }, size),
     });
-    this.paymentLane = new Lane((items, patient) => this.settle(payments, items, patient), {
-      ...lane('payment'),
-      keyOf: ({ seen }) => seen.outTradeNo,
+    this.paymentQueue = new GroupCommitQueue((items, waitForLocks) => this.settle(payments, items, waitForLocks), {
+      ...optionsOf('payment'),
+      keyOf: ({ reported }) => reported.outTradeNo,
     });
-    this.refundLane = new Lane((items, patient) => this.settle(refunds, items, patient), {
-      ...lane('refund'),
-      keyOf: ({ seen }) => seen.outRefundNo,
+    this.refundQueue = new GroupCommitQueue((items, waitForLocks) => this.settle(refunds, items, waitForLocks), {
+      ...optionsOf('refund'),
+      keyOf: ({ reported }) => reported.outRefundNo,
     });
   }
 
@@ -136,11 +136,11 @@ export class CallbacksService {
     switch (fact.kind) {
       case 'payment':
         entry.outTradeNo = fact.payment.outTradeNo;
-        return answer(await this.paymentLane.submit({ seen: fact.payment, entry, cause }));
+        return answer(await this.paymentQueue.submit({ reported: fact.payment, entry, cause }));
       case 'refund':
         entry.outTradeNo = fact.refund.outTradeNo;
         entry.outRefundNo = fact.refund.outRefundNo;
-        return answer(await this.refundLane.submit({ seen: fact.refund, entry, cause }));
+        return answer(await this.refundQueue.submit({ reported: fact.refund, entry, cause }));
       case 'ignored':
         await this.journal.addAlone({ ...entry, outcome: 'ignored', httpStatus: 200 });
         return OK;
@@ -148,14 +148,14 @@ export class CallbacksService {
   }
 
   /** One transaction for all that came while the last one committed: the facts and their journal rows together. */
-  private async settle<Seen, Rows>(
-    settlement: Settlement<Seen, Rows>,
-    items: LaneItem<Seen>[],
-    patient: boolean,
+  private async settle<Reported, Rows>(
+    settlement: Settlement<Reported, Rows>,
+    items: QueueItem<Reported>[],
+    waitForLocks: boolean,
   ): Promise<Outcome[]> {
     const outcomes = await transaction(this.db, async (tx, commit) => {
       const [, rows] = await Promise.all([
-        tx.query(`SET LOCAL lock_timeout = ${patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane}`),
+        tx.query(`SET LOCAL lock_timeout = ${waitForLocks ? LOCK_WAIT.isolated : LOCK_WAIT.inBatch}`),
         settlement.lockReported(tx, items),
       ]);
       const decided = items.map((item) => settlement.decide(item, rows));
@@ -164,11 +164,11 @@ export class CallbacksService {
         tx,
         items.map(({ entry }, index) => entryOf(entry, decided[index])),
       );
-      crashPoint('callback.before_commit');
+      failpoint('callback.before_commit');
       await Promise.all([written, recorded, commit()]);
       return decided;
     });
-    crashPoint('callback.after_commit');
+    failpoint('callback.after_commit');
     return outcomes;
   }
 

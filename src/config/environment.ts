@@ -1,5 +1,5 @@
 import { plainToInstance, Transform } from 'class-transformer';
-import { CRASH_POINTS } from '../common/crash-points.js';
+import { FAILPOINTS } from '../common/failpoints.js';
 import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength, validateSync } from 'class-validator';
 import { withoutQuotes } from './env-file.js';
 
@@ -39,7 +39,7 @@ export class Environment {
   @IsOptional() @IsIn(['refund', 'hold']) @Unset() LATE_PAYMENT_POLICY?: string;
   @IsOptional() @IsInt() @Min(0) @Max(65535) @Whole() SIM_PORT?: number;
   @IsOptional() @IsIn(['true', 'false']) @Unset() JOBS_ENABLED?: string;
-  @IsOptional() @IsIn(CRASH_POINTS) @Unset() PAYDESK_CRASH_AT?: string;
+  @IsOptional() @IsIn(FAILPOINTS) @Unset() PAYDESK_CRASH_AT?: string;
   @IsOptional() @IsInt() @Min(0) @Max(10) @Whole() TRUSTED_PROXY_HOPS?: number;
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() LOGINS_PER_MINUTE?: number;
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() BAD_CALLBACKS_PER_MINUTE?: number;

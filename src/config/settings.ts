@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { createPublicKey } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 import { normalAddress } from '../common/address.js';
-import type { CrashPoint } from '../common/crash-points.js';
+import type { Failpoint } from '../common/failpoints.js';
 import { databaseUrlProblem } from './database-url.js';
 import { readEnvFile } from './env-file.js';
 import {
@@ -51,7 +51,7 @@ export abstract class Settings {
   readonly latePaymentPolicy!: 'refund' | 'hold';
   readonly jobsEnabled!: boolean;
   /** For tests: where the process shall die, as by `kill -9`. Always null in production. */
-  readonly crashAt!: CrashPoint | null;
+  readonly crashAt!: Failpoint | null;
   /** How many proxies of our own stand before us: so many hops of `X-Forwarded-For` are believed. */
   readonly trustedProxyHops!: number;
   /** Logins of one address that fail; this and the following are limits of one process. */
@@ -174,7 +174,7 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
     paymentTtlSeconds: e.PAYMENT_TTL_SECONDS ?? 1800,
     latePaymentPolicy: e.LATE_PAYMENT_POLICY === 'hold' ? 'hold' : 'refund',
     jobsEnabled: e.JOBS_ENABLED !== 'false',
-    crashAt: (e.PAYDESK_CRASH_AT as CrashPoint | undefined) ?? null,
+    crashAt: (e.PAYDESK_CRASH_AT as Failpoint | undefined) ?? null,
     trustedProxyHops: e.TRUSTED_PROXY_HOPS ?? 0,
     loginsPerMinute: e.LOGINS_PER_MINUTE ?? 120,
     badCallbacksPerMinute: e.BAD_CALLBACKS_PER_MINUTE ?? 120,

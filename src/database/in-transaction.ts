@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { type CommitStep, crashPoint } from '../common/crash-points.js';
+import { type CommitStep, failpoint } from '../common/failpoints.js';
 import { type Transaction, transaction } from './transaction.js';
 
 /** A transaction between the two points of a step at which a process may die. */
@@ -10,9 +10,9 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const result = await transaction(db, async (tx) => {
     const done = await work(tx);
-    crashPoint(`${step}.before_commit`);
+    failpoint(`${step}.before_commit`);
     return done;
   });
-  crashPoint(`${step}.after_commit`);
+  failpoint(`${step}.after_commit`);
   return result;
 }

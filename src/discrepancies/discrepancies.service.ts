@@ -109,7 +109,7 @@ export class DiscrepanciesService {
   }
 
   /** Ends cases whose cause is gone, with a note that says so; what is not open is left alone. */
-  async resolveByItself(tx: Transaction, cases: { caseKey: string; note: string }[]): Promise<void> {
+  async autoResolve(tx: Transaction, cases: { caseKey: string; note: string }[]): Promise<void> {
     if (cases.length === 0) return;
     await tx.prepared(
       'discrepancies_resolve',

@@ -1,4 +1,4 @@
-import { Controller, Get, Injectable, OnModuleDestroy } from '@nestjs/common';
+import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
@@ -7,16 +7,7 @@ import { DomainError } from '../common/errors.js';
 import { isWritable } from '../database/connection.js';
 import { Problems } from './openapi.js';
 import { InPool } from './pool.js';
-
-/** Whether this process should get traffic. Says no first when a shutdown begins. */
-@Injectable()
-export class Readiness implements OnModuleDestroy {
-  stopping = false;
-
-  onModuleDestroy(): void {
-    this.stopping = true;
-  }
-}
+import { Readiness } from './readiness.js';
 
 @ApiTags('health')
 @Controller('health')

@@ -1,8 +1,9 @@
 import { Global, Module } from '@nestjs/common';
 import { ClientAddresses } from './client-addresses.js';
-import { HealthController, Readiness } from './health.controller.js';
+import { HealthController } from './health.controller.js';
 import { IdempotencyInterceptor } from './idempotency.interceptor.js';
 import { IdempotencyService } from './idempotency.service.js';
+import { Readiness } from './readiness.js';
 
 @Global()
 @Module({

@@ -10,7 +10,7 @@ const FORBIDDEN_NAMES = new Set(['constructor', 'prototype']);
  * @param text the JSON that the body was parsed from
  * @throws DomainError `invalid_request` that names the field with such a name or such a depth, or given twice
  */
-export function assertHarmless(body: unknown, text: string): void {
+export function assertSafeJson(body: unknown, text: string): void {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw invalidField('body', 'must be a JSON object');
   }

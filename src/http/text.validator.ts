@@ -7,7 +7,7 @@ import {
 import { hiddenCharacter } from '../common/hidden-character.js';
 
 @ValidatorConstraint({ name: 'printable' })
-class PrintableConstraint implements ValidatorConstraintInterface {
+class NoControlCharactersConstraint implements ValidatorConstraintInterface {
   validate(value: unknown): boolean {
     return typeof value === 'string' && hiddenCharacter(value) === null;
   }
@@ -29,7 +29,7 @@ class MaxBytesConstraint implements ValidatorConstraintInterface {
 }
 
 /** One line of text without control or invisible characters; emoji are fine. */
-export const Printable = (): PropertyDecorator => Validate(PrintableConstraint);
+export const NoControlCharacters = (): PropertyDecorator => Validate(NoControlCharactersConstraint);
 
 /** A limit in bytes of UTF-8, as WeChat Pay counts a refund's reason. */
 export const MaxBytes = (bytes: number): PropertyDecorator => Validate(MaxBytesConstraint, [bytes]);

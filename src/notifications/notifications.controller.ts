@@ -2,7 +2,7 @@ import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { type Caller, CurrentUser, OwnRowsOnly } from '../auth/public.js';
 import { pageQuery } from '../database/page.js';
-import { ListQuery } from '../http/list-query.js';
+import { ListQuery } from '../http/list-query.dto.js';
 import { Problems } from '../http/openapi.js';
 import { NotificationRow, NotificationsService } from './notifications.service.js';
 

@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import { type AuthenticatedRequest, OWNERSHIP, type Role } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
 import { isId } from '../common/ids.js';
-import { type OwnedNoun, Owners } from './owners.js';
+import { type OwnedNoun, OwnershipLookup } from './ownership-lookup.js';
 
 interface Ownership {
   noun: OwnedNoun;
@@ -23,7 +23,7 @@ const PREFIX = { order: 'ord', payment: 'pay', refund: 'ref' } as const;
 export class OrderOwnerGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
-    private readonly owners: Owners,
+    private readonly owners: OwnershipLookup,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {

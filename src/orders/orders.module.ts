@@ -1,14 +1,14 @@
 import { Module } from '@nestjs/common';
 import { ProviderModule } from '../provider/provider.module.js';
 import { OrderOwnerGuard } from './order-owner.guard.js';
-import { Owners } from './owners.js';
+import { OwnershipLookup } from './ownership-lookup.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersService } from './orders.service.js';
 
 @Module({
   imports: [ProviderModule],
   controllers: [OrdersController],
-  providers: [OrdersService, Owners, OrderOwnerGuard],
-  exports: [OrdersService, Owners, OrderOwnerGuard],
+  providers: [OrdersService, OwnershipLookup, OrderOwnerGuard],
+  exports: [OrdersService, OwnershipLookup, OrderOwnerGuard],
 })
 export class OrdersModule {}

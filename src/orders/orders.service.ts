@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Transaction } from '../database/transaction.js';
 import { after, Clock, SECOND } from '../common/clock.js';
-import { crashPoint } from '../common/crash-points.js';
+import { failpoint } from '../common/failpoints.js';
 import { DomainError, invalidField } from '../common/errors.js';
 import { CURRENCY, isAmountFen } from '../common/money.js';
 import { Settings } from '../config/settings.js';
@@ -83,7 +83,7 @@ export class OrdersService {
         after(now, this.settings.paymentTtlSeconds * SECOND),
       ],
     );
-    crashPoint('order.create.after_commit');
+    failpoint('order.create.after_commit');
     return this.get(order.id);
   }
 

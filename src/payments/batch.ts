@@ -3,7 +3,7 @@ import type { NewDiscrepancy } from '../discrepancies/discrepancies.service.js';
 import type { NewNotification } from '../notifications/notifications.service.js';
 import type { Order, OrderStatus } from '../orders/order.entity.js';
 import type { ChannelPayment } from '../provider/payment-provider.js';
-import type { Move } from './history.service.js';
+import type { Move } from './payment-history.js';
 import type { Fact } from './decide.js';
 import type { LatePayment } from './late-money.js';
 import type { Payment, PaymentStatus } from './payment.entity.js';
@@ -52,10 +52,10 @@ export class Batch {
   }
 
   /** `late`: the money is there, but the order could not take it any more. */
-  succeed({ seen, payment, order, cause, at }: Fact, late: boolean): void {
-    const transactionId = seen.transactionId ?? '';
+  succeed({ reported, payment, order, cause, at }: Fact, late: boolean): void {
+    const transactionId = reported.transactionId ?? '';
     this.movePayment(payment, 'succeeded', cause, late ? 'late' : null, () => {
-      payment.markSucceeded(transactionId, seen.paidAt ?? at, at);
+      payment.markSucceeded(transactionId, reported.paidAt ?? at, at);
       payment.late = late;
     });
     this.transactions.set(transactionId, payment.id);
@@ -69,8 +69,8 @@ export class Batch {
     this.notify('payment.late', payment, order, 'operators');
   }
 
-  end({ seen, payment, order, cause, at }: Fact, as: 'failed' | 'closed' | 'expired'): void {
-    const failureCode = seen.failureCode ?? null;
+  end({ reported, payment, order, cause, at }: Fact, as: 'failed' | 'closed' | 'expired'): void {
+    const failureCode = reported.failureCode ?? null;
     this.movePayment(payment, as, cause, failureCode, () => {
       payment.moveTo(as, at);
       payment.failureCode = failureCode;
@@ -81,34 +81,39 @@ export class Batch {
     }
   }
 
-  openMismatch({ payment, seen }: Fact, found: { field: string; expected: string; seen: string }): void {
+  openMismatch({ payment, reported }: Fact, found: { field: string; expected: string; seen: string }): void {
     this.discrepancies.push({
       type: 'mismatch',
       caseKey: `mismatch:${payment.id}:${found.field}:${found.seen}`,
       paymentId: payment.id,
       outTradeNo: payment.id,
-      detail: { field: found.field, expected: found.expected, seen: found.seen, transaction_id: seen.transactionId },
+      detail: {
+        field: found.field,
+        expected: found.expected,
+        seen: found.seen,
+        transaction_id: reported.transactionId,
+      },
     });
   }
 
-  openSecondTransaction({ payment, seen }: Fact): void {
+  openSecondTransaction({ payment, reported }: Fact): void {
     this.discrepancies.push({
       type: 'double_transaction',
-      caseKey: `double_transaction:${payment.id}:${seen.transactionId}`,
+      caseKey: `double_transaction:${payment.id}:${reported.transactionId}`,
       paymentId: payment.id,
       outTradeNo: payment.id,
-      detail: { known: payment.transactionId, seen: seen.transactionId, amount: seen.amountFen },
+      detail: { known: payment.transactionId, seen: reported.transactionId, amount: reported.amountFen },
     });
   }
 
   /** Money under a number that we never gave. */
-  openUnknown(seen: ChannelPayment): void {
+  openUnknown(reported: ChannelPayment): void {
     this.discrepancies.push({
       type: 'unknown_payment',
-      caseKey: `unknown_payment:${seen.outTradeNo}`,
+      caseKey: `unknown_payment:${reported.outTradeNo}`,
       paymentId: null,
-      outTradeNo: seen.outTradeNo,
-      detail: { amount: seen.amountFen, currency: seen.currency, transaction_id: seen.transactionId },
+      outTradeNo: reported.outTradeNo,
+      detail: { amount: reported.amountFen, currency: reported.currency, transaction_id: reported.transactionId },
     });
   }
 

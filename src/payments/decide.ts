@@ -17,7 +17,7 @@ export type Decision =
 
 /** What the channel said of a payment, the rows it is about, and how and when we came to hear it. */
 export interface Fact {
-  seen: ChannelPayment;
+  reported: ChannelPayment;
   payment: Payment;
   order: Order;
   cause: Cause;
@@ -29,10 +29,10 @@ export interface Fact {
 }
 
 /** The rules of settlement, in the order in which they apply. */
-export function decide({ seen, payment, order, at, closedAs, transactionOwner }: Omit<Fact, 'cause'>): Decision {
-  switch (seen.state) {
+export function decide({ reported, payment, order, at, closedAs, transactionOwner }: Omit<Fact, 'cause'>): Decision {
+  switch (reported.state) {
     case 'succeeded':
-      return decideSuccess(seen, payment, order, transactionOwner);
+      return decideSuccess(reported, payment, order, transactionOwner);
     case 'closed':
       if (!payment.isOpen) return { kind: 'none' };
       return { kind: 'ends', as: closedAs ?? (payment.hasExpired(at) ? 'expired' : 'closed') };
@@ -45,15 +45,15 @@ export function decide({ seen, payment, order, at, closedAs, transactionOwner }:
 }
 
 function decideSuccess(
-  seen: ChannelPayment,
+  reported: ChannelPayment,
   payment: Payment,
   order: Order,
   transactionOwner: string | null,
 ): Decision {
-  const mismatch = findMismatch(seen, payment);
+  const mismatch = findMismatch(reported, payment);
   if (mismatch) return { kind: 'mismatch', ...mismatch };
   if (payment.status === 'succeeded') {
-    return seen.transactionId === payment.transactionId ? { kind: 'none' } : { kind: 'second_transaction' };
+    return reported.transactionId === payment.transactionId ? { kind: 'none' } : { kind: 'second_transaction' };
   }
   if (transactionOwner !== null) {
     return {
@@ -68,19 +68,19 @@ function decideSuccess(
 
 /** The first thing in which the channel's word and our row differ. `amount.total` counts, coupons included. */
 function findMismatch(
-  seen: ChannelPayment,
+  reported: ChannelPayment,
   payment: Payment,
 ): { field: string; expected: string; seen: string } | null {
   const pairs: [field: string, expected: string | number, seen: string | number | null | undefined][] = [
-    ['mchid', payment.mchid, seen.account?.mchid],
-    ['appid', payment.appid, seen.account?.appid],
-    ['amount', payment.amountFen, seen.amountFen],
-    ['currency', payment.currency, seen.currency],
+    ['mchid', payment.mchid, reported.account?.mchid],
+    ['appid', payment.appid, reported.account?.appid],
+    ['amount', payment.amountFen, reported.amountFen],
+    ['currency', payment.currency, reported.currency],
   ];
   for (const [field, expected, found] of pairs) {
-    if (seen.restAsOrdered && found === null) continue;
+    if (reported.restAsOrdered && found === null) continue;
     if (found !== expected) return { field, expected: String(expected), seen: String(found ?? 'missing') };
   }
-  if (!seen.transactionId) return { field: 'transaction_id', expected: 'present', seen: 'missing' };
+  if (!reported.transactionId) return { field: 'transaction_id', expected: 'present', seen: 'missing' };
   return null;
 }

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
-import { channelCall, crashPoint } from '../common/crash-points.js';
+import { channelCall, failpoint } from '../common/failpoints.js';
 import { CallBudget } from '../common/call-budget.js';
 import { inParallel } from '../common/parallel.js';
 import { inTransaction } from '../database/in-transaction.js';
@@ -13,11 +13,11 @@ import {
   PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { ChannelCalls } from '../provider/shared-calls.js';
+import { ChannelCalls } from '../provider/channel-calls.js';
 import { ChannelOrders, neverSent, stillOpen } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
 import { asPayments, PAYMENT_COLUMNS } from './payments.repository.js';
-import { PaymentSettlement, type Settling } from './settlement.service.js';
+import { PaymentSettlement, type PaymentReport } from './payment-settlement.js';
 
 /**
  * Which open payments are asked about: `due`, whose `next_check_at` has come (the timer); `all` that are open (a person
@@ -53,7 +53,7 @@ export interface DueReport {
 const LEASE = 60 * SECOND;
 const BATCH = 100;
 /** Batches under way at once, and questions of each. */
-const LANES = 2;
+const WORKERS = 2;
 const IN_FLIGHT = 8;
 
 // Statuses are literals, not parameters: only so does the planner use the partial indexes on what is open.
@@ -98,17 +98,17 @@ export class DuePayments {
       return claimed;
     };
     // While one batch waits for the channel or its commit, the other goes on.
-    const lane = async (): Promise<void> => {
+    const worker = async (): Promise<void> => {
       for (;;) {
         claiming = claiming.then(claimNext);
         const claimed = await claiming;
         if (claimed.length === 0) return;
-        crashPoint('payment.check.after_claim');
+        failpoint('payment.check.after_claim');
         await this.check(claimed, options.cause, report);
         options.onProgress?.(report.checked);
       }
     };
-    await Promise.all(Array.from({ length: LANES }, lane));
+    await Promise.all(Array.from({ length: WORKERS }, worker));
     return report;
   }
 
@@ -138,15 +138,15 @@ export class DuePayments {
   private async check(payments: Payment[], cause: Cause, report: DueReport): Promise<void> {
     const orders = await this.channelOrders.ofMany(payments);
     const answers = await inParallel(payments, IN_FLIGHT, (payment, index) => this.ask(payment, orders[index]));
-    crashPoint('payment.check.after_call');
-    const settling: Settling[] = [];
+    failpoint('payment.check.after_call');
+    const reports: PaymentReport[] = [];
     const unknown: Payment[] = [];
     payments.forEach((payment, index) => {
-      const seen = answers[index];
-      if (seen) settling.push({ seen, cause });
+      const reported = answers[index];
+      if (reported) reports.push({ reported, cause });
       else unknown.push(payment);
     });
-    const settled = await this.apply(settling);
+    const settled = await this.apply(reports);
     for (const payment of settled) tally(payment, report);
     report.unknown += payments.length - settled.length;
     report.checked += payments.length;
@@ -154,15 +154,15 @@ export class DuePayments {
   }
 
   /** All in one transaction; if that fails, one by one, so that one bad row holds nobody else up. */
-  private async apply(settling: Settling[]): Promise<Payment[]> {
-    if (settling.length === 0) return [];
+  private async apply(reports: PaymentReport[]): Promise<Payment[]> {
+    if (reports.length === 0) return [];
     try {
-      const settled = await inTransaction(this.db, 'payment.check', (tx) => this.settlement.apply(tx, settling));
+      const settled = await inTransaction(this.db, 'payment.check', (tx) => this.settlement.apply(tx, reports));
       return settled.flatMap((one) => one.payment ?? []);
     } catch (error) {
-      if (settling.length > 1) return (await Promise.all(settling.map((one) => this.apply([one])))).flat();
+      if (reports.length > 1) return (await Promise.all(reports.map((one) => this.apply([one])))).flat();
       this.log.error(
-        { payment_id: settling[0]?.seen.outTradeNo, err: error },
+        { payment_id: reports[0]?.reported.outTradeNo, err: error },
         'the result of a query could not be applied',
       );
       return [];
@@ -181,8 +181,8 @@ export class DuePayments {
         return expired ? neverSent(payment) : stillOpen(payment);
       await this.budget.take();
       const query = () => channelCall('payment.check_query', () => this.provider.queryPayment(order));
-      const seen = await this.calls.paymentQueries.join(payment.id, query);
-      if (!expired || (seen.state !== 'open' && seen.state !== 'not_found')) return seen;
+      const reported = await this.calls.paymentQueries.join(payment.id, query);
+      if (!expired || (reported.state !== 'open' && reported.state !== 'not_found')) return reported;
       await this.budget.take();
       const close = () => channelCall('payment.check_close', () => this.provider.closePayment(order));
       return await this.calls.closes.fresh(payment.id, close);
@@ -215,7 +215,7 @@ export class DuePayments {
          SELECT id FROM payments WHERE id = ANY ($1) AND status IN ('init', 'processing') FOR UPDATE SKIP LOCKED))`,
       [payments.map((payment) => payment.id), times],
     );
-    crashPoint('payment.check.after_schedule');
+    failpoint('payment.check.after_schedule');
   }
 }
 

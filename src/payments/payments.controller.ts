@@ -10,7 +10,7 @@ import { InPool } from '../http/pool.js';
 import { OwnedBy } from '../orders/order-owner.guard.js';
 import { PaymentView, StartedView } from './payment.view.js';
 import { PaymentsService } from './payments.service.js';
-import { PaymentStarter } from './start.service.js';
+import { PaymentStarter } from './payment-starter.js';
 
 export class PaymentBody {
   @ApiProperty({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
@@ -106,7 +106,7 @@ export class PaymentsController {
     'channel_unavailable',
   )
   async succeed(@Param('id') id: string, @RequestCause() cause: Cause): Promise<PaymentView> {
-    return PaymentView.of(await this.payments.pretendToPay(id, cause));
+    return PaymentView.of(await this.payments.simulatePayment(id, cause));
   }
 
   @Post(':id/cancel')

@@ -5,15 +5,15 @@ import { OrdersModule } from '../orders/orders.module.js';
 import { ProviderModule } from '../provider/provider.module.js';
 import { ChannelOrders } from './channel-orders.js';
 import { DuePayments } from './due-payments.js';
-import { PaymentHistory } from './history.service.js';
+import { PaymentHistory } from './payment-history.js';
 import { LateMoney } from './late-money.js';
 import { PaymentsController } from './payments.controller.js';
-import { PaymentRows } from './payments.repository.js';
+import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
-import { PaymentSettlement } from './settlement.service.js';
+import { PaymentSettlement } from './payment-settlement.js';
 import { StaleOrders } from './stale-orders.js';
-import { StartLanes } from './start-lanes.js';
-import { PaymentStarter } from './start.service.js';
+import { StartQueues } from './start-queues.js';
+import { PaymentStarter } from './payment-starter.js';
 
 @Module({
   imports: [OrdersModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
@@ -21,9 +21,9 @@ import { PaymentStarter } from './start.service.js';
   providers: [
     PaymentsService,
     PaymentStarter,
-    StartLanes,
+    StartQueues,
     PaymentSettlement,
-    PaymentRows,
+    PaymentsRepository,
     PaymentHistory,
     ChannelOrders,
     DuePayments,
@@ -34,7 +34,7 @@ import { PaymentStarter } from './start.service.js';
     PaymentsService,
     PaymentStarter,
     PaymentSettlement,
-    PaymentRows,
+    PaymentsRepository,
     PaymentHistory,
     DuePayments,
     StaleOrders,

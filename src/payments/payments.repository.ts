@@ -17,7 +17,7 @@ export function asPayments(rows: Payment[]): Payment[] {
 
 /** The hot statements on `payments`, as lists. Sole writer of the table together with {@link PaymentsService}. */
 @Injectable()
-export class PaymentRows {
+export class PaymentsRepository {
   async read(tx: Transaction, ids: string[]): Promise<Payment[]> {
     const text = `SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.id = ANY ($1::text[])`;
     const rows = await tx.prepared<Payment>('payments_read', text, [ids]);

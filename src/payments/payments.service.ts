@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { type Transaction, transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, SECOND } from '../common/clock.js';
-import { channelCall } from '../common/crash-points.js';
+import { channelCall } from '../common/failpoints.js';
 import { DomainError } from '../common/errors.js';
 import { Settings } from '../config/settings.js';
 import { inTransaction } from '../database/in-transaction.js';
@@ -16,13 +16,13 @@ import {
   PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { ChannelCalls } from '../provider/shared-calls.js';
+import { ChannelCalls } from '../provider/channel-calls.js';
 import { ChannelOrders, neverSent } from './channel-orders.js';
-import { PaymentHistory } from './history.service.js';
+import { PaymentHistory } from './payment-history.js';
 import { Payment } from './payment.entity.js';
-import { PaymentRows } from './payments.repository.js';
+import { PaymentsRepository } from './payments.repository.js';
 import { channelError, notOpen } from './refusals.js';
-import { PaymentSettlement } from './settlement.service.js';
+import { PaymentSettlement } from './payment-settlement.js';
 
 /** The first question after a start; the schedule of due checks goes on from there. */
 export const FIRST_CHECK = 5 * SECOND;
@@ -35,7 +35,7 @@ export class PaymentsService {
     private readonly provider: PaymentProvider,
     private readonly calls: ChannelCalls,
     private readonly orders: OrdersService,
-    private readonly rows: PaymentRows,
+    private readonly rows: PaymentsRepository,
     private readonly channelOrders: ChannelOrders,
     private readonly settlement: PaymentSettlement,
     private readonly history: PaymentHistory,
@@ -135,7 +135,7 @@ export class PaymentsService {
     return inTransaction(this.db, 'payment.close_unsent', async (tx) => {
       const payment = await this.lock(tx, id);
       if (payment.status !== 'init') return null;
-      const [settled] = await this.settlement.apply(tx, [{ seen: neverSent(payment), cause, closedAs: 'closed' }]);
+      const [settled] = await this.settlement.apply(tx, [{ reported: neverSent(payment), cause, closedAs: 'closed' }]);
       return settled?.payment ?? null;
     });
   }
@@ -146,8 +146,8 @@ export class PaymentsService {
    * @throws ProviderError
    */
   async closeAgain(order: ChannelOrder, cause: Cause): Promise<Payment> {
-    const seen = await this.calls.closes.fresh(order.outTradeNo, () => this.callClose(order));
-    return this.settle(seen, cause, 'closed');
+    const reported = await this.calls.closes.fresh(order.outTradeNo, () => this.callClose(order));
+    return this.settle(reported, cause, 'closed');
   }
 
   private callClose(order: ChannelOrder): Promise<ChannelPayment> {
@@ -178,9 +178,9 @@ export class PaymentsService {
     try {
       const order = await this.channelOrders.of(payment);
       const ask = () => channelCall('payment.recheck', () => this.provider.queryPayment(order));
-      const seen = await this.calls.paymentQueries.fresh(id, ask);
-      const { status } = await this.settle(seen, cause);
-      return { status, channel: seen.state };
+      const reported = await this.calls.paymentQueries.fresh(id, ask);
+      const { status } = await this.settle(reported, cause);
+      return { status, channel: reported.state };
     } catch (error) {
       if (error instanceof ProviderError) throw channelError(error);
       throw error;
@@ -191,13 +191,13 @@ export class PaymentsService {
    * The pretend payment of the mock provider. Again without a second effect.
    * @throws DomainError `not_found` unless the mock provider is bound, `payment_expired`, `payment_not_open`
    */
-  async pretendToPay(id: string, cause: Cause): Promise<Payment> {
+  async simulatePayment(id: string, cause: Cause): Promise<Payment> {
     // A payment that the mock once made is no more to be paid here than any other.
     if (!this.settings.mockEnabled) throw new DomainError('not_found');
     const payment = await this.get(id);
-    let seen: ChannelPayment;
+    let reported: ChannelPayment;
     try {
-      seen = await this.provider.pretendToPay(await this.channelOrders.of(payment));
+      reported = await this.provider.simulatePayment(await this.channelOrders.of(payment));
     } catch (error) {
       if (error instanceof ProviderError) throw channelError(error);
       throw error;
@@ -207,15 +207,15 @@ export class PaymentsService {
       if (current.status === 'succeeded') return current;
       if (!current.isOpen) throw notOpen(current);
       if (current.hasExpired(this.clock.now())) throw new DomainError('payment_expired');
-      const [settled] = await this.settlement.apply(tx, [{ seen, cause }]);
+      const [settled] = await this.settlement.apply(tx, [{ reported, cause }]);
       return settled?.payment ?? current;
     });
   }
 
   /** One fact through the one door, in a transaction of its own. */
-  async settle(seen: ChannelPayment, cause: Cause, closedAs?: 'closed'): Promise<Payment> {
+  async settle(reported: ChannelPayment, cause: Cause, closedAs?: 'closed'): Promise<Payment> {
     return inTransaction(this.db, 'payment.settle', async (tx) => {
-      const [settled] = await this.settlement.apply(tx, [{ seen, cause, closedAs }]);
+      const [settled] = await this.settlement.apply(tx, [{ reported, cause, closedAs }]);
       if (!settled?.payment) throw new DomainError('not_found');
       return settled.payment;
     });

@@ -5,7 +5,7 @@ import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
 import { inTransaction } from '../database/in-transaction.js';
 import { OrdersService } from '../orders/orders.service.js';
-import { PaymentHistory } from './history.service.js';
+import { PaymentHistory } from './payment-history.js';
 
 /** Pending orders past their time that nobody is paying: there is no money to wait for, so they are cancelled. */
 @Injectable()

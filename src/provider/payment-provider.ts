@@ -21,7 +21,7 @@ export interface ChannelOrder {
   /** `openid` of the payer under our appid; null when the user never logged in through WeChat. */
   openid: string | null;
   expiresAt: Date;
-  /** The shop's own data of the order. The mock reads its stage directions (`mock_outcome`, …) from it; WeChat none. */
+  /** The shop's own data of the order. The mock reads its scenarios (`mock_outcome`, …) from it; WeChat none. */
   metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -227,7 +227,7 @@ export abstract class PaymentProvider {
   }
 
   /** The pretend payment of `POST /payments/{id}/succeed/`: only a pretend channel has one. */
-  pretendToPay(_order: ChannelOrder): Promise<ChannelPayment> {
+  simulatePayment(_order: ChannelOrder): Promise<ChannelPayment> {
     return Promise.reject(new DomainError('not_found'));
   }
 }

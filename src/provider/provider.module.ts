@@ -10,7 +10,7 @@ import { LoginChannel } from './login-channel.js';
 import { MockLogin } from './mock/mock-login.js';
 import { MockProvider } from './mock/mock.provider.js';
 import { PaymentProvider } from './payment-provider.js';
-import { ChannelCalls } from './shared-calls.js';
+import { ChannelCalls } from './channel-calls.js';
 import { settingsProblems, wechatSettings } from './wechat/settings.js';
 import { WechatLogin } from './wechat/wechat-login.js';
 import { WechatV3Provider } from './wechat/wechat-v3.provider.js';

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, HOUR, MINUTE } from '../common/clock.js';
-import { channelCall, crashPoint } from '../common/crash-points.js';
+import { channelCall, failpoint } from '../common/failpoints.js';
 import { assertSession } from '../database/session.js';
 import { BadBill, type BillCoverage } from '../provider/bill.js';
 import { BillNotReady, PaymentProvider, ProviderError } from '../provider/payment-provider.js';
@@ -18,8 +18,8 @@ import {
 } from './bill-compare.js';
 import { BillStaging } from './bill-staging.js';
 import { chinaDay, type ChinaDay, dayOf, daysBefore, hourOf } from './china-day.js';
-import { DifferenceWork } from './difference-work.js';
-import { type Run, ReconciliationRuns } from './runs.js';
+import { DifferenceResolver } from './difference-resolver.js';
+import { type Run, ReconciliationRuns } from './reconciliation-runs.js';
 
 export interface BillOptions {
   /** `YYYY-MM-DD`, China's day. */
@@ -62,7 +62,7 @@ export class BillService {
     @InjectDataSource() private readonly db: DataSource,
     private readonly provider: PaymentProvider,
     private readonly runs: ReconciliationRuns,
-    private readonly work: DifferenceWork,
+    private readonly work: DifferenceResolver,
     private readonly clock: Clock,
   ) {}
 
@@ -106,11 +106,11 @@ export class BillService {
     if (options.dryRun) return this.compare(null, options);
     assertSession(this.db, 'the comparison of bills');
     const run = await this.runs.begin(options.day, options.file ? 'file' : 'manual');
-    crashPoint('bill.run.after_begin');
+    failpoint('bill.run.after_begin');
     try {
       const report = await this.compare(run, options);
       await this.runs.finish(run, report);
-      crashPoint('bill.run.after_finish');
+      failpoint('bill.run.after_finish');
       return report;
     } catch (error) {
       await this.runs.fail(run, codeOf(error), null);
@@ -145,13 +145,13 @@ export class BillService {
     const staging = await BillStaging.open(this.db);
     try {
       const { lines, covers } = await this.load(staging, day, run, options);
-      if (run) await this.runs.prolong(run);
+      if (run) await this.runs.renewLease(run);
       const early = await this.runs.isDone(daysBefore(day.day, 1));
       const late = await this.runs.isDone(daysBefore(day.day, -1));
       const scope = { day, provider: this.provider.name, covers, early, late };
       const report = await this.settleDifferences(staging, scope, run, options);
       if (run) await rememberMatches(staging.session, day);
-      crashPoint('bill.run.after_matches');
+      failpoint('bill.run.after_matches');
       return { ...report, lines, covers, ...(await sumsOf(staging.session, scope)) };
     } finally {
       staging.close();
@@ -167,7 +167,7 @@ export class BillService {
   ): Promise<{ lines: number; covers: BillCoverage }> {
     const onLines = async (lines: number): Promise<void> => {
       options.onProgress?.(lines);
-      if (run) await this.runs.prolong(run);
+      if (run) await this.runs.renewLease(run);
     };
     if (options.file) {
       const bill = await this.provider.readTradeBill(options.file);
@@ -196,7 +196,7 @@ export class BillService {
       'day' | 'run_id' | 'healed' | 'differences' | 'examples'
     >;
     for await (const difference of compareBill(staging.session, scope)) {
-      if (run) await this.runs.prolong(run);
+      if (run) await this.runs.renewLease(run);
       const remains = run ? await this.work.handle(difference, run, options.cause) : true;
       if (!remains) {
         report.healed += 1;

@@ -4,12 +4,12 @@ import { PaymentsModule } from '../payments/payments.module.js';
 import { ProviderModule } from '../provider/provider.module.js';
 import { RefundsModule } from '../refunds/refunds.module.js';
 import { BillService } from './bill.service.js';
-import { DifferenceWork } from './difference-work.js';
-import { ReconciliationRuns } from './runs.js';
+import { DifferenceResolver } from './difference-resolver.js';
+import { ReconciliationRuns } from './reconciliation-runs.js';
 
 @Module({
   imports: [PaymentsModule, RefundsModule, ProviderModule, DiscrepanciesModule],
-  providers: [BillService, DifferenceWork, ReconciliationRuns],
+  providers: [BillService, DifferenceResolver, ReconciliationRuns],
   exports: [BillService],
 })
 export class ReconciliationModule {}

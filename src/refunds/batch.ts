@@ -2,13 +2,13 @@ import type { Cause } from '../common/cause.js';
 import type { NewDiscrepancy } from '../discrepancies/discrepancies.service.js';
 import type { NewNotification, NotificationType } from '../notifications/notifications.service.js';
 import type { Order, OrderStatus } from '../orders/order.entity.js';
-import type { Move } from '../payments/history.service.js';
+import type { Move } from '../payments/payment-history.js';
 import type { Payment } from '../payments/payment.entity.js';
 import type { ChannelRefund } from '../provider/payment-provider.js';
 import type { Refund, RefundStatus } from './refund.entity.js';
 
 /** The case that stands open while the merchant's account cannot pay a refund. */
-export function notEnoughCase(refundId: string): string {
+export function heldRefundCaseKey(refundId: string): string {
   return `refund_held:${refundId}`;
 }
 
@@ -70,11 +70,11 @@ export class RefundBatch {
   }
 
   /** The money reached the payer. */
-  succeed(change: RefundChange, seen: ChannelRefund): void {
+  succeed(change: RefundChange, reported: ChannelRefund): void {
     const { refund, payment, order, cause, at } = change;
-    this.learn(refund, seen);
+    this.learn(refund, reported);
     this.move(change, 'succeeded', null);
-    refund.succeededAt = seen.succeededAt ?? at;
+    refund.succeededAt = reported.succeededAt ?? at;
     refund.failureCode = null;
     refund.failureMessage = null;
     payment.refundedFen += refund.amountFen;
@@ -82,7 +82,7 @@ export class RefundBatch {
     // What comes back of late money does not make its order refunded: it was paid by another payment, or never.
     if (order.paidPaymentId === payment.id) this.noteOnOrder(order, payment, refund, cause);
     this.notify('refund.succeeded', change);
-    this.resolvedCases.push({ caseKey: notEnoughCase(refund.id), note: 'the refund was paid' });
+    this.resolvedCases.push({ caseKey: heldRefundCaseKey(refund.id), note: 'the refund was paid' });
   }
 
   /** Nothing will be paid under this number: the promise is taken back. */
@@ -94,16 +94,16 @@ export class RefundBatch {
     payment.reservedFen -= refund.amountFen;
     this.dirtyPayments.add(payment);
     this.notify(`refund.${as}`, change);
-    this.resolvedCases.push({ caseKey: notEnoughCase(refund.id), note: `the refund was ${as}` });
+    this.resolvedCases.push({ caseKey: heldRefundCaseKey(refund.id), note: `the refund was ${as}` });
     // A person's no is a decision. After the channel's nobody would look for late money any more: its refund has but one
     // number, and that one is used up.
     if (payment.late && failure.code !== REJECTED_BY_OPERATOR) this.openLateMoney(change, failure.code);
   }
 
   /** The payer's account does not take it: it stays reserved, and operators say where it shall go. */
-  abnormal(change: RefundChange, seen: ChannelRefund): void {
+  abnormal(change: RefundChange, reported: ChannelRefund): void {
     const { refund, at } = change;
-    this.learn(refund, seen);
+    this.learn(refund, reported);
     this.move(change, 'abnormal', 'ABNORMAL');
     refund.failureCode = 'ABNORMAL';
     refund.nextCheckAt ??= at;
@@ -125,9 +125,9 @@ export class RefundBatch {
   }
 
   /** Keeps the channel's number of the refund, once it is known. */
-  learn(refund: Refund, seen: ChannelRefund): void {
-    if (refund.refundId !== null || seen.refundId === null) return;
-    refund.refundId = seen.refundId;
+  learn(refund: Refund, reported: ChannelRefund): void {
+    if (refund.refundId !== null || reported.refundId === null) return;
+    refund.refundId = reported.refundId;
     this.dirtyRefunds.add(refund);
   }
 
@@ -144,14 +144,14 @@ export class RefundBatch {
   }
 
   /** Money going out under a number that we never gave. */
-  openUnknown(seen: ChannelRefund): void {
+  openUnknown(reported: ChannelRefund): void {
     this.discrepancies.push({
       type: 'unknown_refund',
-      caseKey: `unknown_refund:${seen.outRefundNo}`,
+      caseKey: `unknown_refund:${reported.outRefundNo}`,
       paymentId: null,
-      outTradeNo: seen.outTradeNo,
-      outRefundNo: seen.outRefundNo,
-      detail: { amount: seen.amountFen, refund_id: seen.refundId, state: seen.state },
+      outTradeNo: reported.outTradeNo,
+      outRefundNo: reported.outRefundNo,
+      detail: { amount: reported.amountFen, refund_id: reported.refundId, state: reported.state },
     });
   }
 

@@ -12,29 +12,29 @@ export type RefundDecision =
   | { kind: 'mismatch'; field: string; expected: string; seen: string };
 
 /** The rules of settlement, in the order in which they apply. ABNORMAL is not final: a success may follow it. */
-export function decideRefund(seen: ChannelRefund, refund: Refund, payment: Payment): RefundDecision {
-  if (seen.state === 'not_found') return { kind: 'none' };
-  const mismatch = findMismatch(seen, refund, payment);
+export function decideRefund(reported: ChannelRefund, refund: Refund, payment: Payment): RefundDecision {
+  if (reported.state === 'not_found') return { kind: 'none' };
+  const mismatch = findMismatch(reported, refund, payment);
   if (mismatch) return { kind: 'mismatch', ...mismatch };
-  if (seen.state === 'processing' || seen.state === refund.status) return { kind: 'none' };
-  if (canMove(REFUND_MOVES, refund.status, seen.state)) return { kind: seen.state };
+  if (reported.state === 'processing' || reported.state === refund.status) return { kind: 'none' };
+  if (canMove(REFUND_MOVES, refund.status, reported.state)) return { kind: reported.state };
   // A notice that came late: what it says was true before what we know.
-  if (seen.state === 'abnormal' && refund.status !== 'rejected') return { kind: 'none' };
-  return { kind: 'mismatch', field: 'status', expected: refund.status, seen: seen.state };
+  if (reported.state === 'abnormal' && refund.status !== 'rejected') return { kind: 'none' };
+  return { kind: 'mismatch', field: 'status', expected: refund.status, seen: reported.state };
 }
 
 function findMismatch(
-  seen: ChannelRefund,
+  reported: ChannelRefund,
   refund: Refund,
   payment: Payment,
 ): { field: string; expected: string; seen: string } | null {
   const pairs: [field: string, expected: string | number | null, found: string | number | null][] = [
-    ['mchid', payment.mchid, seen.mchid],
-    ['out_trade_no', payment.id, seen.outTradeNo],
-    ['amount', refund.amountFen, seen.amountFen],
-    ['total', payment.amountFen, seen.totalFen],
-    ['currency', payment.currency, seen.currency],
-    ['refund_id', refund.refundId, refund.refundId === null ? null : seen.refundId],
+    ['mchid', payment.mchid, reported.mchid],
+    ['out_trade_no', payment.id, reported.outTradeNo],
+    ['amount', refund.amountFen, reported.amountFen],
+    ['total', payment.amountFen, reported.totalFen],
+    ['currency', payment.currency, reported.currency],
+    ['refund_id', refund.refundId, refund.refundId === null ? null : reported.refundId],
   ];
   for (const [field, expected, found] of pairs) {
     // What the channel leaves out says nothing; a notice, unlike an answer, names no currency.

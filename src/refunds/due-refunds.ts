@@ -3,10 +3,10 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock } from '../common/clock.js';
-import { crashPoint } from '../common/crash-points.js';
+import { failpoint } from '../common/failpoints.js';
 import { inParallel } from '../common/parallel.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
-import { RefundCarrier } from './carry-out.service.js';
+import { RefundExecutor } from './refund-executor.js';
 import type { RefundStatus } from './refund.entity.js';
 import { LEASE } from './schedule.js';
 
@@ -49,7 +49,7 @@ export class DueRefunds {
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly provider: PaymentProvider,
-    private readonly carrier: RefundCarrier,
+    private readonly executor: RefundExecutor,
     private readonly clock: Clock,
   ) {}
 
@@ -67,9 +67,9 @@ export class DueRefunds {
     while (report.checked < options.limit) {
       const ids = await this.claim(options.scope, last, Math.min(BATCH, options.limit - report.checked));
       if (ids.length === 0) break;
-      crashPoint('refund.check.after_claim');
+      failpoint('refund.check.after_claim');
       last = ids.reduce((max, id) => (id > max ? id : max), last);
-      await inParallel(ids, IN_FLIGHT, (id) => this.proceed(id, options.cause, report));
+      await inParallel(ids, IN_FLIGHT, (id) => this.processOne(id, options.cause, report));
       report.checked += ids.length;
       options.onProgress?.(report.checked);
     }
@@ -89,9 +89,9 @@ export class DueRefunds {
     return claimed.map((row) => row.id);
   }
 
-  private async proceed(id: string, cause: Cause, report: DueRefundsReport): Promise<void> {
+  private async processOne(id: string, cause: Cause, report: DueRefundsReport): Promise<void> {
     try {
-      const { status } = await this.carrier.proceed(id, cause);
+      const { status } = await this.executor.processDue(id, cause);
       report.refunds.push({ id, status });
     } catch (error) {
       report.failed += 1;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { channelCall } from '../common/crash-points.js';
+import { channelCall } from '../common/failpoints.js';
 import { DomainError } from '../common/errors.js';
 import type { Payment } from '../payments/payment.entity.js';
 import {
@@ -10,7 +10,7 @@ import {
   ProviderError,
 } from '../provider/payment-provider.js';
 import type { ProviderRules } from '../provider/provider-rules.js';
-import { ChannelCalls } from '../provider/shared-calls.js';
+import { ChannelCalls } from '../provider/channel-calls.js';
 import { RefundBudget } from './refund-budget.js';
 
 /** The channel's calls about refunds, kept under its limits. All throw {@link ProviderError}. */
@@ -34,9 +34,9 @@ export class RefundChannel {
   async send(order: ChannelRefundOrder): Promise<ChannelRefund> {
     await this.budget.takeToSend();
     try {
-      const seen = await channelCall('refund.send', () => this.provider.refund(order));
+      const reported = await channelCall('refund.send', () => this.provider.refund(order));
       this.budget.noteSuccess();
-      return seen;
+      return reported;
     } catch (error) {
       this.budget.noteFailure();
       throw error;
@@ -55,7 +55,7 @@ export class RefundChannel {
     }
   }
 
-  async sendElsewhere(order: ChannelRefundOrder, target: AbnormalRefundTarget): Promise<ChannelRefund> {
+  async retryToAnotherAccount(order: ChannelRefundOrder, target: AbnormalRefundTarget): Promise<ChannelRefund> {
     await this.budget.take();
     return channelCall('refund.abnormal', () => this.provider.retryAbnormalRefund(order, target));
   }

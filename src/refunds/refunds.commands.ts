@@ -73,16 +73,16 @@ export class RetryAbnormalRefundCommand extends CommandRunner {
     if (!isId('ref', id)) throw new UsageError('REFUND_ID must be the id of a refund: ref_ and 26 characters');
     if (!to) throw new UsageError('--to is required: merchant_card or user_card');
     if (to === 'user_card' && !bankType) throw new UsageError('--bank-type is required with --to user_card');
-    const { RetryAbnormalBody } = await import('./refund.body.js');
+    const { RetryAbnormalBody } = await import('./refund.dto.js');
     if (bankType !== undefined && !BANK_TYPES.includes(bankType)) {
       throw new UsageError(`--bank-type must be one of ${BANK_TYPES.join(', ')}`);
     }
     const card = to === 'user_card' ? await readCard() : null;
     const target = RetryAbnormalBody.target({ to, bank_type: bankType, ...card });
-    const { RefundCarrier } = await import('./carry-out.service.js');
+    const { RefundExecutor } = await import('./refund-executor.js');
     const { RefundView } = await import('./refund.view.js');
     const refund = await this.terminal.withApp((app) =>
-      app.get(RefundCarrier).retryAbnormal(id, target, byCommand('retry_abnormal_refund')),
+      app.get(RefundExecutor).retryAbnormal(id, target, byCommand('retry_abnormal_refund')),
     );
     this.terminal.report({ ...RefundView.of(refund) }, json);
   }

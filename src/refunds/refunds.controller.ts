@@ -7,8 +7,8 @@ import { Idempotent, NewId } from '../http/idempotency.interceptor.js';
 import { Problems } from '../http/openapi.js';
 import { InPool } from '../http/pool.js';
 import { OwnedBy } from '../orders/order-owner.guard.js';
-import { RefundCarrier } from './carry-out.service.js';
-import { RefundBody, RefundsQuery, RejectBody, RetryAbnormalBody } from './refund.body.js';
+import { RefundExecutor } from './refund-executor.js';
+import { RefundBody, RefundsQuery, RejectBody, RetryAbnormalBody } from './refund.dto.js';
 import { RefundPage, RefundView } from './refund.view.js';
 import { RefundsService } from './refunds.service.js';
 
@@ -20,7 +20,7 @@ const STAFF = { orRoles: ['operator', 'service'] as ('operator' | 'service')[] }
 export class RefundsController {
   constructor(
     private readonly refunds: RefundsService,
-    private readonly carrier: RefundCarrier,
+    private readonly executor: RefundExecutor,
   ) {}
 
   @Post()
@@ -84,7 +84,7 @@ export class RefundsController {
   @ApiOkResponse({ type: RefundView })
   @Problems('unauthenticated', 'forbidden', 'not_found', 'refund_not_open', 'service_unavailable')
   async succeed(@Param('id') id: string, @RequestCause() cause: Cause): Promise<RefundView> {
-    return RefundView.of(await this.carrier.carryOut(id, cause));
+    return RefundView.of(await this.executor.approve(id, cause));
   }
 
   @Post(':id/reject')
@@ -106,7 +106,7 @@ export class RefundsController {
   @ApiOkResponse({ type: RefundView })
   @Problems('unauthenticated', 'not_found', 'too_many_requests', 'service_unavailable')
   async sync(@Param('id') id: string, @RequestCause() cause: Cause): Promise<RefundView> {
-    return RefundView.of(await this.carrier.sync(id, cause));
+    return RefundView.of(await this.executor.sync(id, cause));
   }
 
   @Post(':id/retry-abnormal')
@@ -130,6 +130,6 @@ export class RefundsController {
     @Body() body: RetryAbnormalBody,
     @RequestCause() cause: Cause,
   ): Promise<RefundView> {
-    return RefundView.of(await this.carrier.retryAbnormal(id, RetryAbnormalBody.target(body), cause));
+    return RefundView.of(await this.executor.retryAbnormal(id, RetryAbnormalBody.target(body), cause));
   }
 }

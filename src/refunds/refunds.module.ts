@@ -4,23 +4,23 @@ import { NotificationsModule } from '../notifications/notifications.module.js';
 import { PaymentsModule } from '../payments/payments.module.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 import { ProviderModule } from '../provider/provider.module.js';
-import { RefundCarrier } from './carry-out.service.js';
+import { RefundExecutor } from './refund-executor.js';
 import { DueRefunds } from './due-refunds.js';
 import { RefundBudget } from './refund-budget.js';
 import { RefundChannel } from './refund-channel.js';
 import { RefundsController } from './refunds.controller.js';
-import { RefundRows } from './refunds.repository.js';
+import { RefundsRepository } from './refunds.repository.js';
 import { RefundsService } from './refunds.service.js';
-import { RefundSettlement } from './settlement.service.js';
+import { RefundSettlement } from './refund-settlement.js';
 
 @Module({
   imports: [PaymentsModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
   controllers: [RefundsController],
   providers: [
     RefundsService,
-    RefundCarrier,
+    RefundExecutor,
     RefundSettlement,
-    RefundRows,
+    RefundsRepository,
     DueRefunds,
     RefundChannel,
     {
@@ -29,6 +29,6 @@ import { RefundSettlement } from './settlement.service.js';
       useFactory: ({ rules }: PaymentProvider) => new RefundBudget(rules),
     },
   ],
-  exports: [RefundsService, RefundCarrier, RefundSettlement, DueRefunds],
+  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds],
 })
 export class RefundsModule {}

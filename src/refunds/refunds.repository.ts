@@ -10,7 +10,7 @@ const COLUMNS = `r.id, r.payment_id AS "paymentId", r.order_id AS "orderId", r.s
 
 /** The statements on `refunds`, as lists. Sole writer of the table together with the services beside it. */
 @Injectable()
-export class RefundRows {
+export class RefundsRepository {
   async read(tx: Transaction, ids: string[]): Promise<Refund[]> {
     const text = `SELECT ${COLUMNS} FROM refunds r WHERE r.id = ANY ($1::text[])`;
     const rows = await tx.prepared<Refund>('refunds_read', text, [ids]);

@@ -10,16 +10,16 @@ import { inTransaction } from '../database/in-transaction.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 import { OrdersService } from '../orders/orders.service.js';
-import { type Move, PaymentHistory } from '../payments/history.service.js';
+import { type Move, PaymentHistory } from '../payments/payment-history.js';
 import { LateMoney, type LatePayment } from '../payments/late-money.js';
 import type { Payment } from '../payments/payment.entity.js';
-import { PaymentRows } from '../payments/payments.repository.js';
+import { PaymentsRepository } from '../payments/payments.repository.js';
 import { REJECTED_BY_OPERATOR } from './batch.js';
 import { Refund } from './refund.entity.js';
 import { RefundChannel } from './refund-channel.js';
-import { RefundRows } from './refunds.repository.js';
+import { RefundsRepository } from './refunds.repository.js';
 import { isTooOld } from './schedule.js';
-import { RefundSettlement } from './settlement.service.js';
+import { RefundSettlement } from './refund-settlement.js';
 
 export interface RefundRequest {
   id: string;
@@ -36,8 +36,8 @@ export class RefundsService implements OnModuleInit {
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly orders: OrdersService,
-    private readonly payments: PaymentRows,
-    private readonly rows: RefundRows,
+    private readonly payments: PaymentsRepository,
+    private readonly rows: RefundsRepository,
     private readonly settlement: RefundSettlement,
     private readonly channel: RefundChannel,
     private readonly history: PaymentHistory,

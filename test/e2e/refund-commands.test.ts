@@ -1,6 +1,6 @@
 import { TokensService } from '../../src/auth/tokens.service.js';
 import { buy } from '../support/flows.js';
-import { askFor, carryOut, casesOfRefund, paid, stateOf } from '../support/refunds.js';
+import { askFor, approveRefund, casesOfRefund, paid, stateOf } from '../support/refunds.js';
 import { type Ended, runBuilt, ServiceProcess } from '../support/service-process.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
@@ -28,7 +28,7 @@ describe("operators' commands for refunds", () => {
   async function unknown(): Promise<string> {
     const id = await askFor(await paid(shop), 700);
     await shop.sim.faults({ rules: [{ at: 'refund', do: 'disconnect', match: id }] });
-    await carryOut(shop, id);
+    await approveRefund(shop, id);
     await shop.sim.faults({ rules: [] });
     expect(await stateOf(shop, id)).toBe('processing');
     return id;
@@ -36,7 +36,7 @@ describe("operators' commands for refunds", () => {
 
   async function abnormal(): Promise<string> {
     const id = await askFor(await paid(shop), 700);
-    await carryOut(shop, id);
+    await approveRefund(shop, id);
     shop.sim.settleRefund(id, 'ABNORMAL');
     await shop.sim.settled();
     return id;

@@ -1,6 +1,15 @@
 import type { FaultRule } from '../../simulator/index.js';
 import { MINUTE } from '../../src/common/clock.js';
-import { askFor, carryOut, channelBooks, ourBooks, paid, stateOf, tick, untilSettled } from '../support/refunds.js';
+import {
+  askFor,
+  approveRefund,
+  channelBooks,
+  ourBooks,
+  paid,
+  stateOf,
+  tick,
+  untilSettled,
+} from '../support/refunds.js';
 import { startSimulated, type Simulated } from '../support/simulated.js';
 
 type Fault = Omit<FaultRule, 'at'>;
@@ -74,7 +83,7 @@ describe('whatever goes wrong on the way to WeChat Pay and back', () => {
   it.each(FAULTS)('%j at the call that asks for it: under way, and paid once', async (fault) => {
     const id = await ask();
     await strikes('refund', fault, id);
-    expect(await carryOut(shop, id)).toMatchObject({ status: 'processing', failure: null });
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure: null });
     // And again under the same number, as long as the fault lasts.
     await shop.advance(MINUTE);
     await tick(shop);
@@ -93,7 +102,7 @@ describe('whatever goes wrong on the way to WeChat Pay and back', () => {
         { at: 'refund_notice', do: 'lose', match: id },
       ],
     });
-    expect(await carryOut(shop, id)).toMatchObject({ status: 'processing', failure: null });
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure: null });
     await shop.advance(MINUTE);
     await tick(shop);
     expect(await stateOf(shop, id)).toBe('processing');
@@ -104,7 +113,7 @@ describe('whatever goes wrong on the way to WeChat Pay and back', () => {
 
   it.each(FAULTS)('%j at the call that sends it elsewhere: abnormal, and paid once', async (fault) => {
     const id = await ask();
-    await carryOut(shop, id);
+    await approveRefund(shop, id);
     shop.sim.settleRefund(id, 'ABNORMAL');
     await shop.sim.settled();
     const { refund_id: refundId } = shop.sim.ledger().refunds.find((one) => one.out_refund_no === id) ?? {};
@@ -124,7 +133,7 @@ describe('whatever goes wrong on the way to WeChat Pay and back', () => {
   it.each(NOTICE_FAULTS)('%j at its notice: found out all the same, and paid once', async (fault) => {
     const id = await ask();
     await strikes('refund_notice', fault, id);
-    await carryOut(shop, id);
+    await approveRefund(shop, id);
     await shop.advance(5 * MINUTE);
     await shop.sim.faults({ rules: [] });
     await untilSettled(shop);

@@ -3,7 +3,7 @@ import { paymentOf } from '../support/flows.js';
 import {
   announced,
   askFor,
-  carryOut,
+  approveRefund,
   casesOfRefund,
   channelBooks,
   ourBooks,
@@ -37,12 +37,12 @@ describe('a refund that WeChat Pay does not take at once', () => {
   it('for want of money is held with a case, and paid under the same number at an operator’s word', async () => {
     const id = await askFor(await paid(shop), 700);
     await balance(0);
-    expect(await carryOut(shop, id)).toMatchObject({ status: 'processing', failure: { code: 'NOT_ENOUGH' } });
-    expect(await carryOut(shop, id)).toMatchObject({ status: 'processing', failure: { code: 'NOT_ENOUGH' } });
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure: { code: 'NOT_ENOUGH' } });
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure: { code: 'NOT_ENOUGH' } });
     expect(await casesOfRefund(shop, id)).toEqual(['refund_held open']);
     expect(times(id)).toBe(0);
     await balance(10_000_000);
-    expect(await carryOut(shop, id)).toMatchObject({ id, status: 'processing', failure: null });
+    expect(await approveRefund(shop, id)).toMatchObject({ id, status: 'processing', failure: null });
     await shop.advance(5 * MINUTE);
     expect(await stateOf(shop, id)).toBe('succeeded');
     expect(await casesOfRefund(shop, id)).toEqual(['refund_held resolved']);
@@ -52,7 +52,7 @@ describe('a refund that WeChat Pay does not take at once', () => {
     const bought = await paid(shop);
     const id = await askFor(bought, 700);
     await balance(0);
-    await carryOut(shop, id);
+    await approveRefund(shop, id);
     await balance(10_000_000);
     await shop.advance(29 * MINUTE);
     await tick(shop);
@@ -70,10 +70,10 @@ describe('a refund that WeChat Pay does not take at once', () => {
   it.each(['NO_AUTH', 'REQUEST_BLOCKED'])('%s: held until somebody mends it', async (code) => {
     const id = await askFor(await paid(shop), 700);
     await refuse(id, code);
-    expect(await carryOut(shop, id)).toMatchObject({ status: 'processing', failure: { code } });
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure: { code } });
     expect(await casesOfRefund(shop, id)).toEqual(['refund_held open']);
     await shop.sim.faults({ rules: [] });
-    await carryOut(shop, id);
+    await approveRefund(shop, id);
     await shop.advance(5 * MINUTE);
     expect(await stateOf(shop, id)).toBe('succeeded');
   });
@@ -86,12 +86,12 @@ describe('a refund that WeChat Pay does not take at once', () => {
     const bought = await paid(shop, { amount: 700 });
     const id = await askFor(bought);
     await refuse(id, code, status);
-    expect(await carryOut(shop, id)).toMatchObject({ status: 'rejected', failure: { code } });
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'rejected', failure: { code } });
     expect(await announced(shop, id)).toContain('refund.rejected to owner');
     await shop.sim.faults({ rules: [] });
     const next = await askFor(bought);
     expect(next).not.toBe(id);
-    await carryOut(shop, next);
+    await approveRefund(shop, next);
     await untilSettled(shop);
     expect(await paymentOf(bought)).toMatchObject({ refunded_amount: 700 });
     expect([times(id), times(next)]).toEqual([0, 1]);
@@ -102,7 +102,7 @@ describe('a refund that WeChat Pay does not take at once', () => {
     await shop.sim.faults({
       rules: [{ at: 'refund', do: 'error', status: 400, code: 'INVALID_REQUEST', when: 'after', match: id }],
     });
-    expect(await carryOut(shop, id)).toMatchObject({ status: 'processing', failure: null });
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure: null });
     expect(times(id)).toBe(1);
   });
 
@@ -110,7 +110,7 @@ describe('a refund that WeChat Pay does not take at once', () => {
     const bought = await paid(shop, { amount: 1000 });
     const ids: string[] = [];
     for (let part = 0; part < 4; part += 1) ids.push(await askFor(bought, 100 + part));
-    for (const id of ids) expect(await carryOut(shop, id)).toMatchObject({ status: 'processing', failure: null });
+    for (const id of ids) expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure: null });
     const sent = () => ids.filter((id) => times(id) === 1).length;
     expect(sent()).toBe(1);
     for (let minute = 1; minute <= 3; minute += 1) {
@@ -129,7 +129,7 @@ describe('a refund that WeChat Pay does not take at once', () => {
     const bought = await paid(shop, { amount: 1000 });
     const ids = [await askFor(bought, 100), await askFor(bought, 200), await askFor(bought, 300)];
     await shop.sim.faults({ rules: [{ at: 'refund', do: 'disconnect', match: ids[0], times: 4 }] });
-    for (const id of ids) await carryOut(shop, id);
+    for (const id of ids) await approveRefund(shop, id);
     await untilSettled(shop);
     const { refunds } = shop.sim.ledger({ out_trade_no: bought.paymentId });
     expect(refunds.map((refund) => refund.out_refund_no).sort()).toEqual([...ids].sort());
@@ -139,7 +139,7 @@ describe('a refund that WeChat Pay does not take at once', () => {
   it('is asked about every minute, then after 5, 10, 20 and 30', async () => {
     const bought = await paid(shop);
     const id = await askFor(bought, 700);
-    await carryOut(shop, id);
+    await approveRefund(shop, id);
     await shop.sim.faults({ rules: [{ at: 'refund_query', do: 'error', status: 500, match: id }] });
     // Its end is not told: only questions would find it.
     await shop.sim.faults({
@@ -165,7 +165,7 @@ describe('a refund that WeChat Pay does not take at once', () => {
 
   it('an answer with another amount or merchant settles nothing and is a case', async () => {
     const id = await askFor(await paid(shop), 700);
-    await carryOut(shop, id);
+    await approveRefund(shop, id);
     await shop.sim.faults({
       rules: [
         { at: 'refund_query', do: 'wrong_amount', match: id },
@@ -196,7 +196,7 @@ describe('a refund that WeChat Pay does not take at once', () => {
     const bought = await paid(shop);
     const id = await askFor(bought, 700);
     await shop.advance(365 * DAY + HOUR);
-    expect(await carryOut(shop, id)).toMatchObject({ status: 'rejected', failure: { code: 'refund_too_old' } });
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'rejected', failure: { code: 'refund_too_old' } });
     expect(times(id)).toBe(0);
     expect((await refundOf(shop, id)).succeeded_at).toBeNull();
   });

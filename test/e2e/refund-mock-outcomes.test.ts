@@ -1,7 +1,7 @@
 import { DAY, HOUR, MINUTE } from '../../src/common/clock.js';
 import { startTestApp, times, type TestApp } from '../support/app.js';
 import { orderOf, paymentOf } from '../support/flows.js';
-import { announced, askFor, carryOut, casesOfRefund, paid, refundOf, stateOf, tick } from '../support/refunds.js';
+import { announced, askFor, approveRefund, casesOfRefund, paid, refundOf, stateOf, tick } from '../support/refunds.js';
 
 describe('metadata.mock_refund_outcome', () => {
   let paydesk: TestApp;
@@ -15,14 +15,14 @@ describe('metadata.mock_refund_outcome', () => {
 
   it.each([['success'], [undefined], [null]])('%p: paid at once', async (outcome) => {
     const bought = await directed(outcome);
-    expect(await carryOut(paydesk, await askFor(bought))).toMatchObject({ status: 'succeeded', failure: null });
+    expect(await approveRefund(paydesk, await askFor(bought))).toMatchObject({ status: 'succeeded', failure: null });
     expect(await orderOf(bought)).toMatchObject({ status: 'refunded', refunded_amount: 1000 });
   });
 
   it('processing: under way, however often it is asked about', async () => {
     const bought = await directed('processing');
     const id = await askFor(bought);
-    expect(await carryOut(paydesk, id)).toMatchObject({ status: 'processing', succeeded_at: null });
+    expect(await approveRefund(paydesk, id)).toMatchObject({ status: 'processing', succeeded_at: null });
     for (const pause of [MINUTE, HOUR, DAY]) {
       paydesk.clock.advance(pause);
       await tick(paydesk);
@@ -34,7 +34,7 @@ describe('metadata.mock_refund_outcome', () => {
   it('closed: what was promised is free again, and a new refund has a new number', async () => {
     const bought = await directed('closed');
     const id = await askFor(bought);
-    expect(await carryOut(paydesk, id)).toMatchObject({ status: 'closed', failure: { code: 'CLOSED' } });
+    expect(await approveRefund(paydesk, id)).toMatchObject({ status: 'closed', failure: { code: 'CLOSED' } });
     expect(await announced(paydesk, id)).toContain('refund.closed to owner');
     const operator = await paydesk.as('operator');
     expect(await operator.post(`/refunds/${id}/succeed/`)).toMatchObject({
@@ -51,7 +51,7 @@ describe('metadata.mock_refund_outcome', () => {
   ])('abnormal: stays promised until an operator sends it to %s', async (_name, target) => {
     const bought = await directed('abnormal');
     const id = await askFor(bought);
-    expect(await carryOut(paydesk, id)).toMatchObject({ status: 'abnormal', failure: { code: 'ABNORMAL' } });
+    expect(await approveRefund(paydesk, id)).toMatchObject({ status: 'abnormal', failure: { code: 'ABNORMAL' } });
     expect(await announced(paydesk, id)).toEqual([
       'refund.abnormal to owner',
       'refund.abnormal to operators',
@@ -78,7 +78,7 @@ describe('metadata.mock_refund_outcome', () => {
   ])('abnormal: an operator who names %s is refused, and nothing is sent', async (_name, target) => {
     const bought = await directed('abnormal');
     const id = await askFor(bought);
-    await carryOut(paydesk, id);
+    await approveRefund(paydesk, id);
     const operator = await paydesk.as('operator');
     const { status, body } = await operator.post(`/refunds/${id}/retry-abnormal/`, target);
     expect(status).toBe(400);
@@ -89,24 +89,24 @@ describe('metadata.mock_refund_outcome', () => {
   it('not_enough: held under its number with a case, which ends when the refund is paid', async () => {
     const bought = await directed('not_enough');
     const id = await askFor(bought);
-    expect(await carryOut(paydesk, id)).toMatchObject({ status: 'processing', failure: { code: 'NOT_ENOUGH' } });
+    expect(await approveRefund(paydesk, id)).toMatchObject({ status: 'processing', failure: { code: 'NOT_ENOUGH' } });
     expect(await casesOfRefund(paydesk, id)).toEqual(['refund_held open']);
     await bought.customer.api.post(`/refunds/${id}/sync/`);
-    await carryOut(paydesk, id);
+    await approveRefund(paydesk, id);
     paydesk.clock.advance(HOUR);
     await tick(paydesk);
     expect(await stateOf(paydesk, id)).toBe('processing NOT_ENOUGH');
     expect(await casesOfRefund(paydesk, id)).toEqual(['refund_held open']);
 
     await paydesk.db.query(`UPDATE orders SET metadata = '{}' WHERE id = $1`, [bought.orderId]);
-    expect(await carryOut(paydesk, id)).toMatchObject({ id, status: 'succeeded', failure: null });
+    expect(await approveRefund(paydesk, id)).toMatchObject({ id, status: 'succeeded', failure: null });
     expect(await casesOfRefund(paydesk, id)).toEqual(['refund_held resolved']);
   });
 
   it('not_enough: a case that a person ended too early is opened anew', async () => {
     const bought = await directed('not_enough');
     const id = await askFor(bought);
-    await carryOut(paydesk, id);
+    await approveRefund(paydesk, id);
     await paydesk.db.query(
       `UPDATE discrepancies SET status = 'resolved', resolved_at = opened_at, note = 'topped up'
        WHERE out_refund_no = $1`,
@@ -116,14 +116,14 @@ describe('metadata.mock_refund_outcome', () => {
     await tick(paydesk);
     expect(await casesOfRefund(paydesk, id)).toEqual(['refund_held resolved', 'refund_held open']);
     await paydesk.db.query(`UPDATE orders SET metadata = '{}' WHERE id = $1`, [bought.orderId]);
-    await carryOut(paydesk, id);
+    await approveRefund(paydesk, id);
     expect(await casesOfRefund(paydesk, id)).toEqual(['refund_held resolved', 'refund_held resolved']);
   });
 
   it('timeout: neither failed nor paid; asked again under its number until there is an answer', async () => {
     const bought = await directed('timeout');
     const id = await askFor(bought);
-    expect(await carryOut(paydesk, id)).toMatchObject({ status: 'processing', failure: null });
+    expect(await approveRefund(paydesk, id)).toMatchObject({ status: 'processing', failure: null });
     paydesk.clock.advance(MINUTE);
     await tick(paydesk);
     expect(await stateOf(paydesk, id)).toBe('processing');

@@ -1,6 +1,14 @@
 import { startTestApp, times, type TestApp } from '../support/app.js';
 import { buyAndStart, newCustomer, orderOf, paymentOf, type Problem } from '../support/flows.js';
-import { announced, askFor, carryOut, movesOfRefund, paid, refundOf, type RefundView } from '../support/refunds.js';
+import {
+  announced,
+  askFor,
+  approveRefund,
+  movesOfRefund,
+  paid,
+  refundOf,
+  type RefundView,
+} from '../support/refunds.js';
 
 describe('refunds under the mock provider', () => {
   let paydesk: TestApp;
@@ -19,7 +27,7 @@ describe('refunds under the mock provider', () => {
     ] as const) {
       const id = await askFor(bought, amount);
       expect(await orderOf(bought)).toMatchObject({ refunded_amount: sum - (await refundOf(paydesk, id)).amount });
-      expect(await carryOut(paydesk, id)).toMatchObject({ status: 'succeeded', failure: null });
+      expect(await approveRefund(paydesk, id)).toMatchObject({ status: 'succeeded', failure: null });
       expect(await orderOf(bought)).toMatchObject({ status, refunded_amount: sum });
       expect(await paymentOf(bought)).toMatchObject({ status: 'succeeded', refunded_amount: sum });
     }
@@ -129,7 +137,7 @@ describe('refunds under the mock provider', () => {
       'refund.requested to operators',
     ]);
     const again = await askFor(bought);
-    await carryOut(paydesk, again);
+    await approveRefund(paydesk, again);
     const tooLate = await operator.post<Problem>(`/refunds/${again}/reject/`, { reason: 'too late' });
     expect(tooLate).toMatchObject({ status: 409, body: { code: 'refund_not_open' } });
   });
@@ -140,7 +148,7 @@ describe('refunds under the mock provider', () => {
     const operator = await paydesk.as('operator');
     const answers = await times(50, () => operator.post<RefundView>(`/refunds/${id}/succeed/`));
     expect(answers.map((answer) => answer.status)).toEqual(Array(50).fill(200));
-    expect(await carryOut(paydesk, id)).toMatchObject({ status: 'succeeded' });
+    expect(await approveRefund(paydesk, id)).toMatchObject({ status: 'succeeded' });
     expect(await paymentOf(bought)).toMatchObject({ refunded_amount: 300 });
     expect(await announced(paydesk, id)).toEqual([
       'refund.requested to owner',

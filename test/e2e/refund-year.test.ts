@@ -3,7 +3,7 @@ import { type Bought, orderOf } from '../support/flows.js';
 import {
   announced,
   askFor,
-  carryOut,
+  approveRefund,
   channelBooks,
   ourBooks,
   paid,
@@ -31,7 +31,7 @@ describe('a year of refunds', () => {
   async function abnormal(): Promise<{ id: string; bought: Bought }> {
     const bought = await paid(shop);
     const id = await askFor(bought);
-    await carryOut(shop, id);
+    await approveRefund(shop, id);
     shop.sim.settleRefund(id, 'ABNORMAL');
     await shop.sim.settled();
     expect(await stateOf(shop, id)).toBe('abnormal ABNORMAL');
@@ -41,7 +41,7 @@ describe('a year of refunds', () => {
   it('CLOSED: the number is dead; a new refund with a new number pays the same money', async () => {
     const bought = await paid(shop);
     const first = await askFor(bought);
-    await carryOut(shop, first);
+    await approveRefund(shop, first);
     await shop.sim.faults({ rules: [{ at: 'refund_notice', do: 'lose', times: 1 }] });
     shop.sim.settleRefund(first, 'CLOSED');
     await shop.advance(MINUTE);
@@ -51,7 +51,7 @@ describe('a year of refunds', () => {
     await shop.advance(7 * DAY);
     const second = await ask(bought);
     expect(second.body.id).not.toBe(first);
-    await carryOut(shop, String(second.body.id));
+    await approveRefund(shop, String(second.body.id));
     await shop.advance(HOUR);
     expect(await stateOf(shop, String(second.body.id))).toBe('succeeded');
     expect(await orderOf(bought)).toMatchObject({ status: 'refunded', refunded_amount: 1800 });
@@ -107,7 +107,7 @@ describe('a year of refunds', () => {
     const ids: string[] = [];
     for (let part = 0; part < 50; part += 1) ids.push(String((await ask(bought, 100)).body.id));
     expect(await ask(bought, 100)).toMatchObject({ status: 409, body: { code: 'refund_too_many' } });
-    for (const id of ids) await carryOut(shop, id);
+    for (const id of ids) await approveRefund(shop, id);
     await untilSettled(shop, 120);
     expect(await orderOf(await again(bought))).toMatchObject({ status: 'partially_refunded', refunded_amount: 5000 });
     const times = shop.sim
@@ -121,7 +121,7 @@ describe('a year of refunds', () => {
     const bought = await paid(shop);
     await shop.advance(364 * DAY);
     const inTime = await ask(bought, 300);
-    await carryOut(shop, String(inTime.body.id));
+    await approveRefund(shop, String(inTime.body.id));
     await shop.advance(HOUR);
     expect(await stateOf(shop, String(inTime.body.id))).toBe('succeeded');
     const queued = await ask(bought, 200);
@@ -129,7 +129,7 @@ describe('a year of refunds', () => {
     await shop.advance(DAY);
     expect(await ask(bought, 100)).toMatchObject({ status: 409, body: { code: 'refund_too_old' } });
     // Asked for in time, carried out too late: no call, and the promise is taken back.
-    expect(await carryOut(shop, String(queued.body.id))).toMatchObject({
+    expect(await approveRefund(shop, String(queued.body.id))).toMatchObject({
       status: 'rejected',
       failure: { code: 'refund_too_old' },
     });

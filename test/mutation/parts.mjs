@@ -8,7 +8,7 @@ export const PARTS = {
   proof: {
     mutate: [
       'src/common/money.ts',
-      'src/provider/wechat/{call-error,callback,facts,json,proof,requests,sealing,signing}.ts',
+      'src/provider/wechat/{call-error,callback,encryption,facts,json,proof,requests,signing}.ts',
     ],
     testFiles: [
       'test/unit/common/money.test.ts',
@@ -19,7 +19,7 @@ export const PARTS = {
   channel: {
     mutate: [
       'src/provider/wechat/**/*.ts',
-      '!src/provider/wechat/{call-error,callback,doctor*,facts,json,proof,requests,sealing,signing}.ts',
+      '!src/provider/wechat/{call-error,callback,doctor*,encryption,facts,json,proof,requests,signing}.ts',
     ],
     testFiles: ['test/unit/wechat/**/*.test.ts'],
   },
@@ -27,13 +27,13 @@ export const PARTS = {
   rules: {
     mutate: [
       'src/payments/{batch,decide,payment.entity,payment.view,refusals}.ts',
-      'src/refunds/{batch,decide,refund.body,refund.entity,refund.view,refund-budget,schedule}.ts',
+      'src/refunds/{batch,decide,refund.dto,refund.entity,refund.view,refund-budget,schedule}.ts',
     ],
     testFiles: ['test/unit/payments/**/*.test.ts', 'test/unit/refunds/**/*.test.ts'],
   },
   // What locks, calls and writes, on PostgreSQL.
   settlement: {
-    mutate: ['src/{payments,refunds}/settlement.service.ts', 'src/payments/late-money.ts'],
+    mutate: ['src/{payments,refunds}/{payment,refund}-settlement.ts', 'src/payments/late-money.ts'],
     testFiles: [
       'test/service/{payment-settlement,refund-calls,refund-settlement}.test.ts',
       'test/e2e/{late-money,refund-late-money}.test.ts',
@@ -42,7 +42,7 @@ export const PARTS = {
   payments: {
     mutate: [
       'src/payments/**/*.ts',
-      '!src/payments/{batch,decide,late-money,payment.*,refusals,settlement.service,*.commands,*.module}.ts',
+      '!src/payments/{batch,decide,late-money,payment-settlement,payment.*,refusals,*.commands,*.module}.ts',
     ],
     testFiles: [
       'test/service/{due-payment,payment}-calls.test.ts',
@@ -52,7 +52,7 @@ export const PARTS = {
   refunds: {
     mutate: [
       'src/refunds/**/*.ts',
-      '!src/refunds/{batch,decide,refund.*,refund-budget,schedule,settlement.service,*.commands,*.module}.ts',
+      '!src/refunds/{batch,decide,refund.*,refund-budget,refund-settlement,schedule,*.commands,*.module}.ts',
     ],
     testFiles: [
       'test/service/{due-refund,refund}-calls.test.ts',

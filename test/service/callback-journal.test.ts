@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CallbacksService } from '../../src/callbacks/callbacks.service.js';
-import { BAD_ROWS_KEPT, CallbackJournal, type JournalEntry } from '../../src/callbacks/journal.service.js';
+import { BAD_ROWS_KEPT, CallbackJournal, type JournalEntry } from '../../src/callbacks/callback-journal.js';
 import { Instruments } from '../../src/metrics/instruments.js';
 import { raw } from '../support/flows.js';
 import { startOwnWechat, type OwnWechat } from '../support/own-wechat.js';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Api, type TestApp, times } from '../support/app.js';
 import { type Bought, buy, buyAndStart, type Problem } from '../support/flows.js';
-import { startTold, type ToldChannel } from '../support/told-channel.js';
+import { startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
 
 /** So many places: half of them is plenty, a quarter one user's share, three quarters that of an address. */
 const PLACES = 20;
@@ -9,11 +9,11 @@ const PLENTY = 10;
 const SHARE = 5;
 
 describe('the places for calls to the channel', () => {
-  let paydesk: TestApp & { channel: ToldChannel };
+  let paydesk: TestApp & { channel: ScriptedProvider };
   let release: () => void;
 
   beforeAll(async () => {
-    paydesk = await startTold({ MAX_REQUESTS_IN_FLIGHT: String(PLACES) });
+    paydesk = await startScripted({ MAX_REQUESTS_IN_FLIGHT: String(PLACES) });
   });
   afterAll(() => paydesk.close());
   afterEach(async () => {

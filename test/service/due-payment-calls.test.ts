@@ -6,15 +6,15 @@ import { type ChannelPayment } from '../../src/provider/payment-provider.js';
 import type { TestApp } from '../support/app.js';
 import { type Bought, buy, buyAndStart, inTurns, statesOf } from '../support/flows.js';
 import { paidWord, unpaidWord } from '../support/rows.js';
-import { BROKEN, NO_ANSWER, startTold, type ToldChannel } from '../support/told-channel.js';
+import { BROKEN, NO_ANSWER, startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
 
 describe('a question about open payments', () => {
   let paydesk: TestApp;
-  let channel: ToldChannel;
+  let channel: ScriptedProvider;
   let payments: PaymentsService;
 
   beforeAll(async () => {
-    ({ channel, ...paydesk } = await startTold());
+    ({ channel, ...paydesk } = await startScripted());
     payments = paydesk.app.get(PaymentsService);
   });
   afterAll(() => paydesk.close());

@@ -3,16 +3,16 @@ import { MINUTE } from '../../src/common/clock.js';
 import { DueRefunds, type DueRefundsOptions, type DueRefundsReport } from '../../src/refunds/due-refunds.js';
 import type { TestApp } from '../support/app.js';
 import { inTurns } from '../support/flows.js';
-import { askFor, carryOut, paid } from '../support/refunds.js';
+import { askFor, approveRefund, paid } from '../support/refunds.js';
 import { refundWord } from '../support/rows.js';
-import { NO_ANSWER, startTold, type ToldChannel } from '../support/told-channel.js';
+import { NO_ANSWER, startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
 
 describe('a question about refunds under way', () => {
   let paydesk: TestApp;
-  let channel: ToldChannel;
+  let channel: ScriptedProvider;
 
   beforeAll(async () => {
-    ({ channel, ...paydesk } = await startTold());
+    ({ channel, ...paydesk } = await startScripted());
   });
   afterAll(() => paydesk.close());
   beforeEach(async () => {
@@ -28,7 +28,7 @@ describe('a question about refunds under way', () => {
       .run({ scope: 'all', cause: byTimer('send_and_check_refunds'), limit: 1000, ...options });
   const unconfirmed = async (count: number): Promise<string[]> => {
     const ids = await inTurns(count, async () => askFor(await paid(paydesk), 500));
-    for (const id of ids) await carryOut(paydesk, id);
+    for (const id of ids) await approveRefund(paydesk, id);
     return ids.sort();
   };
   const rows = (): Promise<unknown> => paydesk.db.query('SELECT * FROM refunds ORDER BY id');

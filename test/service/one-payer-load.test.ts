@@ -6,7 +6,7 @@ import { type ChannelOrder, type ChannelPayment, ProviderError } from '../../src
 import { type TestApp, times } from '../support/app.js';
 import { type Bought, buy, buyAndStart, inTurns, paymentOf, type PaymentView, type Problem } from '../support/flows.js';
 import { NOW } from '../support/rows.js';
-import { startTold, type ToldChannel } from '../support/told-channel.js';
+import { startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
 
 /** How long this WeChat takes for an answer. */
 const ANSWERS_IN_MS = 250;
@@ -16,13 +16,13 @@ const HONEST = 20;
 jest.setTimeout(120_000);
 
 describe('one payer who asks without end', () => {
-  let paydesk: TestApp & { channel: ToldChannel };
-  let channel: ToldChannel;
+  let paydesk: TestApp & { channel: ScriptedProvider };
+  let channel: ScriptedProvider;
   /** When a question about a number came to the channel. */
   let asked: { outTradeNo: string; at: number }[];
 
   beforeAll(async () => {
-    paydesk = await startTold({}, SECOND);
+    paydesk = await startScripted({}, SECOND);
     ({ channel } = paydesk);
   });
   afterAll(() => paydesk.close());

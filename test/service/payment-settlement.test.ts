@@ -1,6 +1,6 @@
 import { transaction } from '../../src/database/transaction.js';
 import { byTimer } from '../../src/common/cause.js';
-import { PaymentSettlement, type Settled, type Settling } from '../../src/payments/settlement.service.js';
+import { PaymentSettlement, type PaymentResult, type PaymentReport } from '../../src/payments/payment-settlement.js';
 import { type ChannelPayment, PaymentProvider } from '../../src/provider/payment-provider.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import {
@@ -26,13 +26,13 @@ describe('what the channel says of payments', () => {
   });
   afterAll(() => paydesk.close());
 
-  const apply = (...list: Settling[]): Promise<Settled[]> =>
+  const apply = (...list: PaymentReport[]): Promise<PaymentResult[]> =>
     transaction(paydesk.db, (tx) => paydesk.app.get(PaymentSettlement).apply(tx, list));
 
-  function paid(outTradeNo: string, changes: Partial<ChannelPayment> = {}): Settling {
+  function paid(outTradeNo: string, changes: Partial<ChannelPayment> = {}): PaymentReport {
     transactions += 1;
     const { account } = paydesk.app.get(PaymentProvider);
-    const seen: ChannelPayment = {
+    const reported: ChannelPayment = {
       outTradeNo,
       state: 'succeeded',
       transactionId: `T${transactions}`,
@@ -42,10 +42,10 @@ describe('what the channel says of payments', () => {
       account,
       ...changes,
     };
-    return { seen, cause: CAUSE };
+    return { reported, cause: CAUSE };
   }
 
-  function over(outTradeNo: string, state: 'closed' | 'failed' | 'open'): Settling {
+  function over(outTradeNo: string, state: 'closed' | 'failed' | 'open'): PaymentReport {
     const unpaid = { transactionId: null, amountFen: null, currency: null, paidAt: null, account: null };
     return paid(outTradeNo, { state, ...unpaid });
   }
@@ -62,7 +62,7 @@ describe('what the channel says of payments', () => {
       { ...first },
       {
         ...over(ended.paymentId, 'failed'),
-        seen: { ...over(ended.paymentId, 'failed').seen, failureCode: 'PAYERROR' },
+        reported: { ...over(ended.paymentId, 'failed').reported, failureCode: 'PAYERROR' },
       },
       over(wrong.paymentId, 'open'),
     );
@@ -81,7 +81,7 @@ describe('what the channel says of payments', () => {
     ]);
     expect((await paymentOf(ended)).failure).toEqual({ code: 'PAYERROR' });
     expect(await paymentOf(good)).toMatchObject({
-      transaction_id: first.seen.transactionId,
+      transaction_id: first.reported.transactionId,
       paid_at: PAID_AT.toISOString(),
     });
     expect((await movesOf(paydesk, good.orderId)).slice(-2)).toEqual([
@@ -112,7 +112,8 @@ describe('what the channel says of payments', () => {
   it('gives a transaction to one payment, of this list or of an earlier one', async () => {
     const [a, b, c] = [await buyAndStart(paydesk), await buyAndStart(paydesk), await buyAndStart(paydesk)];
     const first = paid(a.paymentId);
-    const same = (bought: Bought): Settling => paid(bought.paymentId, { transactionId: first.seen.transactionId });
+    const same = (bought: Bought): PaymentReport =>
+      paid(bought.paymentId, { transactionId: first.reported.transactionId });
     const together = await apply(first, same(b));
     const [later] = await apply(same(c));
     expect([...together, later].map((one) => [one?.outcome, one?.field])).toEqual([
@@ -156,7 +157,7 @@ describe('what the channel says of payments', () => {
         order_id: bought.orderId,
         order_status: 'paid',
         amount: 1800,
-        transaction_id: late.seen.transactionId,
+        transaction_id: late.reported.transactionId,
         paid_by: secondId,
       },
     });

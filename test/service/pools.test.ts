@@ -3,7 +3,7 @@ import type { OpenAPIObject } from '@nestjs/swagger';
 import { newId } from '../../src/common/ids.js';
 import { type Bought, buyAndStart } from '../support/flows.js';
 import { sendTarget } from '../support/send-bytes.js';
-import { startTold, type ToldChannel } from '../support/told-channel.js';
+import { startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
 import type { TestApp } from '../support/app.js';
 
 const PLACES = 8;
@@ -19,13 +19,13 @@ const CHANNEL = [
 ];
 
 describe('the pool of a request', () => {
-  let paydesk: TestApp & { channel: ToldChannel };
+  let paydesk: TestApp & { channel: ScriptedProvider };
   let bought: Bought;
   let release: () => void = () => undefined;
   let waiting: Promise<{ status: number }>[] = [];
 
   beforeAll(async () => {
-    paydesk = await startTold({ MAX_REQUESTS_IN_FLIGHT: String(PLACES) });
+    paydesk = await startScripted({ MAX_REQUESTS_IN_FLIGHT: String(PLACES) });
     bought = await buyAndStart(paydesk);
   });
   beforeEach(() => {

@@ -1,16 +1,16 @@
 import { byTimer, type Cause } from '../../src/common/cause.js';
 import { DAY, MINUTE, SECOND } from '../../src/common/clock.js';
-import { PaymentHistory } from '../../src/payments/history.service.js';
+import { PaymentHistory } from '../../src/payments/payment-history.js';
 import { PaymentsService } from '../../src/payments/payments.service.js';
 import { type ChannelRefund, type ChannelRefundOrder, ProviderError } from '../../src/provider/payment-provider.js';
-import { RefundCarrier } from '../../src/refunds/carry-out.service.js';
+import { RefundExecutor } from '../../src/refunds/refund-executor.js';
 import type { Refund } from '../../src/refunds/refund.entity.js';
 import { RefundsService } from '../../src/refunds/refunds.service.js';
 import type { TestApp } from '../support/app.js';
 import type { Bought } from '../support/flows.js';
 import { announced, askFor, casesOfRefund, paid } from '../support/refunds.js';
 import { PAID_AT, refundWord } from '../support/rows.js';
-import { BROKEN, NO_ANSWER, REFUSED, startTold, type ToldChannel } from '../support/told-channel.js';
+import { BROKEN, NO_ANSWER, REFUSED, startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
 
 const OPERATOR: Cause = { kind: 'request', actor: 'usr_9', requestId: 'req_1' };
 const TIMER = byTimer('send_and_check_refunds');
@@ -18,13 +18,13 @@ const POOR = new ProviderError('rejected', 'NOT_ENOUGH', 'out of money', 403, 'f
 
 describe('a call about a refund', () => {
   let paydesk: TestApp;
-  let channel: ToldChannel;
-  let carrier: RefundCarrier;
+  let channel: ScriptedProvider;
+  let executor: RefundExecutor;
   let refunds: RefundsService;
 
   beforeAll(async () => {
-    ({ channel, ...paydesk } = await startTold({ JWT_TTL_SECONDS: '2592000' }));
-    carrier = paydesk.app.get(RefundCarrier);
+    ({ channel, ...paydesk } = await startScripted({ JWT_TTL_SECONDS: '2592000' }));
+    executor = paydesk.app.get(RefundExecutor);
     refunds = paydesk.app.get(RefundsService);
   });
   afterAll(() => paydesk.close());
@@ -41,21 +41,21 @@ describe('a call about a refund', () => {
   async function unconfirmed(): Promise<{ id: string; bought: Bought }> {
     const made = await asked();
     channel.next('refund', NO_ANSWER);
-    await carrier.carryOut(made.id, OPERATOR);
+    await executor.approve(made.id, OPERATOR);
     channel.forgetAsked();
     return made;
   }
   async function held(error = POOR): Promise<string> {
     const { id } = await asked();
     channel.next('refund', error);
-    await carrier.carryOut(id, OPERATOR);
+    await executor.approve(id, OPERATOR);
     channel.forgetAsked();
     return id;
   }
   async function abnormal(): Promise<string> {
     const { id } = await asked();
     answer('refund', 'abnormal');
-    await carrier.carryOut(id, OPERATOR);
+    await executor.approve(id, OPERATOR);
     channel.forgetAsked();
     return id;
   }
@@ -92,8 +92,8 @@ describe('a call about a refund', () => {
   describe('that sends it', () => {
     it('is made once at a word, and leaves behind who gave it and when', async () => {
       const { id, bought } = await asked();
-      await carrier.carryOut(id, OPERATOR);
-      await carrier.carryOut(id, OPERATOR);
+      await executor.approve(id, OPERATOR);
+      await executor.approve(id, OPERATOR);
       expect(calls()).toEqual([1, 0]);
       expect(channel.asked('refund')[0]).toMatchObject({
         outTradeNo: bought.paymentId,
@@ -115,7 +115,7 @@ describe('a call about a refund', () => {
 
     it('and gets no answer promises the money still, and is not repeated at a word', async () => {
       const { id, bought } = await unconfirmed();
-      await carrier.carryOut(id, OPERATOR);
+      await executor.approve(id, OPERATOR);
       expect(calls()).toEqual([0, 0]);
       expect(await refunds.get(id)).toMatchObject({ status: 'processing', failureCode: null });
       expect(await casesOfRefund(paydesk, id)).toEqual([]);
@@ -125,7 +125,7 @@ describe('a call about a refund', () => {
     it('and is refused gives back what was promised', async () => {
       const { id, bought } = await asked();
       channel.next('refund', REFUSED);
-      expect(await carrier.carryOut(id, OPERATOR)).toMatchObject({ status: 'rejected', failureCode: 'PARAM_ERROR' });
+      expect(await executor.approve(id, OPERATOR)).toMatchObject({ status: 'rejected', failureCode: 'PARAM_ERROR' });
       expect(await promised(bought)).toBe(0);
       expect(await casesOfRefund(paydesk, id)).toEqual([]);
     });
@@ -133,7 +133,7 @@ describe('a call about a refund', () => {
     it('and breaks in our own program is no answer', async () => {
       const { id } = await asked();
       channel.next('refund', BROKEN);
-      await expect(carrier.carryOut(id, OPERATOR)).rejects.toBe(BROKEN);
+      await expect(executor.approve(id, OPERATOR)).rejects.toBe(BROKEN);
       expect(await refunds.get(id)).toMatchObject({ status: 'processing', leaseUntil: later(MINUTE) });
     });
 
@@ -141,10 +141,10 @@ describe('a call about a refund', () => {
       const { id } = await asked();
       channel.next('refund', async () => {
         answer('queryRefund', 'succeeded');
-        await carrier.recheck(id, TIMER);
+        await executor.recheck(id, TIMER);
         throw REFUSED;
       });
-      expect(await carrier.carryOut(id, OPERATOR)).toMatchObject({ status: 'succeeded', failureCode: null });
+      expect(await executor.approve(id, OPERATOR)).toMatchObject({ status: 'succeeded', failureCode: null });
       expect((await refunds.get(id)).status).toBe('succeeded');
     });
 
@@ -152,7 +152,7 @@ describe('a call about a refund', () => {
       const { id, bought } = await asked();
       const looked = await bought.customer.api.post(`/refunds/${id}/sync/`);
       expect(looked.body).toMatchObject({ id, status: 'requested' });
-      await carrier.proceed(id, TIMER);
+      await executor.processDue(id, TIMER);
       expect(calls()).toEqual([0, 0]);
       expect((await refunds.get(id)).status).toBe('requested');
     });
@@ -160,7 +160,7 @@ describe('a call about a refund', () => {
     it("is not made about the other provider's payment", async () => {
       const { id, bought } = await asked();
       await paydesk.db.query(`UPDATE payments SET provider = 'wechat' WHERE id = $1`, [bought.paymentId]);
-      await expect(carrier.carryOut(id, OPERATOR)).rejects.toMatchObject({ code: 'other_provider' });
+      await expect(executor.approve(id, OPERATOR)).rejects.toMatchObject({ code: 'other_provider' });
       expect(calls()).toEqual([0, 0]);
       expect((await refunds.get(id)).status).toBe('requested');
     });
@@ -171,11 +171,11 @@ describe('a call about a refund', () => {
         later(-366 * DAY),
         [young.bought.paymentId, sent.bought.paymentId],
       ]);
-      const refused = await carrier.carryOut(young.id, OPERATOR);
+      const refused = await executor.approve(young.id, OPERATOR);
       expect(refused).toMatchObject({ status: 'rejected', failureCode: 'refund_too_old' });
       expect(calls()).toEqual([0, 0]);
       answer('queryRefund', 'not_found');
-      expect(await carrier.proceed(sent.id, TIMER)).toMatchObject({ status: 'processing', failureCode: null });
+      expect(await executor.processDue(sent.id, TIMER)).toMatchObject({ status: 'processing', failureCode: null });
       expect(calls()).toEqual([1, 1]);
     });
   });
@@ -192,7 +192,7 @@ describe('a call about a refund', () => {
       );
       expect(row?.detail).toMatchObject({ code, amount: 500 });
       paydesk.clock.advance(SECOND);
-      await carrier.carryOut(id, OPERATOR);
+      await executor.approve(id, OPERATOR);
       expect(calls()).toEqual([1, 0]);
       const refund = await refunds.get(id);
       expect(refund).toMatchObject({ failureCode: null, sentAt: later(-SECOND), lastSentAt: now() });
@@ -200,16 +200,16 @@ describe('a call about a refund', () => {
 
     it('is repeated by the timer, and not for somebody who only looks', async () => {
       const id = await held();
-      await carrier.sync(id, OPERATOR);
+      await executor.sync(id, OPERATOR);
       expect(calls()).toEqual([0, 0]);
-      await carrier.proceed(id, TIMER);
+      await executor.processDue(id, TIMER);
       expect(calls()).toEqual([1, 0]);
     });
 
     it.each(['succeeded', 'closed'] as const)('leaves no case open once it is %s', async (end) => {
       const id = await held();
       answer('refund', end);
-      expect((await carrier.carryOut(id, OPERATOR)).status).toBe(end);
+      expect((await executor.approve(id, OPERATOR)).status).toBe(end);
       expect(await casesOfRefund(paydesk, id)).toEqual(['refund_held resolved']);
     });
 
@@ -222,8 +222,8 @@ describe('a call about a refund', () => {
 
   describe('that asks about it', () => {
     const ways: [string, (id: string) => Promise<Refund>][] = [
-      ['the timer', (id) => carrier.proceed(id, TIMER)],
-      ['somebody who looks', (id) => carrier.sync(id, OPERATOR)],
+      ['the timer', (id) => executor.processDue(id, TIMER)],
+      ['somebody who looks', (id) => executor.sync(id, OPERATOR)],
     ];
 
     it.each(ways)('is made for %s when nobody knows what became of it', async (_who, look) => {
@@ -242,9 +242,9 @@ describe('a call about a refund', () => {
 
     it('does not send again what the channel has, or had', async () => {
       const { id } = await unconfirmed();
-      await carrier.proceed(id, TIMER);
+      await executor.processDue(id, TIMER);
       answer('queryRefund', 'not_found');
-      await carrier.proceed(id, TIMER);
+      await executor.processDue(id, TIMER);
       expect(calls()).toEqual([0, 2]);
       expect((await refunds.get(id)).status).toBe('processing');
     });
@@ -252,24 +252,24 @@ describe('a call about a refund', () => {
     it('and is refused tells nothing of it', async () => {
       const { id } = await unconfirmed();
       channel.next('queryRefund', REFUSED);
-      expect(await carrier.proceed(id, TIMER)).toMatchObject({ status: 'processing', failureCode: null });
+      expect(await executor.processDue(id, TIMER)).toMatchObject({ status: 'processing', failureCode: null });
       channel.next('queryRefund', BROKEN);
-      await expect(carrier.proceed(id, TIMER)).rejects.toBe(BROKEN);
+      await expect(executor.processDue(id, TIMER)).rejects.toBe(BROKEN);
     });
 
     it('waits while another has it in hand, unless that is the timer itself', async () => {
       const { id } = await unconfirmed();
       await set(id, 'lease_until = $2', later(1));
-      await carrier.sync(id, OPERATOR);
+      await executor.sync(id, OPERATOR);
       expect(calls()).toEqual([0, 0]);
-      await carrier.proceed(id, TIMER);
+      await executor.processDue(id, TIMER);
       expect(calls()).toEqual([0, 1]);
       await set(id, 'lease_until = $2', now());
-      await carrier.sync(id, OPERATOR);
+      await executor.sync(id, OPERATOR);
       expect(calls()).toEqual([0, 2]);
       const poor = await held();
       await set(poor, 'lease_until = $2', later(1));
-      await carrier.carryOut(poor, OPERATOR);
+      await executor.approve(poor, OPERATOR);
       expect(calls()).toEqual([0, 0]);
     });
 
@@ -277,19 +277,19 @@ describe('a call about a refund', () => {
       const id = await abnormal();
       await set(id, 'lease_until = $2', later(MINUTE));
       answer('queryRefund', 'abnormal');
-      await carrier.proceed(id, TIMER);
+      await executor.processDue(id, TIMER);
       expect(await refunds.get(id)).toMatchObject({ status: 'abnormal', leaseUntil: null });
       expect((await refunds.get(id)).nextCheckAt).toEqual(later(30 * MINUTE));
       answer('queryRefund', 'not_found');
-      await carrier.carryOut(id, OPERATOR);
+      await executor.approve(id, OPERATOR);
       expect(calls()).toEqual([0, 2]);
     });
 
     it('answers one that was rejected as it is, and refuses to carry it out', async () => {
       const { id } = await asked();
       await refunds.reject(id, 'no', OPERATOR);
-      expect((await carrier.sync(id, OPERATOR)).status).toBe('rejected');
-      await expect(carrier.carryOut(id, OPERATOR)).rejects.toMatchObject({ code: 'refund_not_open' });
+      expect((await executor.sync(id, OPERATOR)).status).toBe('rejected');
+      await expect(executor.approve(id, OPERATOR)).rejects.toMatchObject({ code: 'refund_not_open' });
       expect(calls()).toEqual([0, 0]);
     });
   });
@@ -298,8 +298,8 @@ describe('a call about a refund', () => {
     it('is made whatever we think we know', async () => {
       const { id } = await asked();
       answer('refund', 'succeeded');
-      await carrier.carryOut(id, OPERATOR);
-      expect(await carrier.recheck(id, OPERATOR)).toEqual({ status: 'succeeded', channel: 'processing' });
+      await executor.approve(id, OPERATOR);
+      expect(await executor.recheck(id, OPERATOR)).toEqual({ status: 'succeeded', channel: 'processing' });
     });
 
     it.each([
@@ -308,7 +308,7 @@ describe('a call about a refund', () => {
     ])('moves nothing where it %s', async (_what, error, refusal) => {
       const { id } = await unconfirmed();
       channel.next('queryRefund', error);
-      await expect(carrier.recheck(id, OPERATOR)).rejects.toMatchObject(refusal);
+      await expect(executor.recheck(id, OPERATOR)).rejects.toMatchObject(refusal);
       expect((await refunds.get(id)).status).toBe('processing');
     });
   });
@@ -320,7 +320,7 @@ describe('a call about a refund', () => {
       const id = await abnormal();
       const { paymentId } = await refunds.get(id);
       channel.next('retryAbnormalRefund', (order) => wordOf(order, 'succeeded'));
-      await carrier.retryAbnormal(id, target, OPERATOR);
+      await executor.retryAbnormal(id, target, OPERATOR);
       const moves = (await paydesk.app.get(PaymentHistory).of(paymentId)).filter((row) => row.refund_id === id);
       expect(moves).toContainEqual(
         expect.objectContaining({ from_status: 'abnormal', to_status: 'abnormal', note: 'sent to merchant_card' }),
@@ -335,7 +335,7 @@ describe('a call about a refund', () => {
     ])('and %s leaves it abnormal', async (_what, error, refusal) => {
       const id = await abnormal();
       channel.next('retryAbnormalRefund', error);
-      await expect(carrier.retryAbnormal(id, target, OPERATOR)).rejects.toMatchObject(refusal);
+      await expect(executor.retryAbnormal(id, target, OPERATOR)).rejects.toMatchObject(refusal);
       expect((await refunds.get(id)).status).toBe('abnormal');
     });
   });
@@ -344,9 +344,9 @@ describe('a call about a refund', () => {
     const nobody = { code: 'not_found' };
     await expect(refunds.get('ref_0')).rejects.toMatchObject(nobody);
     await expect(refunds.reject('ref_0', 'no', OPERATOR)).rejects.toMatchObject(nobody);
-    for (const work of ['carryOut', 'proceed', 'sync', 'recheck'] as const)
-      await expect(carrier[work]('ref_0', OPERATOR)).rejects.toMatchObject(nobody);
-    await expect(carrier.retryAbnormal('ref_0', { to: 'merchant_card' }, OPERATOR)).rejects.toMatchObject(nobody);
+    for (const work of ['approve', 'processDue', 'sync', 'recheck'] as const)
+      await expect(executor[work]('ref_0', OPERATOR)).rejects.toMatchObject(nobody);
+    await expect(executor.retryAbnormal('ref_0', { to: 'merchant_card' }, OPERATOR)).rejects.toMatchObject(nobody);
   });
 
   describe.each([
@@ -362,7 +362,7 @@ describe('a call about a refund', () => {
         // Numbers of one millisecond have no order.
         paydesk.clock.advance(1);
       }
-      for (const id of ids) await carrier.carryOut(id, OPERATOR);
+      for (const id of ids) await executor.approve(id, OPERATOR);
       const sent = (): number[] => channel.asked('refund').map(({ amountFen }) => amountFen);
       if (minRefundInterval === 0) return expect(sent()).toEqual([100, 200, 300]);
       const due = async (): Promise<(Date | null)[]> =>
@@ -371,7 +371,7 @@ describe('a call about a refund', () => {
       expect(await due()).toEqual([later(MINUTE), later(MINUTE), later(2 * MINUTE)]);
       expect((await refunds.get(ids[1] ?? '')).leaseUntil).toBeNull();
       paydesk.clock.advance(MINUTE);
-      for (const id of ids.slice(1)) await carrier.proceed(id, TIMER);
+      for (const id of ids.slice(1)) await executor.processDue(id, TIMER);
       expect(sent()).toEqual([100, 200]);
     });
   });

@@ -1,7 +1,7 @@
 import { transaction } from '../../src/database/transaction.js';
 import { byTimer } from '../../src/common/cause.js';
 import { type ChannelRefund, PaymentProvider } from '../../src/provider/payment-provider.js';
-import { RefundSettlement, type RefundSettled } from '../../src/refunds/settlement.service.js';
+import { RefundSettlement, type RefundResult } from '../../src/refunds/refund-settlement.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { orderOf, paymentOf } from '../support/flows.js';
 import { announced, askFor, casesOfRefund, movesOfRefund, paid, refundOf, stateOf } from '../support/refunds.js';
@@ -17,11 +17,11 @@ describe('what the channel says of refunds', () => {
   });
   afterAll(() => paydesk.close());
 
-  const apply = (...list: ChannelRefund[]): Promise<RefundSettled[]> =>
+  const apply = (...list: ChannelRefund[]): Promise<RefundResult[]> =>
     transaction(paydesk.db, (tx) =>
       paydesk.app.get(RefundSettlement).apply(
         tx,
-        list.map((seen) => ({ seen, cause: CAUSE })),
+        list.map((reported) => ({ reported, cause: CAUSE })),
       ),
     );
 

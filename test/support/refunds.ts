@@ -30,7 +30,7 @@ export async function askFor(bought: Bought, amount?: number, reason?: string): 
 }
 
 /** An operator carries the refund out. */
-export async function carryOut(paydesk: TestApp, id: string): Promise<RefundView> {
+export async function approveRefund(paydesk: TestApp, id: string): Promise<RefundView> {
   const operator = await paydesk.as('operator');
   const { status, body } = await operator.post<RefundView>(`/refunds/${id}/succeed/`);
   if (status !== 200) throw new Error(`succeed answered ${status} ${JSON.stringify(body)}`);

@@ -166,7 +166,7 @@ describe('real money, without NODE_ENV=production', () => {
   });
 
   it.each<[string, Env, string]>([
-    ['the crash points of tests', { PAYDESK_CRASH_AT: 'payment.create.after_commit' }, 'PAYDESK_CRASH_AT'],
+    ['the failpoints of tests', { PAYDESK_CRASH_AT: 'payment.create.after_commit' }, 'PAYDESK_CRASH_AT'],
     ['the secret of the mock provider', { MOCK_CALLBACK_SECRET: OWN }, 'MOCK_CALLBACK_SECRET'],
     ['the embedded database', { DATABASE_URL: '' }, 'DATABASE_URL'],
     ['a login address in plain http', { WECHAT_API_BASE_URL: 'http://api.weixin.qq.com' }, 'WECHAT_API_BASE_URL'],

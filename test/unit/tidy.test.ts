@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, extname, join, relative, resolve } from 'node:path';
+import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import { linesWith, MAX_LINES, TEXT_RULES, TIDY_RULES } from '../support/tidy-rules.js';
 
 const ROOT = resolve('.');
@@ -51,6 +51,18 @@ describe('the source tree', () => {
     const lines = (text: string): number[] =>
       text.split('\n').flatMap((line, index) => (rule.pattern.test(line) ? [index + 1] : []));
     expect(complaints(rule, ({ text }) => lines(text))).toEqual([]);
+  });
+
+  it('names each file after its class: thing.service.ts holds ThingService', () => {
+    const CLASS =
+      /^@(?:Injectable|Controller|Module|Catch)\b(?:(?!^export )[\s\S])*?^export (?:abstract )?class (\w+)/gm;
+    const kebab = (name: string): string => name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, '-').toLowerCase();
+    const named = files
+      .filter(({ path }) => path.startsWith('src/') && path.endsWith('.ts'))
+      .flatMap(({ path, text }) => [...text.matchAll(CLASS)].map(([, name = '']) => ({ path, name })));
+    expect(named.length).toBeGreaterThan(50);
+    const others = named.filter(({ path, name }) => basename(path, '.ts').replaceAll('.', '-') !== kebab(name));
+    expect(others).toEqual([]);
   });
 
   it(`has no file of more than ${MAX_LINES} lines beside the tests`, () => {

@@ -19,7 +19,7 @@ import {
   type RawCallback,
 } from '../payment-provider.js';
 import { MOCK_RULES } from './mock-rules.js';
-import { checkStageDirections, mockOutcome, mockRefundOutcome } from './stage-directions.js';
+import { checkMockScenario, mockOutcome, mockRefundOutcome } from './mock-scenarios.js';
 
 const CALLBACK_STATES = new Map<unknown, 'succeeded' | 'failed' | 'closed'>([
   ['SUCCESS', 'succeeded'],
@@ -29,7 +29,7 @@ const CALLBACK_STATES = new Map<unknown, 'succeeded' | 'failed' | 'closed'>([
 
 /**
  * The pretend channel: no network, no merchant account, no books of its own. What happens is directed by the order's
- * `metadata` (see `stage-directions.ts`), so that a front end can be developed against every branch.
+ * `metadata` (see `mock-scenarios.ts`), so that a front end can be developed against every branch.
  */
 export class MockProvider extends PaymentProvider {
   readonly name = 'mock';
@@ -77,10 +77,10 @@ export class MockProvider extends PaymentProvider {
   }
 
   override checkMetadata(metadata: Readonly<Record<string, unknown>>): void {
-    checkStageDirections(metadata);
+    checkMockScenario(metadata);
   }
 
-  override pretendToPay(order: ChannelOrder): Promise<ChannelPayment> {
+  override simulatePayment(order: ChannelOrder): Promise<ChannelPayment> {
     return this.play(order, (outcome) => {
       if (outcome === 'fail') return this.failed(order);
       return outcome === 'pending' ? this.unpaid(order, 'open') : this.paid(order);
@@ -142,7 +142,7 @@ export class MockProvider extends PaymentProvider {
     return Promise.reject(new ProviderError('rejected', 'no_bills', 'the mock provider has no bills'));
   }
 
-  /** Runs a scene, unless the stage direction is that the channel refuses or does not answer. */
+  /** Runs a scene, unless the scenario is that the channel refuses or does not answer. */
   private play<T>(order: ChannelOrder, scene: (outcome: 'success' | 'fail' | 'pending' | null) => T): Promise<T> {
     const outcome = mockOutcome(order.metadata);
     if (outcome === 'error')

@@ -10,7 +10,7 @@ import { createGunzip } from 'node:zlib';
 import { BillNotReady } from '../payment-provider.js';
 import { WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
-import { JsonObject, NotAsDocumented, idField } from './json.js';
+import { JsonObject, ProtocolError, idField } from './json.js';
 import { WireStream, asCallError } from './transport.js';
 
 /** A day of ten million lines stays below this; more is a mistake or an attack. */
@@ -58,7 +58,7 @@ async function applyForBill(client: WechatClient, day: string, kind: BillKind): 
     const { json } = await client.call({ operation: `bill_${kind}`, method: 'GET', target });
     return readAddress(json);
   } catch (error) {
-    if (error instanceof NotAsDocumented) throw failed('unreadable_answer', error.message);
+    if (error instanceof ProtocolError) throw failed('unreadable_answer', error.message);
     if (!(error instanceof WechatCallError)) throw error;
     if (error.code === 'NO_STATEMENT_EXIST') return null;
     // Refused for now, not for good: the bill of that day will be there later.
@@ -68,10 +68,10 @@ async function applyForBill(client: WechatClient, day: string, kind: BillKind): 
 }
 
 function readAddress(json: JsonObject): BillAddress {
-  if (idField(json, 'hash_type', 32) !== 'SHA1') throw new NotAsDocumented('wrong_field', 'hash_type is not SHA1');
+  if (idField(json, 'hash_type', 32) !== 'SHA1') throw new ProtocolError('wrong_field', 'hash_type is not SHA1');
   const url = idField(json, 'download_url', 2048);
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new NotAsDocumented('wrong_field', 'download_url is not a URL');
+    throw new ProtocolError('wrong_field', 'download_url is not a URL');
   return { hash: idField(json, 'hash_value', 1024).toLowerCase(), url: new URL(url) };
 }
 

@@ -18,7 +18,7 @@ export class WechatCallError extends ProviderError {
   }
 
   /** This failure as the end of a call whose earlier try may have been carried out. */
-  following(): WechatCallError {
+  afterUnknownAttempt(): WechatCallError {
     // Being turned away at the door says nothing of what an earlier try did behind it.
     const outcome = this.httpStatus === 401 || this.httpStatus === 405 ? 'unknown' : this.outcome;
     return new WechatCallError(outcome, this.code, this.message, this.httpStatus, this.requestId, true);
@@ -133,14 +133,14 @@ function readEnvelope(body: Buffer): { code: string; message: string } | null {
   try {
     const json: JsonObject = parseObject(body, { maxBytes: 64 * 1024, maxDepth: 16 });
     const code = optionalId(json, 'code', 64);
-    return code === null ? null : { code, message: harmless(textField(json, 'message', 10_000)) };
+    return code === null ? null : { code, message: redact(textField(json, 'message', 10_000)) };
   } catch {
     return null;
   }
 }
 
 /** WeChat's words for people without what they may quote of the request: openids, numbers, keys, card data. */
-function harmless(text: string): string {
+function redact(text: string): string {
   return text
     .replace(/\p{C}/gu, ' ')
     .replace(/[A-Za-z0-9_+/=-]{16,}/g, '…')

@@ -1,15 +1,15 @@
 import { Clock } from '../../common/clock.js';
 import { CallbackFact, CallbackRefused, ChannelPayment, ChannelRefund, RawCallback } from '../payment-provider.js';
 import { readPayment, readRefund } from './facts.js';
-import { JsonObject, NotAsDocumented, idField, objectField, optionalId, parseObject, textField } from './json.js';
+import { JsonObject, ProtocolError, idField, objectField, optionalId, parseObject, textField } from './json.js';
 import { KeyRing } from './key-ring.js';
-import { ProofFailure, proofFailureBy } from './proof.js';
-import { NotOpened, openResource } from './sealing.js';
+import { SignatureFailure, signatureVerifier } from './proof.js';
+import { DecryptionError, decryptResource } from './encryption.js';
 
-/** The envelope and what is sealed inside. Real notices have 1 to 4 KB; the route takes 64 KB. */
+/** The envelope and what is encrypted inside. Real notices have 1 to 4 KB; the route takes 64 KB. */
 const LIMITS = { maxBytes: 64 * 1024, maxDepth: 24 };
 
-const WHY: Readonly<Record<ProofFailure, string>> = {
+const WHY: Readonly<Record<SignatureFailure, string>> = {
   missing_header: 'a signature header is missing, repeated or malformed',
   unsupported_signature_type: 'the signature type is not WECHATPAY2-SHA256-RSA2048',
   clock_skew: 'the timestamp differs from our clock by five minutes or more',
@@ -24,14 +24,14 @@ const WHY: Readonly<Record<ProofFailure, string>> = {
  * @throws CallbackRefused
  */
 export function readCallback(callback: RawCallback, ring: KeyRing, clock: Clock): CallbackFact {
-  const failure = proofFailureBy(ring, clock)(callback.headers, callback.body);
+  const failure = signatureVerifier(ring, clock)(callback.headers, callback.body);
   if (failure !== null) throw new CallbackRefused('unverified', failure, WHY[failure]);
   try {
     return translate(parseObject(callback.body, LIMITS), ring.merchant.apiV3Key);
   } catch (error) {
-    if (error instanceof NotOpened)
+    if (error instanceof DecryptionError)
       throw new CallbackRefused('unreadable', 'not_decrypted', `the resource: ${error.message}`);
-    if (error instanceof NotAsDocumented) throw new CallbackRefused('unreadable', error.code, error.message);
+    if (error instanceof ProtocolError) throw new CallbackRefused('unreadable', error.code, error.message);
     throw error;
   }
 }
@@ -64,11 +64,11 @@ function translate(envelope: JsonObject, apiV3Key: Buffer): CallbackFact {
 
 function open(envelope: JsonObject, originalType: 'transaction' | 'refund', apiV3Key: Buffer): JsonObject {
   const resource = objectField(envelope, 'resource');
-  if (resource === null) throw new NotAsDocumented('wrong_field', 'resource is not present');
+  if (resource === null) throw new ProtocolError('wrong_field', 'resource is not present');
   if (idField(resource, 'original_type', 32) !== originalType) {
-    throw new NotAsDocumented('wrong_field', 'original_type does not match event_type');
+    throw new ProtocolError('wrong_field', 'original_type does not match event_type');
   }
-  const plain = openResource(
+  const plain = decryptResource(
     {
       algorithm: idField(resource, 'algorithm', 32),
       nonce: textField(resource, 'nonce', 32),
@@ -83,10 +83,10 @@ function open(envelope: JsonObject, originalType: 'transaction' | 'refund', apiV
 /** Only successes are notified (manual, page 4012791902), and a notice says all that has to be compared. */
 function readNotifiedPayment(json: JsonObject): ChannelPayment {
   const payment = readPayment(json);
-  if (payment.state !== 'succeeded') throw new NotAsDocumented('wrong_field', 'trade_state is not SUCCESS');
+  if (payment.state !== 'succeeded') throw new ProtocolError('wrong_field', 'trade_state is not SUCCESS');
   if (payment.amountFen === null || payment.currency === null)
-    throw new NotAsDocumented('wrong_field', 'amount is not complete');
-  if (payment.paidAt === null) throw new NotAsDocumented('wrong_field', 'success_time is not present');
+    throw new ProtocolError('wrong_field', 'amount is not complete');
+  if (payment.paidAt === null) throw new ProtocolError('wrong_field', 'success_time is not present');
   return payment;
 }
 
@@ -94,10 +94,10 @@ function readNotifiedPayment(json: JsonObject): ChannelPayment {
 function readNotifiedRefund(json: JsonObject): ChannelRefund {
   const refund = readRefund(json, 'refund_status');
   if (refund.amountFen === null || refund.totalFen === null)
-    throw new NotAsDocumented('wrong_field', 'amount is not complete');
-  if (refund.mchid === null) throw new NotAsDocumented('wrong_field', 'mchid is not present');
-  if (refund.outTradeNo === null) throw new NotAsDocumented('wrong_field', 'out_trade_no is not present');
+    throw new ProtocolError('wrong_field', 'amount is not complete');
+  if (refund.mchid === null) throw new ProtocolError('wrong_field', 'mchid is not present');
+  if (refund.outTradeNo === null) throw new ProtocolError('wrong_field', 'out_trade_no is not present');
   if (refund.state === 'succeeded' && refund.succeededAt === null)
-    throw new NotAsDocumented('wrong_field', 'success_time is not present');
+    throw new ProtocolError('wrong_field', 'success_time is not present');
   return refund;
 }

@@ -3,9 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Clock, MINUTE, SECOND } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
 import { PLATFORM_SERIAL_REFUSED, WechatCallError, refusal, single } from './call-error.js';
-import { JsonObject, NotAsDocumented, parseObject } from './json.js';
+import { JsonObject, ProtocolError, parseObject } from './json.js';
 import { KeyRing, PlatformKey } from './key-ring.js';
-import { ProofFailure, isSigned, proofFailureBy } from './proof.js';
+import { SignatureFailure, isSigned, signatureVerifier } from './proof.js';
 import { SignedRequest, authorization, requestMessage, signMessage } from './signing.js';
 import { WechatSettings } from './settings.js';
 import { Transport, WireAnswer, WireStream, readAll } from './transport.js';
@@ -45,7 +45,7 @@ export interface Call {
    */
   named?: PlatformKey | null;
   /** Another proof of the answer than the ring's: the certificate list brings its own key. */
-  prove?: (answer: WireAnswer) => ProofFailure | null;
+  prove?: (answer: WireAnswer) => SignatureFailure | null;
 }
 
 /** A verified success. */
@@ -57,13 +57,13 @@ export interface VerifiedAnswer {
 const ANSWER_LIMITS = { maxBytes: 4 * 1024 * 1024, maxDepth: 32 };
 const USER_AGENT = `paydesk/0.1 node/${process.versions.node}`;
 /** No further try begins when one and a half time-outs are over: somebody waits for most calls. */
-const TRYING_LASTS = 1.5;
+const RETRY_WINDOW_FACTOR = 1.5;
 /** After a failure of the main host that the backup host made good, how long calls begin there. */
 const STAY_ON_BACKUP_MS = MINUTE;
 
 /** Signed calls to WeChat Pay. Only an answer that is proven to be WeChat's counts as a success. */
 export class WechatClient {
-  private readonly proofFailure: (headers: WireAnswer['headers'], body: Buffer) => ProofFailure | null;
+  private readonly verifySignature: (headers: WireAnswer['headers'], body: Buffer) => SignatureFailure | null;
   private backupUntil = 0;
 
   constructor(
@@ -73,7 +73,7 @@ export class WechatClient {
     private readonly clock: Clock,
     private readonly options: ClientOptions = {},
   ) {
-    this.proofFailure = proofFailureBy(ring, clock);
+    this.verifySignature = signatureVerifier(ring, clock);
   }
 
   /**
@@ -82,7 +82,7 @@ export class WechatClient {
    * @throws WechatCallError
    */
   async call(call: Call): Promise<VerifiedAnswer> {
-    if (!call.prove && this.ring.living().length === 0) {
+    if (!call.prove && this.ring.validKeys().length === 0) {
       this.options.onUnknownSerial?.();
       throw new WechatCallError(
         'unknown',
@@ -94,7 +94,7 @@ export class WechatClient {
     const body = call.body === undefined ? EMPTY : Buffer.from(JSON.stringify(call.body));
     const attempts = call.attempts ?? 3;
     const { connectMs, answerMs } = this.settings.timeouts;
-    const lastStart = performance.now() + (connectMs + answerMs) * TRYING_LASTS;
+    const lastStart = performance.now() + (connectMs + answerMs) * RETRY_WINDOW_FACTOR;
     let earlier: WechatCallError | null = null;
     for (let attempt = 1; ; attempt += 1) {
       const onBackup = this.choosesBackup(earlier, attempt);
@@ -104,7 +104,7 @@ export class WechatClient {
         return answer;
       } catch (error) {
         if (!(error instanceof WechatCallError)) throw error;
-        const failure: WechatCallError = earlier ? error.following() : error;
+        const failure: WechatCallError = earlier ? error.afterUnknownAttempt() : error;
         if (attempt >= attempts || performance.now() > lastStart || !worthRepeating(call, failure)) throw failure;
         earlier = failure;
       }
@@ -161,19 +161,19 @@ export class WechatClient {
     if (status !== 200 && status !== 204) {
       throw this.refused(call, answer);
     }
-    const failure = call.prove ? call.prove(answer) : this.proofFailure(headers, body);
+    const failure = call.prove ? call.prove(answer) : this.verifySignature(headers, body);
     if (failure !== null) throw this.notProven(call, failure, answer);
     if (status === 204) return { json: {} };
     try {
       return { json: parseObject(body, ANSWER_LIMITS) };
     } catch (error) {
-      if (!(error instanceof NotAsDocumented)) throw error;
+      if (!(error instanceof ProtocolError)) throw error;
       throw this.notProven(call, 'unreadable_answer', answer);
     }
   }
 
   private refused(call: Call, answer: WireAnswer): WechatCallError {
-    const failure = isSigned(answer.headers) ? this.proofFailure(answer.headers, answer.body) : null;
+    const failure = isSigned(answer.headers) ? this.verifySignature(answer.headers, answer.body) : null;
     if (failure !== null) return this.notProven(call, failure, answer);
     const refused = refusal(call.operation, answer.status, answer.headers, answer.body);
     if (refused.code === PLATFORM_SERIAL_REFUSED) this.options.onUnknownSerial?.();

@@ -7,7 +7,7 @@ import { Check, fine } from './doctor-check.js';
 import { JsonObject, textField } from './json.js';
 import { KeyRing } from './key-ring.js';
 import { CertificateRenewal } from './renewal.js';
-import { openField, sealField } from './sealing.js';
+import { decryptField, encryptField } from './encryption.js';
 import { WechatSettings } from './settings.js';
 import { Transport } from './transport.js';
 import { WechatLogin } from './wechat-login.js';
@@ -43,7 +43,7 @@ async function certificateCheck(
   const issuer = isSimulated(settings) ? null : 'Tenpay.com';
   try {
     await new CertificateRenewal(client, ring, clock, { issuer }).renew();
-    const count = ring.living().filter(({ from }) => from === 'downloaded').length;
+    const count = ring.validKeys().filter(({ from }) => from === 'downloaded').length;
     return fine(name, `/v3/certificates lists ${count}, opened with the APIv3 key and verified`);
   } catch (error) {
     const failure = asFailure(error);
@@ -74,7 +74,7 @@ async function echoCheck(client: WechatClient, ring: KeyRing): Promise<Check> {
       operation: 'echo',
       method: 'POST',
       target: '/v3/security/echo',
-      body: { echo_message: sent, encrypted_echo_message: sealField(sent, platform.key) },
+      body: { echo_message: sent, encrypted_echo_message: encryptField(sent, platform.key) },
       named: platform,
       attempts: 2,
     });
@@ -89,8 +89,8 @@ function readEcho(json: JsonObject, sent: string, ring: KeyRing): Omit<Check, 'n
     const advice = 'Ask WeChat Pay’s support: the answer is genuine, but not to our question.';
     return { ok: 'fail', message: 'WeChat answered, but did not repeat the message', advice };
   }
-  const sealed = textField(json, 'encrypted_echo_message', 4096);
-  if (sealed !== '' && !opensTo(sealed, sent, ring)) {
+  const encrypted = textField(json, 'encrypted_echo_message', 4096);
+  if (encrypted !== '' && !decryptsTo(encrypted, sent, ring)) {
     return {
       ok: 'warn',
       message: 'the encrypted field came back changed',
@@ -100,9 +100,9 @@ function readEcho(json: JsonObject, sent: string, ring: KeyRing): Omit<Check, 'n
   return { ok: 'ok', message: 'keys, serial and encryption fit on both sides', advice: '' };
 }
 
-function opensTo(sealed: string, expected: string, ring: KeyRing): boolean {
+function decryptsTo(encrypted: string, expected: string, ring: KeyRing): boolean {
   try {
-    return openField(sealed, ring.merchant.privateKey) === expected;
+    return decryptField(encrypted, ring.merchant.privateKey) === expected;
   } catch {
     return false;
   }

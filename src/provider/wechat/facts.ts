@@ -1,5 +1,5 @@
 import { ChannelPayment, ChannelRefund } from '../payment-provider.js';
-import { JsonObject, NotAsDocumented, idField, objectField, optionalFen, optionalId, optionalTime } from './json.js';
+import { JsonObject, ProtocolError, idField, objectField, optionalFen, optionalId, optionalTime } from './json.js';
 
 const PAYMENT_STATES: Readonly<Record<string, ChannelPayment['state']>> = {
   SUCCESS: 'succeeded',
@@ -23,7 +23,7 @@ const REFUND_STATES: Readonly<Record<string, ChannelRefund['state']>> = {
 /**
  * A payment as a query answers it and a notice says it. `amount.total` is compared with the order, never
  * `payer_total`, which is lower when a coupon was used.
- * @throws NotAsDocumented
+ * @throws ProtocolError
  */
 export function readPayment(json: JsonObject): ChannelPayment {
   const tradeState = idField(json, 'trade_state', 32);
@@ -44,7 +44,7 @@ export function readPayment(json: JsonObject): ChannelPayment {
 
 /**
  * A refund. Answers call its state `status`, notices `refund_status`, and only notices name the merchant.
- * @throws NotAsDocumented
+ * @throws ProtocolError
  */
 export function readRefund(json: JsonObject, statusField: 'status' | 'refund_status'): ChannelRefund {
   const state = stateOf(REFUND_STATES, idField(json, statusField, 32), statusField);
@@ -65,6 +65,6 @@ export function readRefund(json: JsonObject, statusField: 'status' | 'refund_sta
 
 function stateOf<S>(table: Readonly<Record<string, S>>, word: string, field: string): S {
   const state = Object.hasOwn(table, word) ? table[word] : undefined;
-  if (state === undefined) throw new NotAsDocumented('wrong_field', `${field} has an unknown value`);
+  if (state === undefined) throw new ProtocolError('wrong_field', `${field} has an unknown value`);
   return state;
 }

@@ -2,13 +2,13 @@
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** A text is not what the protocol says it is. The message names a field, never its value. */
-export class NotAsDocumented extends Error {
+export class ProtocolError extends Error {
   constructor(
     readonly code: 'too_large' | 'not_utf8' | 'not_json' | 'wrong_field',
     message: string,
   ) {
     super(message);
-    this.name = 'NotAsDocumented';
+    this.name = 'ProtocolError';
   }
 }
 
@@ -21,25 +21,25 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads one JSON object from bytes, within limits that are checked before anything is built of it.
- * @throws NotAsDocumented
+ * @throws ProtocolError
  */
 export function parseObject(bytes: Buffer, limits: JsonLimits): JsonObject {
-  if (bytes.length > limits.maxBytes) throw new NotAsDocumented('too_large', `larger than ${limits.maxBytes} bytes`);
-  if (depthOf(bytes) > limits.maxDepth) throw new NotAsDocumented('too_large', `nested deeper than ${limits.maxDepth}`);
+  if (bytes.length > limits.maxBytes) throw new ProtocolError('too_large', `larger than ${limits.maxBytes} bytes`);
+  if (depthOf(bytes) > limits.maxDepth) throw new ProtocolError('too_large', `nested deeper than ${limits.maxDepth}`);
   let text: string;
   try {
     text = UTF8.decode(bytes);
   } catch {
-    throw new NotAsDocumented('not_utf8', 'not UTF-8');
+    throw new ProtocolError('not_utf8', 'not UTF-8');
   }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     // The parser's own message quotes the text, which may hold what must not be logged.
-    throw new NotAsDocumented('not_json', 'not JSON');
+    throw new ProtocolError('not_json', 'not JSON');
   }
-  if (!isObject(value)) throw new NotAsDocumented('not_json', 'not a JSON object');
+  if (!isObject(value)) throw new ProtocolError('not_json', 'not a JSON object');
   return value;
 }
 
@@ -132,6 +132,6 @@ function own(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
-function wrong(name: string, expected: string): NotAsDocumented {
-  return new NotAsDocumented('wrong_field', `${name} is not ${expected}`);
+function wrong(name: string, expected: string): ProtocolError {
+  return new ProtocolError('wrong_field', `${name} is not ${expected}`);
 }

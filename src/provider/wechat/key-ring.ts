@@ -91,13 +91,13 @@ export class KeyRing {
   }
 
   /** Adds fetched certificates. One that is listed no longer stays until it ends: answers signed with it may be under way. */
-  learn(certificates: readonly PlatformKey[]): void {
+  addDownloaded(certificates: readonly PlatformKey[]): void {
     this.listed = new Set(certificates.map(({ serial }) => serial));
     const others = this.downloaded.filter((key) => !this.listed.has(key.serial) && this.isAlive(key));
     this.downloaded = [...others, ...certificates];
   }
 
-  /** The living key with exactly this serial, or null. Never asks anybody else. */
+  /** The valid key with exactly this serial, or null. Never asks anybody else. */
   find(serial: string): PlatformKey | null {
     const named = (key: PlatformKey): boolean => key.serial === serial;
     const key = this.downloaded.find(named) ?? this.configured.find(named) ?? null;
@@ -110,14 +110,14 @@ export class KeyRing {
    */
   preferred(): PlatformKey | null {
     const now = this.clock.now();
-    const living = this.living();
-    const effective = living.filter(({ effectiveAt }) => effectiveAt !== null && effectiveAt <= now);
+    const valid = this.validKeys();
+    const effective = valid.filter(({ effectiveAt }) => effectiveAt !== null && effectiveAt <= now);
     const listed = effective.filter(({ serial }) => this.listed.has(serial));
-    return living.find(({ from }) => from === 'public_key') ?? newest(listed.length > 0 ? listed : effective);
+    return valid.find(({ from }) => from === 'public_key') ?? newest(listed.length > 0 ? listed : effective);
   }
 
   /** Everything that verifies now. What the channel fetched last says more of a lifetime than a file does. */
-  living(): PlatformKey[] {
+  validKeys(): PlatformKey[] {
     const known = new Map<string, PlatformKey>();
     for (const key of [...this.configured, ...this.downloaded]) known.set(key.serial, key);
     return [...known.values()].filter((key) => this.isAlive(key));

@@ -2,7 +2,7 @@ import { ChannelOrder, ChannelPayment } from '../payment-provider.js';
 import { WechatCallError } from './call-error.js';
 import { Call, WechatClient } from './client.js';
 import { readPayment } from './facts.js';
-import { JsonObject, NotAsDocumented, idField } from './json.js';
+import { JsonObject, ProtocolError, idField } from './json.js';
 import { prepayBody, target } from './requests.js';
 import { WechatSettings } from './settings.js';
 
@@ -14,7 +14,7 @@ export async function callAndRead<T>(client: WechatClient, call: Call, read: (js
   try {
     return read(json);
   } catch (error) {
-    if (!(error instanceof NotAsDocumented)) throw error;
+    if (!(error instanceof ProtocolError)) throw error;
     throw new WechatCallError('unknown', 'unreadable_answer', `${call.operation}: ${error.message}`);
   }
 }
@@ -100,7 +100,7 @@ function isUnknownNumber(error: unknown): boolean {
 
 function answered(outTradeNo: string, payment: ChannelPayment): ChannelPayment {
   if (payment.outTradeNo !== outTradeNo)
-    throw new NotAsDocumented('wrong_field', 'out_trade_no differs from the request');
+    throw new ProtocolError('wrong_field', 'out_trade_no differs from the request');
   return payment;
 }
 

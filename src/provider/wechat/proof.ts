@@ -6,7 +6,7 @@ import { PROBE_PREFIX, SIGNATURE_TYPE, answerMessage, verifyMessage } from './si
 const CLOCK_WINDOW_MS = 5 * MINUTE;
 
 /** Why an answer or a callback proves nothing. */
-export type ProofFailure =
+export type SignatureFailure =
   | 'missing_header'
   | 'unsupported_signature_type'
   | 'clock_skew'
@@ -16,18 +16,18 @@ export type ProofFailure =
   | 'signature_probe';
 
 /** Header values by lower-case name; a list where a header came more than once. */
-export type ProofHeaders = Readonly<Record<string, string | string[] | undefined>>;
+export type SignatureHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
- * Whether WeChat Pay signed exactly these bytes, within five minutes of now, with a living key whose serial it named.
+ * Whether WeChat Pay signed exactly these bytes, within five minutes of now, with a valid key whose serial it named.
  * Null is yes. One rule for answers and callbacks; nothing is parsed before it has said yes, and it calls nobody.
  */
-export function proofFailure(
-  headers: ProofHeaders,
+export function verifySignature(
+  headers: SignatureHeaders,
   body: Buffer,
   find: (serial: string) => PlatformKey | null,
   clock: Clock,
-): ProofFailure | null {
+): SignatureFailure | null {
   const timestamp = header(headers, 'wechatpay-timestamp', /^\d{1,12}$/);
   const nonce = header(headers, 'wechatpay-nonce', /^[!-~]{1,128}$/);
   const signature = header(headers, 'wechatpay-signature', /^[!-~]{1,4096}$/);
@@ -44,20 +44,20 @@ export function proofFailure(
 }
 
 /** Whether there is anything of a signature; an empty header says no more than none. `Wechatpay-Serial` alone signs nothing. */
-export function isSigned(headers: ProofHeaders): boolean {
+export function isSigned(headers: SignatureHeaders): boolean {
   const parts = ['wechatpay-signature', 'wechatpay-timestamp', 'wechatpay-nonce'];
   return parts.some((name) => headers[name] !== undefined && headers[name] !== '');
 }
 
-/** {@link proofFailure} with the keys of the ring. */
-export function proofFailureBy(
+/** {@link verifySignature} with the keys of the ring. */
+export function signatureVerifier(
   ring: KeyRing,
   clock: Clock,
-): (headers: ProofHeaders, body: Buffer) => ProofFailure | null {
-  return (headers, body) => proofFailure(headers, body, (serial) => ring.find(serial), clock);
+): (headers: SignatureHeaders, body: Buffer) => SignatureFailure | null {
+  return (headers, body) => verifySignature(headers, body, (serial) => ring.find(serial), clock);
 }
 
-function header(headers: ProofHeaders, name: string, form: RegExp): string | null {
+function header(headers: SignatureHeaders, name: string, form: RegExp): string | null {
   const value = headers[name];
   return typeof value === 'string' && form.test(value) ? value : null;
 }

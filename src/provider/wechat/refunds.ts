@@ -2,11 +2,11 @@ import { AbnormalRefundTarget, ChannelRefund, ChannelRefundOrder } from '../paym
 import { FEE_MISMATCH, WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
 import { readRefund } from './facts.js';
-import { JsonObject, NotAsDocumented } from './json.js';
+import { JsonObject, ProtocolError } from './json.js';
 import { KeyRing } from './key-ring.js';
 import { callAndRead } from './orders.js';
 import { refundBody, target } from './requests.js';
-import { sealField } from './sealing.js';
+import { encryptField } from './encryption.js';
 import { WechatSettings } from './settings.js';
 
 const REFUNDS = ['refund', 'domestic', 'refunds'];
@@ -109,8 +109,8 @@ export async function retryAbnormal(
           out_refund_no: refund.outRefundNo,
           type: 'USER_BANK_CARD',
           bank_type: destination.bankType,
-          bank_account: sealField(destination.bankAccount, platform.key),
-          real_name: sealField(destination.realName, platform.key),
+          bank_account: encryptField(destination.bankAccount, platform.key),
+          real_name: encryptField(destination.realName, platform.key),
         };
   return callAndRead(
     client,
@@ -131,7 +131,7 @@ function reader(refund: ChannelRefundOrder): (json: JsonObject) => ChannelRefund
   return (json) => {
     const seen = readRefund(json, 'status');
     if (seen.outRefundNo !== refund.outRefundNo)
-      throw new NotAsDocumented('wrong_field', 'out_refund_no differs from the request');
+      throw new ProtocolError('wrong_field', 'out_refund_no differs from the request');
     return seen;
   };
 }

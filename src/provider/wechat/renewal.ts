@@ -3,7 +3,7 @@ import { WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
 import {
   JsonObject,
-  NotAsDocumented,
+  ProtocolError,
   idField,
   listField,
   objectField,
@@ -12,8 +12,8 @@ import {
   textField,
 } from './json.js';
 import { KeyRing, PlatformKey, fromCertificate, issuerOf } from './key-ring.js';
-import { ProofFailure, proofFailure } from './proof.js';
-import { NotOpened, openResource } from './sealing.js';
+import { SignatureFailure, verifySignature } from './proof.js';
+import { DecryptionError, decryptResource } from './encryption.js';
 import { WireAnswer } from './transport.js';
 
 /** WeChat wants the list to be fetched at least every 12 hours (manual, page 4012551764). */
@@ -21,7 +21,7 @@ const RENEW_EVERY_MS = 6 * HOUR;
 /** After a failure: 30 seconds, a minute, two, … up to half an hour. */
 const FIRST_RETRY_MS = 30 * SECOND;
 const LAST_RETRY_MS = 30 * MINUTE;
-/** How often at most an answer with an unknown serial may hurry the next renewal. */
+/** How often at most an answer with an unknown serial may bring the next renewal forward. */
 const HURRY_AT_MOST_EVERY_MS = 5 * MINUTE;
 const MAX_CERTIFICATES = 20;
 const LIST_LIMITS = { maxBytes: 1024 * 1024, maxDepth: 8 };
@@ -55,7 +55,7 @@ export class CertificateRenewal {
   async start(): Promise<void> {
     this.stopped = false;
     const first = this.round();
-    if (this.ring.living().length === 0) await first;
+    if (this.ring.validKeys().length === 0) await first;
   }
 
   /** Ends it, and waits for a renewal under way. */
@@ -66,7 +66,7 @@ export class CertificateRenewal {
   }
 
   /** Renews soon because an answer named a serial that is not known; at most every five minutes. */
-  hurry(): void {
+  requestEarlyRefresh(): void {
     const now = this.clock.now().getTime();
     if (this.stopped || !this.ring.usesCertificates || now - this.hurriedAt < HURRY_AT_MOST_EVERY_MS) return;
     this.hurriedAt = now;
@@ -117,16 +117,16 @@ export class CertificateRenewal {
         return this.prove(answer, certificates);
       },
     });
-    this.ring.learn(certificates);
+    this.ring.addDownloaded(certificates);
   }
 
   /** The first list is signed by a certificate inside it: opened with the APIv3 key, then proven with what came out. */
-  private prove(answer: WireAnswer, certificates: readonly PlatformKey[]): ProofFailure | null {
+  private prove(answer: WireAnswer, certificates: readonly PlatformKey[]): SignatureFailure | null {
     const now = this.clock.now();
     const fresh = certificates.filter(({ expiresAt }) => expiresAt !== null && now < expiresAt);
     const find = (serial: string): PlatformKey | null =>
       this.ring.find(serial) ?? fresh.find((key) => key.serial === serial) ?? null;
-    return proofFailure(answer.headers, answer.body, find, this.clock);
+    return verifySignature(answer.headers, answer.body, find, this.clock);
   }
 
   private open(body: Buffer): PlatformKey[] {
@@ -136,7 +136,7 @@ export class CertificateRenewal {
         .slice(0, MAX_CERTIFICATES)
         .map((entry) => openCertificate(entry, this.ring.merchant.apiV3Key, this.options.issuer));
     } catch (error) {
-      if (!(error instanceof NotAsDocumented || error instanceof NotOpened)) throw error;
+      if (!(error instanceof ProtocolError || error instanceof DecryptionError)) throw error;
       throw new WechatCallError(
         'unknown',
         'unreadable_answer',
@@ -148,26 +148,26 @@ export class CertificateRenewal {
 
 /**
  * One entry of the certificate list.
- * @throws NotOpened, NotAsDocumented
+ * @throws DecryptionError, ProtocolError
  */
 export function openCertificate(listed: JsonObject, apiV3Key: Buffer, issuer: string | null): PlatformKey {
   // Samples of the manual spell the names of the two times with a blank at their end.
   const entry: JsonObject = Object.fromEntries(Object.entries(listed).map(([name, value]) => [name.trim(), value]));
-  const sealed = objectField(entry, 'encrypt_certificate') ?? {};
-  const pem = openResource(
+  const encrypted = objectField(entry, 'encrypt_certificate') ?? {};
+  const pem = decryptResource(
     {
-      algorithm: idField(sealed, 'algorithm', 32),
-      nonce: idField(sealed, 'nonce', 32),
-      associatedData: textField(sealed, 'associated_data', 64),
-      ciphertext: idField(sealed, 'ciphertext', LIST_LIMITS.maxBytes),
+      algorithm: idField(encrypted, 'algorithm', 32),
+      nonce: idField(encrypted, 'nonce', 32),
+      associatedData: textField(encrypted, 'associated_data', 64),
+      ciphertext: idField(encrypted, 'ciphertext', LIST_LIMITS.maxBytes),
     },
     apiV3Key,
   ).toString();
   const key = readCertificate(pem);
   if (idField(entry, 'serial_no', 64) !== key.serial)
-    throw new NotAsDocumented('wrong_field', 'serial_no differs from the certificate');
+    throw new ProtocolError('wrong_field', 'serial_no differs from the certificate');
   if (issuer !== null && issuerOf(pem) !== issuer)
-    throw new NotAsDocumented('wrong_field', `the issuer is not ${issuer}`);
+    throw new ProtocolError('wrong_field', `the issuer is not ${issuer}`);
   const from = optionalTime(entry, 'effective_time');
   const until = optionalTime(entry, 'expire_time');
   return { ...key, effectiveAt: from ?? key.effectiveAt, expiresAt: earlier(until, key.expiresAt) };
@@ -177,7 +177,7 @@ function readCertificate(pem: string): PlatformKey {
   try {
     return fromCertificate(pem, 'downloaded');
   } catch {
-    throw new NotAsDocumented('wrong_field', 'the decrypted content is not a certificate');
+    throw new ProtocolError('wrong_field', 'the decrypted content is not a certificate');
   }
 }
 

@@ -66,7 +66,7 @@ export class WechatV3Provider extends PaymentProvider implements OnApplicationBo
     this.transport = new Transport(settings);
     this.client = new WechatClient(settings, this.ring, this.transport, clock, {
       ...options,
-      onUnknownSerial: () => this.renewal.hurry(),
+      onUnknownSerial: () => this.renewal.requestEarlyRefresh(),
     });
     this.renewal = new CertificateRenewal(this.client, this.ring, clock, {
       issuer: isSimulated(settings) ? null : 'Tenpay.com',

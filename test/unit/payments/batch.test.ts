@@ -5,8 +5,8 @@ import type { Payment } from '../../../src/payments/payment.entity.js';
 import type { ChannelPayment } from '../../../src/provider/payment-provider.js';
 import { CAUSE, EXPIRES, NOW, orderRow, PAID_AT, paidRow, paidWord, paymentRow } from '../../support/rows.js';
 
-function fact(payment: Payment, order: Order, seen: ChannelPayment, at = NOW): Fact {
-  return { seen, payment, order, cause: CAUSE, at, closedAs: null, transactionOwner: null };
+function fact(payment: Payment, order: Order, reported: ChannelPayment, at = NOW): Fact {
+  return { reported, payment, order, cause: CAUSE, at, closedAs: null, transactionOwner: null };
 }
 
 function batchOf(order = orderRow(), payment = paymentRow()) {

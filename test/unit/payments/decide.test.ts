@@ -6,8 +6,8 @@ import { EXPIRES, NOW, orderRow, paidRow, paidWord, paymentRow } from '../../sup
 
 const AT = { at: NOW, closedAs: null, transactionOwner: null };
 
-function decided(seen: ChannelPayment, payment = paymentRow(), order = orderRow(), at: Partial<Fact> = {}) {
-  return decide({ seen, payment, order, ...AT, ...at });
+function decided(reported: ChannelPayment, payment = paymentRow(), order = orderRow(), at: Partial<Fact> = {}) {
+  return decide({ reported, payment, order, ...AT, ...at });
 }
 
 function word(state: ChannelPayment['state']): ChannelPayment {
@@ -59,11 +59,11 @@ describe('money that came', () => {
     ['currency', { currency: null }, 'CNY', 'missing'],
     ['transaction_id', { transactionId: null }, 'present', 'missing'],
     ['transaction_id', { transactionId: '' }, 'present', 'missing'],
-  ])('moves nothing when its %s is not the one of our row (%j)', (field, seen, expected, found) => {
+  ])('moves nothing when its %s is not the one of our row (%j)', (field, reported, expected, found) => {
     const mismatch = { kind: 'mismatch', field, expected, seen: found };
-    expect(decided(paidWord(seen))).toEqual(mismatch);
+    expect(decided(paidWord(reported))).toEqual(mismatch);
     // Neither does it once the payment is paid: the same words mean the same.
-    expect(decided(paidWord(seen), paidRow(), orderRow({ status: 'paid' }))).toEqual(mismatch);
+    expect(decided(paidWord(reported), paidRow(), orderRow({ status: 'paid' }))).toEqual(mismatch);
   });
 
   it('may leave its amount out where the provider says that the rest is as ordered, but not have another one', () => {

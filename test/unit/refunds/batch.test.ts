@@ -1,6 +1,6 @@
 import type { Order } from '../../../src/orders/order.entity.js';
 import type { Payment } from '../../../src/payments/payment.entity.js';
-import { notEnoughCase, REJECTED_BY_OPERATOR, RefundBatch, type RefundChange } from '../../../src/refunds/batch.js';
+import { heldRefundCaseKey, REJECTED_BY_OPERATOR, RefundBatch, type RefundChange } from '../../../src/refunds/batch.js';
 import type { Refund } from '../../../src/refunds/refund.entity.js';
 import { CAUSE, NOW, orderRow, PAID_AT, paidRow, refundRow, refundWord } from '../../support/rows.js';
 
@@ -87,7 +87,7 @@ describe('a refund under whose number nothing will be paid', () => {
     expect([batch.changedRefunds(), batch.changedPayments(), batch.changedOrders()]).toEqual([[refund], [payment], []]);
     expect(batch.moves).toEqual([{ noun: 'refund', ...OF, from: 'processing', to: as, note: 'NO_AUTH' }]);
     expect(batch.notifications).toEqual([{ type: `refund.${as}`, userId: 'usr_1', subjectId: 'ref_1', data: DATA }]);
-    expect(batch.resolvedCases).toEqual([{ caseKey: notEnoughCase('ref_1'), note: `the refund was ${as}` }]);
+    expect(batch.resolvedCases).toEqual([{ caseKey: heldRefundCaseKey('ref_1'), note: `the refund was ${as}` }]);
     expect(order.status).toBe('paid');
   });
 });

@@ -3,8 +3,12 @@ import { decideRefund } from '../../../src/refunds/decide.js';
 import type { RefundStatus } from '../../../src/refunds/refund.entity.js';
 import { paidRow, refundRow, refundWord } from '../../support/rows.js';
 
-function decided(seen: Partial<ChannelRefund>, status: RefundStatus = 'processing', refundId: string | null = null) {
-  return decideRefund(refundWord(seen), refundRow({ status, refundId }), paidRow());
+function decided(
+  reported: Partial<ChannelRefund>,
+  status: RefundStatus = 'processing',
+  refundId: string | null = null,
+) {
+  return decideRefund(refundWord(reported), refundRow({ status, refundId }), paidRow());
 }
 
 const none = { kind: 'none' };
@@ -57,9 +61,9 @@ describe('what the channel says of a refund', () => {
     ['amount', { amountFen: 501 }, '500', '501'],
     ['total', { totalFen: 1801 }, '1800', '1801'],
     ['currency', { currency: 'USD' }, 'CNY', 'USD'],
-  ])('moves nothing when its %s is another one', (field, seen, expected, found) => {
+  ])('moves nothing when its %s is another one', (field, reported, expected, found) => {
     const mismatch = { kind: 'mismatch', field, expected, seen: found };
-    for (const status of ['processing', 'succeeded'] as const) expect(decided(seen, status)).toEqual(mismatch);
+    for (const status of ['processing', 'succeeded'] as const) expect(decided(reported, status)).toEqual(mismatch);
   });
 
   it('has one number for a refund: the first that was learned', () => {

@@ -3,7 +3,7 @@ import { validateSync } from 'class-validator';
 import 'reflect-metadata';
 import { after, DAY, MINUTE } from '../../../src/common/clock.js';
 import { WECHAT_RULES } from '../../../src/provider/wechat/wechat-rules.js';
-import { RetryAbnormalBody } from '../../../src/refunds/refund.body.js';
+import { RetryAbnormalBody } from '../../../src/refunds/refund.dto.js';
 import { REFUND_STEPS, type RefundStatus } from '../../../src/refunds/refund.entity.js';
 import { RefundView } from '../../../src/refunds/refund.view.js';
 import { isTooOld, nextCheck } from '../../../src/refunds/schedule.js';

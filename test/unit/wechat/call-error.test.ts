@@ -97,11 +97,11 @@ describe('a failure after a try without a sure end', () => {
     new WechatCallError('rejected', 'SOME', 'said', httpStatus, 'req');
 
   it.each([401, 405])('says nothing of that try when it is turned away with %i', (status) => {
-    expect(failure(status).following()).toMatchObject({ outcome: 'unknown', afterUnknown: true });
+    expect(failure(status).afterUnknownAttempt()).toMatchObject({ outcome: 'unknown', afterUnknown: true });
   });
 
   it('stays what it is otherwise, and is marked', () => {
-    expect(failure(403).following()).toMatchObject({
+    expect(failure(403).afterUnknownAttempt()).toMatchObject({
       outcome: 'rejected',
       code: 'SOME',
       message: 'said',

@@ -1,5 +1,10 @@
 import { X509Certificate, createPublicKey } from 'node:crypto';
-import { openResource, openField, sealField, NotOpened } from '../../../src/provider/wechat/sealing.js';
+import {
+  decryptResource,
+  decryptField,
+  encryptField,
+  DecryptionError,
+} from '../../../src/provider/wechat/encryption.js';
 import {
   answerMessage,
   authorization,
@@ -159,13 +164,13 @@ describe('AES-256-GCM', () => {
   });
 
   it('opens the vector with a key and a nonce of real size', () => {
-    expect(openResource(resourceOf(good), Buffer.from(good.key)).toString()).toBe('message');
+    expect(decryptResource(resourceOf(good), Buffer.from(good.key)).toString()).toBe('message');
   });
 
   it.each(all.filter(({ key, nonce }) => key.length !== 32 || nonce.length !== 12))(
     '$id is refused: its key or nonce has a size that WeChat Pay never uses',
     (vector) => {
-      expect(() => openResource(resourceOf(vector), Buffer.from(vector.key))).toThrow(NotOpened);
+      expect(() => decryptResource(resourceOf(vector), Buffer.from(vector.key))).toThrow(DecryptionError);
     },
   );
 
@@ -186,11 +191,13 @@ describe('AES-256-GCM', () => {
     ['text that is not Base64', { ciphertext: '***' }],
     ['another algorithm', { algorithm: 'AEAD_SM4_GCM' }],
   ])('refuses %s', (_name, change) => {
-    expect(() => openResource({ ...resourceOf(good), ...change }, Buffer.from(good.key))).toThrow(NotOpened);
+    expect(() => decryptResource({ ...resourceOf(good), ...change }, Buffer.from(good.key))).toThrow(DecryptionError);
   });
 
   it('refuses the wrong key', () => {
-    expect(() => openResource(resourceOf(good), Buffer.from('testAPIv3Key1111testAPIv3Key1111'))).toThrow(NotOpened);
+    expect(() => decryptResource(resourceOf(good), Buffer.from('testAPIv3Key1111testAPIv3Key1111'))).toThrow(
+      DecryptionError,
+    );
   });
 });
 
@@ -219,7 +226,7 @@ describe('the certificate list', () => {
   it('refuses the sample whose ciphertext is not a certificate of that key', () => {
     const vector = list.find(({ id }) => id === 'java-service-sample')!;
     const [entry] = listField(parseObject(Buffer.from(vector.response_body), { maxBytes: 1e6, maxDepth: 9 }), 'data');
-    expect(() => openCertificate(entry!, Buffer.alloc(32, 'k'), null)).toThrow(NotOpened);
+    expect(() => openCertificate(entry!, Buffer.alloc(32, 'k'), null)).toThrow(DecryptionError);
   });
 });
 
@@ -228,14 +235,14 @@ describe('RSA-OAEP', () => {
     vectors<{ vectors: { id: string; private_key: string; ciphertext: string; plaintext: string }[] }>('rsa-oaep.json')
       .vectors,
   )('$id opens', ({ private_key, ciphertext, plaintext }) => {
-    expect(openField(ciphertext, vectorPrivateKey(private_key))).toBe(plaintext);
+    expect(decryptField(ciphertext, vectorPrivateKey(private_key))).toBe(plaintext);
   });
 
   it('seals what only the other side can open', () => {
     const pair = makePair();
-    const sealed = sealField('6222 0000 0000 0000', createPublicKey(pair.publicPem));
-    expect(openField(sealed, pair.privateKey)).toBe('6222 0000 0000 0000');
-    expect(() => openField(sealed, makePair().privateKey)).toThrow(NotOpened);
-    expect(() => openField('***', pair.privateKey)).toThrow(NotOpened);
+    const sealed = encryptField('6222 0000 0000 0000', createPublicKey(pair.publicPem));
+    expect(decryptField(sealed, pair.privateKey)).toBe('6222 0000 0000 0000');
+    expect(() => decryptField(sealed, makePair().privateKey)).toThrow(DecryptionError);
+    expect(() => decryptField('***', pair.privateKey)).toThrow(DecryptionError);
   });
 });

@@ -1,5 +1,5 @@
 import { readPayment, readRefund } from '../../../src/provider/wechat/facts.js';
-import { NotAsDocumented } from '../../../src/provider/wechat/json.js';
+import { ProtocolError } from '../../../src/provider/wechat/json.js';
 import { PAID, REFUNDED } from './support.js';
 
 const UNPAID = { mchid: PAID.mchid, appid: PAID.appid, out_trade_no: PAID.out_trade_no, trade_state: 'NOTPAY' };
@@ -19,7 +19,7 @@ describe('a payment that the channel tells of', () => {
   });
 
   it.each(['success', 'toString', '', undefined])('is not read in the state %j', (trade_state) => {
-    expect(() => readPayment({ ...PAID, trade_state })).toThrow(NotAsDocumented);
+    expect(() => readPayment({ ...PAID, trade_state })).toThrow(ProtocolError);
   });
 
   it('says little before it is paid', () => {
@@ -57,7 +57,7 @@ describe('a refund that the channel tells of', () => {
   });
 
   it.each(['REFUND', 'toString', '', undefined])('is not read in the state %j', (refund_status) => {
-    expect(() => readRefund({ ...REFUNDED, refund_status }, 'refund_status')).toThrow(NotAsDocumented);
+    expect(() => readRefund({ ...REFUNDED, refund_status }, 'refund_status')).toThrow(ProtocolError);
   });
 
   it('may leave its amounts out', () => {

@@ -2,7 +2,7 @@ import {
   idField,
   type JsonObject,
   listField,
-  NotAsDocumented,
+  ProtocolError,
   objectField,
   optionalFen,
   optionalId,
@@ -18,7 +18,7 @@ function refusal(work: () => unknown): { code: string; message: string } {
   try {
     work();
   } catch (error) {
-    if (error instanceof NotAsDocumented) return { code: error.code, message: error.message };
+    if (error instanceof ProtocolError) return { code: error.code, message: error.message };
     throw error;
   }
   throw new Error('nothing was refused');

@@ -143,23 +143,23 @@ describe('the key ring', () => {
 
   it('keeps what was fetched over a reload while certificates are in use, and forgets it when they are not', () => {
     const ring = new KeyRing(settingsOf({ publicKey: null }), clock);
-    ring.learn([fetched(newer)]);
+    ring.addDownloaded([fetched(newer)]);
     ring.reload(settingsOf({ publicKey: null, platformCerts: [older.pem] }));
-    expect(serials(ring.living())).toEqual([older.serial, newer.serial]);
+    expect(serials(ring.validKeys())).toEqual([older.serial, newer.serial]);
     ring.reload(settingsOf());
-    expect(serials(ring.living())).toEqual([PUBLIC_KEY_ID]);
+    expect(serials(ring.validKeys())).toEqual([PUBLIC_KEY_ID]);
     expect(ring.find(newer.serial)).toBeNull();
   });
 
   it('believes the last list: an end that was moved forward counts', () => {
     const moving = new ManualClock(NOW);
     const ring = new KeyRing(settingsOf({ publicKey: null }), moving);
-    ring.learn([fetched(newer)]);
-    ring.learn([fetched(newer, { expiresAt: after(NOW, HOUR) })]);
+    ring.addDownloaded([fetched(newer)]);
+    ring.addDownloaded([fetched(newer, { expiresAt: after(NOW, HOUR) })]);
     expect(ring.find(newer.serial)).not.toBeNull();
     moving.advance(HOUR);
     expect(ring.find(newer.serial)).toBeNull();
-    expect(ring.living()).toEqual([]);
+    expect(ring.validKeys()).toEqual([]);
   });
 
   it('uses a certificate from the very moment on from which it is valid', () => {
@@ -177,14 +177,14 @@ describe('the key ring', () => {
       [older, twin],
       [twin, older],
     ]) {
-      ring.learn(list.map((one) => fetched(one)));
+      ring.addDownloaded(list.map((one) => fetched(one)));
       expect(ring.preferred()?.serial).toBe(list[1]?.serial);
     }
   });
 
-  it('never asks for, nor counts as living, what has ended', () => {
+  it('never asks for, nor counts as valid, what has ended', () => {
     const ring = new KeyRing(settingsOf({ publicKey: null, platformCerts: [ended.pem] }), clock);
-    expect(ring.living()).toEqual([]);
+    expect(ring.validKeys()).toEqual([]);
     expect(ring.preferred()).toBeNull();
   });
 

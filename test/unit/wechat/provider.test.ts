@@ -2,7 +2,7 @@ import { createPublicKey, verify } from 'node:crypto';
 import { ServerResponse } from 'node:http';
 import { DAY, HOUR, ManualClock, SECOND, after } from '../../../src/common/clock.js';
 import { ProviderError } from '../../../src/provider/payment-provider.js';
-import { openField } from '../../../src/provider/wechat/sealing.js';
+import { decryptField } from '../../../src/provider/wechat/encryption.js';
 import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
 import {
   NOW,
@@ -414,8 +414,8 @@ describe('abnormal refunds', () => {
     expect(request?.url).toBe('/v3/refund/domestic/refunds/5000/apply-abnormal-refund');
     const body = json(request?.body) as Record<string, string>;
     expect(body).toMatchObject({ out_refund_no: REFUND.outRefundNo, type: 'USER_BANK_CARD', bank_type: 'ICBC_DEBIT' });
-    expect(openField(body.bank_account ?? '', platformPair.privateKey)).toBe('6222000000000000');
-    expect(openField(body.real_name ?? '', platformPair.privateKey)).toBe('张三');
+    expect(decryptField(body.bank_account ?? '', platformPair.privateKey)).toBe('6222000000000000');
+    expect(decryptField(body.real_name ?? '', platformPair.privateKey)).toBe('张三');
     expect(request?.body).not.toContain('6222');
   });
 

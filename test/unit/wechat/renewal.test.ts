@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { DAY, HOUR, ManualClock, MINUTE, SECOND, after } from '../../../src/common/clock.js';
 import type { WechatClient } from '../../../src/provider/wechat/client.js';
 import { KeyRing } from '../../../src/provider/wechat/key-ring.js';
-import type { ProofFailure } from '../../../src/provider/wechat/proof.js';
+import type { SignatureFailure } from '../../../src/provider/wechat/proof.js';
 import { CertificateRenewal, type RenewalOptions, openCertificate } from '../../../src/provider/wechat/renewal.js';
 import type { WechatSettings } from '../../../src/provider/wechat/settings.js';
 import {
@@ -131,7 +131,7 @@ describe('platform certificates', () => {
     come();
     await pass(0);
     expect(ended).toBe(true);
-    renewal.hurry();
+    renewal.requestEarlyRefresh();
     renewal.afterReload();
     await pass(24 * HOUR);
     expect(ask).toHaveBeenCalledTimes(2);
@@ -148,7 +148,7 @@ describe('platform certificates', () => {
 
   it('are not fetched before the start', async () => {
     const { renewal, ask } = renewing();
-    renewal.hurry();
+    renewal.requestEarlyRefresh();
     renewal.afterReload();
     await pass(24 * HOUR);
     expect(ask).not.toHaveBeenCalled();
@@ -160,7 +160,7 @@ describe('platform certificates', () => {
     await pass(3 * HOUR);
     for (const wait of [0, 5 * MINUTE - 1, 1]) {
       clock.advance(wait);
-      renewal.hurry();
+      renewal.requestEarlyRefresh();
       await pass(0);
     }
     expect(ask).toHaveBeenCalledTimes(3);
@@ -183,7 +183,7 @@ describe('platform certificates', () => {
   it('are not fetched where a public key is used alone', async () => {
     const { renewal, ask } = renewing({});
     await renewal.start();
-    renewal.hurry();
+    renewal.requestEarlyRefresh();
     await pass(24 * HOUR);
     expect(ask).not.toHaveBeenCalled();
   });
@@ -201,11 +201,11 @@ describe('platform certificates', () => {
     async function believed(
       list: object[],
       { pair = platformPair, serial = issued.serial, at = NOW } = {},
-    ): Promise<{ failure: ProofFailure | null; ring: KeyRing }> {
+    ): Promise<{ failure: SignatureFailure | null; ring: KeyRing }> {
       const { renewal, ring, clock, ask } = renewing();
       clock.set(at);
       const body = Buffer.from(JSON.stringify({ data: list }));
-      let failure: ProofFailure | null = null;
+      let failure: SignatureFailure | null = null;
       ask.mockImplementation(({ prove }) => {
         const headers = signatureHeaders(body, { key: pair.privateKey, serial, at });
         failure = prove?.({ status: 200, headers, body }) ?? null;

@@ -5,14 +5,14 @@ const REFUND_OUTCOMES = ['success', 'processing', 'closed', 'abnormal', 'not_eno
 
 type Metadata = Readonly<Record<string, unknown>>;
 
-/** What an order's `metadata.mock_outcome` makes the pretend channel do. Null: nothing directed. */
+/** What an order's `metadata.mock_outcome` makes the pretend channel do. Null: none is set. */
 export type MockOutcome = (typeof OUTCOMES)[number];
 
 export function mockOutcome(metadata: Metadata): MockOutcome | null {
   return OUTCOMES.find((outcome) => outcome === metadata.mock_outcome) ?? null;
 }
 
-/** What `metadata.mock_refund_outcome` makes of a refund; `success` when nothing is directed. */
+/** What `metadata.mock_refund_outcome` makes of a refund; `success` when none is set. */
 export type MockRefundOutcome = (typeof REFUND_OUTCOMES)[number];
 
 export function mockRefundOutcome(metadata: Metadata): MockRefundOutcome {
@@ -25,8 +25,8 @@ const ALLOWED: Readonly<Record<string, readonly unknown[]>> = {
   auto_success: [true, false],
 };
 
-/** A direction that is misspelled would be ignored in silence. @throws DomainError `invalid_metadata` */
-export function checkStageDirections(metadata: Metadata): void {
+/** A misspelled scenario would be ignored in silence. @throws DomainError `invalid_metadata` */
+export function checkMockScenario(metadata: Metadata): void {
   for (const [name, allowed] of Object.entries(ALLOWED)) {
     const value = metadata[name];
     if (value === undefined || value === null || allowed.includes(value)) continue;

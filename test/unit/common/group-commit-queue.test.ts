@@ -1,6 +1,6 @@
 import { CallBudget } from '../../../src/common/call-budget.js';
 import { DomainError } from '../../../src/common/errors.js';
-import { Lane } from '../../../src/common/lane.js';
+import { GroupCommitQueue } from '../../../src/common/group-commit-queue.js';
 
 /** Work that stands still until it is let go. */
 function gate(): { opened: Promise<void>; open: () => void } {
@@ -11,30 +11,30 @@ function gate(): { opened: Promise<void>; open: () => void } {
   return { opened, open };
 }
 
-describe('a lane', () => {
+describe('a group commit queue', () => {
   const LIMITS = { maxBatch: 10, maxWaiting: 100, keyOf: (item: number) => String(item) };
 
   it('serves a single caller at once, alone', async () => {
     const batches: number[][] = [];
-    const lane = new Lane<number, number>((batch) => {
+    const queue = new GroupCommitQueue<number, number>((batch) => {
       batches.push(batch);
       return Promise.resolve(batch.map((item) => item * 2));
     }, LIMITS);
-    expect([await lane.submit(1), await lane.submit(2)]).toEqual([2, 4]);
+    expect([await queue.submit(1), await queue.submit(2)]).toEqual([2, 4]);
     expect(batches).toEqual([[1], [2]]);
   });
 
   it('does together what came while the last batch ran, at most so many, each with its own answer', async () => {
     const { opened, open } = gate();
     const sizes: number[] = [];
-    const lane = new Lane<number, number>(
+    const queue = new GroupCommitQueue<number, number>(
       async (batch) => {
         await opened;
         return batch.map((item) => item * 2);
       },
       { ...LIMITS, onBatch: (size) => sizes.push(size) },
     );
-    const answers = Array.from({ length: 26 }, (_, item) => lane.submit(item));
+    const answers = Array.from({ length: 26 }, (_, item) => queue.submit(item));
     open();
     expect(await Promise.all(answers)).toEqual(Array.from({ length: 26 }, (_, item) => item * 2));
     expect(sizes).toEqual([1, 10, 10, 5]);
@@ -43,15 +43,15 @@ describe('a lane', () => {
   it('does not run a batch again that took long to fail', async () => {
     jest.useFakeTimers({ now: 0, doNotFake: ['setTimeout', 'nextTick', 'setImmediate', 'queueMicrotask'] });
     try {
-      const failing = (afterMs: number): [Lane<number, number>, () => number] => {
+      const failing = (afterMs: number): [GroupCommitQueue<number, number>, () => number] => {
         let runs = 0;
-        const lane = new Lane<number, number>(() => {
+        const queue = new GroupCommitQueue<number, number>(() => {
           runs += 1;
           jest.setSystemTime(Date.now() + afterMs);
           jest.advanceTimersByTime(afterMs);
           return Promise.reject(new Error('gone'));
         }, LIMITS);
-        return [lane, () => runs];
+        return [queue, () => runs];
       };
       const [slow, slowRuns] = failing(2000);
       await expect(slow.submit(1)).rejects.toThrow('gone');
@@ -66,14 +66,14 @@ describe('a lane', () => {
   it('does two at once when many wait, if it may', async () => {
     const gates = [gate(), gate(), gate()];
     const batches: number[][] = [];
-    const lane = new Lane<number, number>(
+    const queue = new GroupCommitQueue<number, number>(
       async (batch) => {
         await gates[batches.push(batch) - 1]?.opened;
         return batch;
       },
       { ...LIMITS, atOnce: 2 },
     );
-    const answers = Array.from({ length: 12 }, (_, item) => lane.submit(item));
+    const answers = Array.from({ length: 12 }, (_, item) => queue.submit(item));
     // The first alone, the second when eight wait, and never a third beside them.
     expect(batches).toEqual([[0], [1, 2, 3, 4, 5, 6, 7, 8]]);
     gates[1]?.open();
@@ -88,55 +88,55 @@ describe('a lane', () => {
 
   it('tries the members of a failed batch one by one, so that a bad one hurts nobody else', async () => {
     const { opened, open } = gate();
-    const lane = new Lane<number, number>(async (batch) => {
+    const queue = new GroupCommitQueue<number, number>(async (batch) => {
       await opened;
       if (batch.includes(7)) throw new Error('seven');
       return batch;
     }, LIMITS);
-    const answers = Array.from({ length: 11 }, (_, item) => lane.submit(item));
+    const answers = Array.from({ length: 11 }, (_, item) => queue.submit(item));
     open();
     const settled = await Promise.allSettled(answers);
     expect(settled.map((one) => one.status === 'fulfilled')).toEqual(settled.map((_, item) => item !== 7));
     expect(settled[7]).toMatchObject({ reason: { message: 'seven' } });
-    await expect(lane.submit(3)).resolves.toBe(3);
+    await expect(queue.submit(3)).resolves.toBe(3);
   });
 
-  it('keeps nobody waiting for one that must be patient, and tries what is about the same thing once', async () => {
+  it('holds up no other item for one that waits for a lock, and tries what is about the same thing once', async () => {
     const { opened, open } = gate();
-    const patient: number[][] = [];
-    const lane = new Lane<number, number>(
-      async (batch, mayWait) => {
+    const isolated: number[][] = [];
+    const queue = new GroupCommitQueue<number, number>(
+      async (batch, waitForLocks) => {
         if (!batch.some((item) => item >= 100)) return batch;
-        if (!mayWait) throw new Error('locked');
-        patient.push(batch);
+        if (!waitForLocks) throw new Error('locked');
+        isolated.push(batch);
         await opened;
         throw new Error('still locked');
       },
       { ...LIMITS, keyOf: (item) => String(item >= 100 ? 'same' : item) },
     );
-    const locked = [100, 101, 102].map((item) => lane.submit(item));
+    const locked = [100, 101, 102].map((item) => queue.submit(item));
     const refused = Promise.allSettled(locked);
-    expect(await Promise.all([1, 2, 3].map((item) => lane.submit(item)))).toEqual([1, 2, 3]);
+    expect(await Promise.all([1, 2, 3].map((item) => queue.submit(item)))).toEqual([1, 2, 3]);
     open();
     expect((await refused).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-    expect(patient).toEqual([[100], [101, 102]]);
+    expect(isolated).toEqual([[100], [101, 102]]);
   });
 
   it('refuses whoever comes when too many wait', async () => {
     const { opened, open } = gate();
-    const lane = new Lane<number, number>(
+    const queue = new GroupCommitQueue<number, number>(
       async (batch) => {
         await opened;
         return batch;
       },
       { ...LIMITS, maxBatch: 2, maxWaiting: 3 },
     );
-    const first = lane.submit(0);
-    const waiting = [1, 2, 3].map((item) => lane.submit(item));
-    await expect(lane.submit(4)).rejects.toMatchObject({ code: 'service_unavailable' } satisfies Partial<DomainError>);
+    const first = queue.submit(0);
+    const waiting = [1, 2, 3].map((item) => queue.submit(item));
+    await expect(queue.submit(4)).rejects.toMatchObject({ code: 'service_unavailable' } satisfies Partial<DomainError>);
     open();
     expect(await Promise.all([first, ...waiting])).toEqual([0, 1, 2, 3]);
-    await expect(lane.submit(5)).resolves.toBe(5);
+    await expect(queue.submit(5)).resolves.toBe(5);
   });
 });
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE } from '../common/clock.js';
-import { channelCall, crashPoint } from '../common/crash-points.js';
+import { channelCall, failpoint } from '../common/failpoints.js';
 import {
   type ChannelOrder,
   PaymentProvider,
@@ -9,11 +9,11 @@ import {
   type Prepay,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { ChannelCalls } from '../provider/shared-calls.js';
+import { ChannelCalls } from '../provider/channel-calls.js';
 import { Payment } from './payment.entity.js';
 import { PaymentsService } from './payments.service.js';
 import { channelError, notOpen } from './refusals.js';
-import { StartLanes } from './start-lanes.js';
+import { StartQueues } from './start-queues.js';
 
 /** A prepay id with less life than this left is not handed out again. */
 const PREPAY_MARGIN = 5 * MINUTE;
@@ -30,7 +30,7 @@ export class PaymentStarter {
     private readonly provider: PaymentProvider,
     private readonly calls: ChannelCalls,
     private readonly payments: PaymentsService,
-    private readonly lanes: StartLanes,
+    private readonly queues: StartQueues,
     private readonly clock: Clock,
   ) {}
 
@@ -40,7 +40,7 @@ export class PaymentStarter {
    * @throws DomainError `payment_expired`, `payment_not_open`, `payer_unknown`, `channel_rejected`, `channel_unavailable`
    */
   async start(id: string, cause: Cause): Promise<Started> {
-    const { payment, order } = await this.lanes.intend(id, cause);
+    const { payment, order } = await this.queues.intend(id, cause);
     const alive =
       payment.prepayId && payment.prepayExpiresAt && payment.prepayExpiresAt > after(this.clock.now(), PREPAY_MARGIN);
     if (payment.prepayId && alive) return { payment, payParams: await this.provider.payParams(payment.prepayId) };
@@ -59,8 +59,8 @@ export class PaymentStarter {
 
   /** What is handed out is what was saved first: starts that race hand out one and the same. */
   private async keepPrepay(payment: Payment, order: ChannelOrder, prepay: Prepay, cause: Cause): Promise<Started> {
-    const kept = await this.lanes.keep(payment, prepay);
-    crashPoint('payment.start.after_commit');
+    const kept = await this.queues.keep(payment, prepay);
+    failpoint('payment.start.after_commit');
     if (kept.isOpen && kept.prepayId) return { payment: kept, payParams: await this.provider.payParams(kept.prepayId) };
     // Settled while the call was on its way: what it opened at the channel is closed again, or found paid. If that
     // fails, nobody holds the prepay id, and money that comes all the same is late money.
@@ -74,8 +74,8 @@ export class PaymentStarter {
     if (error.outcome === 'unknown') throw channelError(error);
     if (error.then === 'query') {
       const ask = () => channelCall('payment.start_query', () => this.provider.queryPayment(order));
-      const seen = await this.calls.paymentQueries.fresh(order.outTradeNo, ask).catch(asChannelError);
-      const settled = await this.payments.settle(seen, cause);
+      const reported = await this.calls.paymentQueries.fresh(order.outTradeNo, ask).catch(asChannelError);
+      const settled = await this.payments.settle(reported, cause);
       if (!settled.isOpen) throw notOpen(settled);
       throw channelError(error);
     }
@@ -83,12 +83,12 @@ export class PaymentStarter {
     // payment is called failed. If that cannot be confirmed either, the payment stays open and can be started again.
     const close = () => channelCall('payment.start_close', () => this.provider.closePayment(order));
     const closing = this.calls.closes.fresh(order.outTradeNo, close);
-    const seen = await closing.catch((closeError: unknown) => {
+    const reported = await closing.catch((closeError: unknown) => {
       if (closeError instanceof ProviderError) throw channelError(error);
       throw closeError;
     });
     await this.payments.settle(
-      seen.state === 'closed' ? { ...seen, state: 'failed', failureCode: error.code } : seen,
+      reported.state === 'closed' ? { ...reported, state: 'failed', failureCode: error.code } : reported,
       cause,
     );
     throw channelError(error);

@@ -6,7 +6,7 @@ interface Waiting<T, R> {
   reject: (error: unknown) => void;
 }
 
-export interface LaneOptions<T> {
+export interface GroupCommitOptions<T> {
   /** The most items of one batch. */
   maxBatch: number;
   /** More than so many waiting are refused with `service_unavailable`: a queue without end helps nobody. */
@@ -23,10 +23,10 @@ export interface LaneOptions<T> {
 }
 
 /**
- * Milliseconds that a batch waits for somebody else's lock: in the lane, where others wait behind it, and beside it.
- * Together they stay far below the 5 s in which a callback must be answered.
+ * Milliseconds that a batch waits for the locks of others: in the queue, where others wait behind it, and when it runs
+ * separately. Together they stay far below the 5 s in which a callback must be answered.
  */
-export const LOCK_WAIT = { inLane: 200, beside: 1500 };
+export const LOCK_WAIT = { inBatch: 200, isolated: 1500 };
 
 /** From so many waiting on, a second batch is worth a commit of its own. */
 const WORTH_ANOTHER = 8;
@@ -34,25 +34,25 @@ const WORTH_ANOTHER = 8;
 /** A batch that failed after this many milliseconds is not run again: its callers have waited long enough for a refusal. */
 const RETRY_WITHIN = 2000;
 
-/** Pieces of failed batches that run at once beside the lane: few, so that they never use up a connection pool. */
-const MAX_BESIDE = 3;
+/** Pieces of failed batches that run separately at once: few, so that they never use up a connection pool. */
+const MAX_ISOLATED = 3;
 
 /**
- * Shares one piece of work among all who ask while the last one runs: a single caller on an idle lane is served at
- * once, a busy lane settles together what arrived during the commit in flight. No timer, no delay.
- * When a batch fails, its members run again beside the lane, each with those about the same thing: a bad one hurts
- * nobody else, and one that must wait for a lock keeps nobody else waiting.
+ * Group commit: one batch holds all items that arrived while the last batch was committed. A single item in an idle
+ * queue is served at once; there is no timer and no delay.
+ * When a batch fails, its items run again separately, each with those about the same thing: one bad item does not make
+ * the others fail, and one that has to wait for a lock does not hold the others up.
  */
-export class Lane<T, R> {
+export class GroupCommitQueue<T, R> {
   private waiting: Waiting<T, R>[] = [];
   private running = 0;
-  private readonly beside: Waiting<T, R>[][] = [];
-  private runningBeside = 0;
+  private readonly isolated: Waiting<T, R>[][] = [];
+  private runningIsolated = 0;
 
   constructor(
-    /** Does a batch. In the lane it should not wait for others' locks (`patient` is false); beside it, it may. */
-    private readonly run: (batch: T[], patient: boolean) => Promise<R[]>,
-    private readonly options: LaneOptions<T>,
+    /** Does a batch. In the queue it should not wait for others' locks (`waitForLocks` is false); separately it may. */
+    private readonly run: (batch: T[], waitForLocks: boolean) => Promise<R[]>,
+    private readonly options: GroupCommitOptions<T>,
   ) {}
 
   /** Resolves when the batch that holds the item is done. @throws DomainError `service_unavailable` when too many wait */
@@ -75,7 +75,7 @@ export class Lane<T, R> {
       try {
         await this.serve(batch, false);
       } catch (error) {
-        if (performance.now() - began < RETRY_WITHIN) this.setAside(batch);
+        if (performance.now() - began < RETRY_WITHIN) this.retrySeparately(batch);
         else for (const one of batch) one.reject(error);
       }
     }
@@ -86,33 +86,33 @@ export class Lane<T, R> {
     return this.waiting.length >= WORTH_ANOTHER;
   }
 
-  private async serve(batch: Waiting<T, R>[], patient: boolean): Promise<void> {
+  private async serve(batch: Waiting<T, R>[], waitForLocks: boolean): Promise<void> {
     const results = await this.run(
       batch.map((one) => one.item),
-      patient,
+      waitForLocks,
     );
     batch.forEach((one, index) => one.resolve(results[index] as R));
   }
 
-  private setAside(batch: Waiting<T, R>[]): void {
+  private retrySeparately(batch: Waiting<T, R>[]): void {
     const groups = new Map<string, Waiting<T, R>[]>();
     for (const one of batch) {
       const key = this.options.keyOf(one.item);
       groups.set(key, [...(groups.get(key) ?? []), one]);
     }
-    this.beside.push(...groups.values());
-    while (this.runningBeside < MAX_BESIDE && this.beside.length > 0) void this.drainBeside();
+    this.isolated.push(...groups.values());
+    while (this.runningIsolated < MAX_ISOLATED && this.isolated.length > 0) void this.drainIsolated();
   }
 
-  private async drainBeside(): Promise<void> {
-    this.runningBeside += 1;
-    for (let group = this.beside.shift(); group; group = this.beside.shift()) {
+  private async drainIsolated(): Promise<void> {
+    this.runningIsolated += 1;
+    for (let group = this.isolated.shift(); group; group = this.isolated.shift()) {
       try {
         await this.serve(group, true);
       } catch (error) {
         for (const one of group) one.reject(error);
       }
     }
-    this.runningBeside -= 1;
+    this.runningIsolated -= 1;
   }
 }

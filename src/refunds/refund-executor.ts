@@ -6,7 +6,7 @@ import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { inTransaction } from '../database/in-transaction.js';
-import { PaymentHistory } from '../payments/history.service.js';
+import { PaymentHistory } from '../payments/payment-history.js';
 import type { Payment } from '../payments/payment.entity.js';
 import {
   type AbnormalRefundTarget,
@@ -14,22 +14,22 @@ import {
   type ChannelRefundOrder,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { type LockedRefund, notEnoughCase, type RefundBatch, type RefundChange } from './batch.js';
+import { type LockedRefund, heldRefundCaseKey, type RefundBatch, type RefundChange } from './batch.js';
 import { Refund, REFUND_STEPS, type RefundTrigger } from './refund.entity.js';
 import { RefundChannel } from './refund-channel.js';
 import { isTooOld, LEASE, nextCheck } from './schedule.js';
-import { RefundSettlement } from './settlement.service.js';
+import { RefundSettlement } from './refund-settlement.js';
 
 /** The call that is to be made now, if any. */
 type Planned = { call: 'send' | 'query'; order: ChannelRefundOrder } | { call: null; refund: Refund };
 
 /**
- * Carries refunds out: intent and number committed, then the call, then the outcome. Only a verified answer settles
+ * Executes refunds: intent and number committed, then the call, then the outcome. Only a verified answer settles
  * anything; what is unknown stays `processing` and is asked again under the same number.
  */
 @Injectable()
-export class RefundCarrier {
-  private readonly log = new Logger(RefundCarrier.name);
+export class RefundExecutor {
+  private readonly log = new Logger(RefundExecutor.name);
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
@@ -40,21 +40,21 @@ export class RefundCarrier {
   ) {}
 
   /**
-   * An operator's or a service's word: sends a refund, or one that is held again. Again without a second effect.
+   * An operator or a service approves: sends the refund, or again one that is held. A repeat has no second effect.
    * @throws DomainError `refund_not_open`
    */
-  async carryOut(id: string, cause: Cause): Promise<Refund> {
-    return this.take(await this.intend(id, cause, 'approve'), cause);
+  async approve(id: string, cause: Cause): Promise<Refund> {
+    return this.execute(await this.intend(id, cause, 'approve'), cause);
   }
 
-  /** What the timer does with a refund that it has claimed: sends it, or asks about it. */
-  async proceed(id: string, cause: Cause): Promise<Refund> {
-    return this.take(await this.intend(id, cause, 'timer'), cause);
+  /** For the timer, with a refund that it has claimed: sends it, or asks about it. */
+  async processDue(id: string, cause: Cause): Promise<Refund> {
+    return this.execute(await this.intend(id, cause, 'timer'), cause);
   }
 
   /** Asks about a refund under way for whoever looks at it. One that is held waits for an operator or the timer. */
   async sync(id: string, cause: Cause): Promise<Refund> {
-    return this.take(await this.intend(id, cause, 'sync'), cause);
+    return this.execute(await this.intend(id, cause, 'sync'), cause);
   }
 
   /** Asks the channel whatever we think we know, and takes over what it says: for a difference found in a bill. */
@@ -65,9 +65,9 @@ export class RefundCarrier {
       return toChannelOrder(locked.refund, locked.payment, locked.order.metadata);
     });
     try {
-      const seen = await this.channel.ask(order);
-      const { status } = await this.settle(seen, cause);
-      return { status, channel: seen.state };
+      const reported = await this.channel.ask(order);
+      const { status } = await this.settle(reported, cause);
+      return { status, channel: reported.state };
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       throw new DomainError('channel_unavailable', error.code);
@@ -88,7 +88,7 @@ export class RefundCarrier {
       if (step === 'none') return { call: null, refund };
 
       const change = { ...locked, cause, at: now };
-      if (refund.phase === 'requested') approve(batch, change);
+      if (refund.phase === 'requested') markApproved(batch, change);
       const goesOut = step === 'query' || (await this.maySend(tx, batch, change));
       if (goesOut) refund.leaseUntil = after(now, LEASE);
       batch.touch(refund);
@@ -133,23 +133,23 @@ export class RefundCarrier {
    * The network is outside of any transaction; whatever it says, or does not, is written afterwards. What the channel
    * never got is sent under the same number.
    */
-  private async take(planned: Planned, cause: Cause): Promise<Refund> {
+  private async execute(planned: Planned, cause: Cause): Promise<Refund> {
     if (planned.call === null) return planned.refund;
     const { call, order } = planned;
     try {
-      const seen = call === 'send' ? await this.channel.send(order) : await this.channel.ask(order);
-      const resend = call === 'query' && seen.state === 'not_found' && order.refundId === null;
-      if (resend) return await this.take(await this.intend(order.outRefundNo, cause, 'resend'), cause);
-      return await this.settle(seen, cause);
+      const reported = call === 'send' ? await this.channel.send(order) : await this.channel.ask(order);
+      const resend = call === 'query' && reported.state === 'not_found' && order.refundId === null;
+      if (resend) return await this.execute(await this.intend(order.outRefundNo, cause, 'resend'), cause);
+      return await this.settle(reported, cause);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       return this.afterFailure(order, error, cause);
     }
   }
 
-  private async settle(seen: ChannelRefund, cause: Cause): Promise<Refund> {
+  private async settle(reported: ChannelRefund, cause: Cause): Promise<Refund> {
     return inTransaction(this.db, 'refund.outcome', async (tx) => {
-      const [settled] = await this.settlement.apply(tx, [{ seen, cause }]);
+      const [settled] = await this.settlement.apply(tx, [{ reported, cause }]);
       if (!settled?.refund) throw new DomainError('not_found');
       return this.reschedule(tx, settled.refund, null);
     });
@@ -213,7 +213,7 @@ export class RefundCarrier {
       return toChannelOrder(refund, payment, locked.order.metadata);
     });
     try {
-      return await this.settle(await this.channel.sendElsewhere(order, target), cause);
+      return await this.settle(await this.channel.retryToAnotherAccount(order, target), cause);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       const code = error.outcome === 'unknown' ? 'channel_unavailable' : 'channel_rejected';
@@ -228,7 +228,7 @@ function isInHand(refund: Refund, trigger: RefundTrigger, now: Date): boolean {
   return byPerson && refund.leaseUntil !== null && refund.leaseUntil > now;
 }
 
-function approve(batch: RefundBatch, change: RefundChange): void {
+function markApproved(batch: RefundBatch, change: RefundChange): void {
   const { refund, cause, at } = change;
   batch.move(change, 'processing', null);
   refund.approvedBy = cause.actor;
@@ -239,7 +239,7 @@ function approve(batch: RefundBatch, change: RefundChange): void {
 function openCase(batch: RefundBatch, { refund, payment }: LockedRefund, code: string): void {
   batch.discrepancies.push({
     type: 'refund_held',
-    caseKey: notEnoughCase(refund.id),
+    caseKey: heldRefundCaseKey(refund.id),
     paymentId: payment.id,
     outTradeNo: payment.id,
     refundId: refund.id,

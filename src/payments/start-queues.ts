@@ -3,16 +3,16 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock } from '../common/clock.js';
-import { crashPoint } from '../common/crash-points.js';
+import { failpoint } from '../common/failpoints.js';
 import { DomainError } from '../common/errors.js';
-import { Lane, LOCK_WAIT } from '../common/lane.js';
+import { GroupCommitQueue, LOCK_WAIT } from '../common/group-commit-queue.js';
 import { transaction, type Transaction } from '../database/transaction.js';
 import { OrdersService } from '../orders/orders.service.js';
 import { type ChannelOrder, PaymentProvider, type Prepay } from '../provider/payment-provider.js';
 import { channelOrder, ChannelOrders, type OrderFacts } from './channel-orders.js';
-import { type Move, PaymentHistory } from './history.service.js';
+import { type Move, PaymentHistory } from './payment-history.js';
 import { Payment } from './payment.entity.js';
-import { PaymentRows } from './payments.repository.js';
+import { PaymentsRepository } from './payments.repository.js';
 import { FIRST_CHECK } from './payments.service.js';
 import { notOpen } from './refusals.js';
 
@@ -34,23 +34,29 @@ interface Keeping {
 
 const LIMITS = { maxBatch: 100, maxWaiting: 1000 };
 
-/** The two writes of a start, before and after its call; starts that come together share them (see {@link Lane}). */
+/**
+ * The two writes of a start, before and after its call. Starts that arrive together share them, see
+ * {@link GroupCommitQueue}.
+ */
 @Injectable()
-export class StartLanes {
-  private readonly intents: Lane<Intent, Intended | DomainError>;
-  private readonly keepings: Lane<Keeping, Payment>;
+export class StartQueues {
+  private readonly intents: GroupCommitQueue<Intent, Intended | DomainError>;
+  private readonly keepings: GroupCommitQueue<Keeping, Payment>;
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly orders: OrdersService,
-    private readonly rows: PaymentRows,
+    private readonly rows: PaymentsRepository,
     private readonly channelOrders: ChannelOrders,
     private readonly history: PaymentHistory,
     private readonly provider: PaymentProvider,
     private readonly clock: Clock,
   ) {
-    this.intents = new Lane((batch, patient) => this.intendAll(batch, patient), { ...LIMITS, keyOf: ({ id }) => id });
-    this.keepings = new Lane((batch, patient) => this.keepAll(batch, patient), {
+    this.intents = new GroupCommitQueue((batch, waitForLocks) => this.intendAll(batch, waitForLocks), {
+      ...LIMITS,
+      keyOf: ({ id }) => id,
+    });
+    this.keepings = new GroupCommitQueue((batch, waitForLocks) => this.keepAll(batch, waitForLocks), {
       ...LIMITS,
       keyOf: ({ payment }) => payment.id,
     });
@@ -68,10 +74,13 @@ export class StartLanes {
     return this.keepings.submit({ payment, prepay });
   }
 
-  private intendAll(batch: Intent[], patient: boolean): Promise<(Intended | DomainError)[]> {
+  private intendAll(batch: Intent[], waitForLocks: boolean): Promise<(Intended | DomainError)[]> {
     return transaction(this.db, async (tx, commit) => {
       const ids = batch.map(({ id }) => id);
-      const [payments, facts] = await Promise.all([this.lock(tx, ids, patient), this.channelOrders.facts(tx, ids)]);
+      const [payments, facts] = await Promise.all([
+        this.lock(tx, ids, waitForLocks),
+        this.channelOrders.facts(tx, ids),
+      ]);
       const started: Payment[] = [];
       const moves: Move[] = [];
       const answers = batch.map(({ id, cause }) => {
@@ -84,7 +93,7 @@ export class StartLanes {
         return { payment, order: channelOrder(payment, known) };
       });
       const writes = [this.rows.saveStarts(tx, started), this.history.add(tx, moves)];
-      crashPoint('payment.start.before_intent');
+      failpoint('payment.start.before_intent');
       await Promise.all([...writes, commit()]);
       return answers;
     });
@@ -109,13 +118,13 @@ export class StartLanes {
   }
 
   /** The first live prepay id that is saved wins, so that starts that race hand out one and the same. */
-  private keepAll(batch: Keeping[], patient: boolean): Promise<Payment[]> {
+  private keepAll(batch: Keeping[], waitForLocks: boolean): Promise<Payment[]> {
     return transaction(this.db, async (tx, commit) => {
       const ids = batch.map(({ payment }) => payment.id);
       const [, payments] = await Promise.all([
         // Should the database lose it in a crash, the next start asks for another one: nobody waits for the disk here.
         tx.query('SET LOCAL synchronous_commit = off'),
-        this.lock(tx, ids, patient),
+        this.lock(tx, ids, waitForLocks),
       ]);
       const changed = new Set<Payment>();
       const kept = batch.map(({ payment, prepay }) => {
@@ -132,9 +141,9 @@ export class StartLanes {
   }
 
   /** Locks the orders, then reads the payments: issued together, they run in this order. */
-  private async lock(tx: Transaction, ids: string[], patient: boolean): Promise<Map<string, Payment>> {
+  private async lock(tx: Transaction, ids: string[], waitForLocks: boolean): Promise<Map<string, Payment>> {
     const [, , payments] = await Promise.all([
-      tx.query(`SET LOCAL lock_timeout = ${patient ? LOCK_WAIT.beside : LOCK_WAIT.inLane}`),
+      tx.query(`SET LOCAL lock_timeout = ${waitForLocks ? LOCK_WAIT.isolated : LOCK_WAIT.inBatch}`),
       this.orders.lockByPayments(tx, ids),
       this.rows.read(tx, ids),
     ]);

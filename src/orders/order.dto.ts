@@ -4,7 +4,7 @@ import { IsInt, IsObject, IsOptional, IsString, Length, Max, MaxLength, Min, Val
 import { type ValidationArguments, ValidatorConstraint, type ValidatorConstraintInterface } from 'class-validator';
 import { hiddenCharacter } from '../common/hidden-character.js';
 import { MAX_AMOUNT_FEN } from '../common/money.js';
-import { Printable } from '../http/text.validator.js';
+import { NoControlCharacters } from '../http/text.validator.js';
 
 /** Bytes that an order's metadata may take as JSON. */
 const METADATA_BYTES = 4096;
@@ -40,7 +40,7 @@ export class ProductOrderBody {
   @ApiProperty({ example: 'prd_01JD0000000000000000000TEA' })
   @IsString()
   @MaxLength(64)
-  @Printable()
+  @NoControlCharacters()
   product_id!: string;
 
   @ApiProperty({ minimum: 1, maximum: 1000, example: 1 })
@@ -55,13 +55,13 @@ export class ServiceOrderBody {
   @ApiProperty({ example: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
   @IsString()
   @Length(1, 64)
-  @Printable()
+  @NoControlCharacters()
   user_id!: string;
 
   @ApiProperty({ description: "Shown in the payer's bill", maxLength: 127, example: 'Two cups of tea' })
   @IsString()
   @Length(1, 127)
-  @Printable()
+  @NoControlCharacters()
   description!: string;
 
   @ApiProperty({ description: 'In fen', minimum: 1, maximum: MAX_AMOUNT_FEN, example: 1800 })

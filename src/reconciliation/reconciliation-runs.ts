@@ -38,7 +38,7 @@ export class ReconciliationRuns {
 
   /** Takes the oldest planned day that is due in hand; null when there is none, or others have them. */
   async claim(): Promise<Run | null> {
-    await this.giveUpDead();
+    await this.failAbandonedRuns();
     const now = this.clock.now();
     const [rows] = await this.db.query<[Run[], number]>(
       `UPDATE reconciliation_runs SET status = 'running', attempts = attempts + 1, lease_until = $2
@@ -55,7 +55,7 @@ export class ReconciliationRuns {
 
   /** A person's run: it does not count as the day's. */
   async begin(day: string, kind: 'manual' | 'file'): Promise<Run> {
-    await this.giveUpDead();
+    await this.failAbandonedRuns();
     const id = newId('run', this.clock);
     const now = this.clock.now();
     await this.db.query(
@@ -67,7 +67,7 @@ export class ReconciliationRuns {
   }
 
   /** A person's run whose process died is taken over by nobody, and must not look as if it were still at work. */
-  private async giveUpDead(): Promise<void> {
+  private async failAbandonedRuns(): Promise<void> {
     await this.db.query(
       `UPDATE reconciliation_runs SET status = 'failed', error_code = 'interrupted', finished_at = $1, lease_until = NULL
        WHERE kind <> 'daily' AND status = 'running' AND lease_until <= $1`,
@@ -75,7 +75,7 @@ export class ReconciliationRuns {
     );
   }
 
-  async prolong(run: Run): Promise<void> {
+  async renewLease(run: Run): Promise<void> {
     await this.db.query('UPDATE reconciliation_runs SET lease_until = $2 WHERE id = $1', [
       run.id,
       after(this.clock.now(), LEASE),

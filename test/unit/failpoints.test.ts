@@ -1,17 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { pointsWithoutWay } from '../../prove/crashes/ways.js';
-import { CRASH_POINTS } from '../../src/common/crash-points.js';
+import { failpointsWithoutWay } from '../../prove/crashes/ways.js';
+import { FAILPOINTS } from '../../src/common/failpoints.js';
 
 const FOLDERS = ['orders', 'payments', 'refunds', 'callbacks', 'reconciliation', 'discrepancies'];
 /** Needs no network. */
 const HARMLESS = new Set(['payParams', 'readCallback', 'readTradeBill']);
 /** Transactions without a point of their own, each with the reason. */
 const ALLOWED: Record<string, string> = {
-  'src/payments/payments.service.ts pretendToPay': 'the pretend payment of the mock provider moves no money',
-  'src/payments/start-lanes.ts keepAll': 'nothing is committed between payment.start.after_call and it',
-  'src/refunds/carry-out.service.ts recheck': 'only reads, under the lock',
+  'src/payments/payments.service.ts simulatePayment': 'the pretend payment of the mock provider moves no money',
+  'src/payments/start-queues.ts keepAll': 'nothing is committed between payment.start.after_call and it',
+  'src/refunds/refund-executor.ts recheck': 'only reads, under the lock',
 };
 
 const sources = FOLDERS.flatMap((folder) =>
@@ -38,14 +38,14 @@ describe('the points at which a process may die', () => {
 
   it('are all in the code', () => {
     const named = new Set(sources.flatMap(({ file }) => stringsOf(file)));
-    const missing = CRASH_POINTS.filter(
+    const missing = FAILPOINTS.filter(
       (point) => !named.has(point) && !named.has(point.replace(/\.(before|after)_(call|commit)$/, '')),
     );
     expect(missing).toEqual([]);
   });
 
   it('are each on a way that the proof walks', () => {
-    expect(pointsWithoutWay()).toEqual([]);
+    expect(failpointsWithoutWay()).toEqual([]);
   });
 });
 
@@ -70,7 +70,7 @@ function bareTransactions(file: ts.SourceFile): string[] {
   return callsIn(file).flatMap((node) => {
     const name = nameOf(node.expression);
     const opens = name === 'transaction';
-    return opens && !/crashPoint\(/.test(node.getText()) ? [methodAround(node)] : [];
+    return opens && !/failpoint\(/.test(node.getText()) ? [methodAround(node)] : [];
   });
 }
 

@@ -55,7 +55,7 @@ const STEPS = [
 
 export type ChannelCallStep = (typeof CALLS)[number];
 export type CommitStep = (typeof COMMITS)[number];
-export type CrashPoint =
+export type Failpoint =
   | `${ChannelCallStep}.${'before' | 'after'}_call`
   | `${CommitStep}.${'before' | 'after'}_commit`
   | (typeof STEPS)[number];
@@ -65,28 +65,28 @@ export type CrashPoint =
  * to the channel, before and after each commit. `npm run prove -- crashes` kills a real process at each of them and looks
  * at what is left after a restart.
  */
-export const CRASH_POINTS: readonly CrashPoint[] = [
+export const FAILPOINTS: readonly Failpoint[] = [
   ...CALLS.flatMap((step) => [`${step}.before_call`, `${step}.after_call`] as const),
   ...COMMITS.flatMap((step) => [`${step}.before_commit`, `${step}.after_commit`] as const),
   ...STEPS,
 ];
 
-let armed: CrashPoint | null = null;
+let enabled: Failpoint | null = null;
 
 /** Makes this process die, as by `kill -9`, when it first comes to the point. Null: never. */
-export function armCrashPoint(point: CrashPoint | null): void {
-  armed = point;
+export function enableFailpoint(point: Failpoint | null): void {
+  enabled = point;
 }
 
-/** Marks a step. Does nothing unless it is the one that was armed. */
-export function crashPoint(point: CrashPoint): void {
-  if (armed === point) process.kill(process.pid, 'SIGKILL');
+/** Marks a step. Does nothing unless it is the one that was enabled. */
+export function failpoint(point: Failpoint): void {
+  if (enabled === point) process.kill(process.pid, 'SIGKILL');
 }
 
 /** Calls the channel between the two points of a step. */
 export async function channelCall<T>(step: ChannelCallStep, call: () => Promise<T>): Promise<T> {
-  crashPoint(`${step}.before_call`);
+  failpoint(`${step}.before_call`);
   const answer = await call();
-  crashPoint(`${step}.after_call`);
+  failpoint(`${step}.after_call`);
   return answer;
 }

@@ -1,13 +1,13 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsISO8601, IsOptional, IsString, Length, Matches } from 'class-validator';
-import { CALLBACK_OUTCOMES } from '../callbacks/journal.service.js';
+import { CALLBACK_OUTCOMES } from '../callbacks/callback-journal.js';
 import { DISCREPANCY_STATUSES, DISCREPANCY_TYPES } from '../discrepancies/discrepancies.service.js';
-import { ListQuery } from '../http/list-query.js';
-import { Printable } from '../http/text.validator.js';
+import { ListQuery } from '../http/list-query.dto.js';
+import { NoControlCharacters } from '../http/text.validator.js';
 import { ORDER_MOVES } from '../orders/order.entity.js';
 import { PAYMENT_MOVES } from '../payments/payment.entity.js';
-import { RUN_STATUSES } from '../reconciliation/runs.js';
+import { RUN_STATUSES } from '../reconciliation/reconciliation-runs.js';
 import { REFUND_MOVES } from '../refunds/refund.entity.js';
 
 /** RFC 3339, or a day of it. ISO 8601 has more that is not meant here: weeks, ordinal days, fractions of an hour. */
@@ -37,7 +37,7 @@ export class AdminQuery extends ListQuery {
   @IsOptional()
   @IsString()
   @Length(1, 64)
-  @Printable()
+  @NoControlCharacters()
   user_id?: string;
 
   @ApiPropertyOptional({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { type IdPrefix, isId } from '../common/ids.js';
 import { type Page, pageOf, pageQuery } from '../database/page.js';
-import type { AdminQuery, CasesFilter } from './admin.query.js';
+import type { AdminQuery, CasesFilter } from './admin.dto.js';
 
 /** One operators' list: what it shows, and the expressions that its filters compare. */
 interface List {

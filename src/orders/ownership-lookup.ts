@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { Lane } from '../common/lane.js';
+import { GroupCommitQueue } from '../common/group-commit-queue.js';
 import { preparedAlone } from '../database/connection.js';
 
 export type OwnedNoun = 'order' | 'payment' | 'refund';
@@ -16,17 +16,17 @@ const LIMITS = { maxBatch: 200, maxWaiting: 2000, keyOf: (id: string) => id };
 
 /** Whose an order, a payment or a refund is. Questions that come while one is being answered are asked together. */
 @Injectable()
-export class Owners {
-  private readonly lanes: Record<OwnedNoun, Lane<string, string | null>>;
+export class OwnershipLookup {
+  private readonly queues: Record<OwnedNoun, GroupCommitQueue<string, string | null>>;
 
   constructor(@InjectDataSource() private readonly db: DataSource) {
-    const lane = (noun: OwnedNoun) => new Lane((ids: string[]) => this.ask(noun, ids), LIMITS);
-    this.lanes = { order: lane('order'), payment: lane('payment'), refund: lane('refund') };
+    const queue = (noun: OwnedNoun) => new GroupCommitQueue((ids: string[]) => this.ask(noun, ids), LIMITS);
+    this.queues = { order: queue('order'), payment: queue('payment'), refund: queue('refund') };
   }
 
   /** The owner's user id; null when there is no such thing. */
   of(noun: OwnedNoun, id: string): Promise<string | null> {
-    return this.lanes[noun].submit(id);
+    return this.queues[noun].submit(id);
   }
 
   private async ask(noun: OwnedNoun, ids: string[]): Promise<(string | null)[]> {

@@ -6,19 +6,19 @@ import { DomainError } from '../common/errors.js';
 import { inTransaction } from '../database/in-transaction.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { PaymentsService } from '../payments/payments.service.js';
-import { RefundCarrier } from '../refunds/carry-out.service.js';
+import { RefundExecutor } from '../refunds/refund-executor.js';
 import type { FoundDifference } from './bill-compare.js';
-import type { Run } from './runs.js';
+import type { Run } from './reconciliation-runs.js';
 
 /** What is done about a difference: the channel is asked first; what then remains is a case for a person. */
 @Injectable()
-export class DifferenceWork {
-  private readonly log = new Logger(DifferenceWork.name);
+export class DifferenceResolver {
+  private readonly log = new Logger(DifferenceResolver.name);
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly payments: PaymentsService,
-    private readonly refunds: RefundCarrier,
+    private readonly refunds: RefundExecutor,
     private readonly discrepancies: DiscrepanciesService,
   ) {}
 

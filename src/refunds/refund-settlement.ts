@@ -5,21 +5,21 @@ import { Clock } from '../common/clock.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 import { OrdersService } from '../orders/orders.service.js';
-import { PaymentHistory } from '../payments/history.service.js';
-import { PaymentRows } from '../payments/payments.repository.js';
+import { PaymentHistory } from '../payments/payment-history.js';
+import { PaymentsRepository } from '../payments/payments.repository.js';
 import type { ChannelRefund } from '../provider/payment-provider.js';
 import { RefundBatch } from './batch.js';
 import { decideRefund } from './decide.js';
 import type { Refund } from './refund.entity.js';
-import { RefundRows } from './refunds.repository.js';
+import { RefundsRepository } from './refunds.repository.js';
 
 /** One thing the channel said of a refund, and how we came to hear it. */
-export interface RefundSettling {
-  seen: ChannelRefund;
+export interface RefundReport {
+  reported: ChannelRefund;
   cause: Cause;
 }
 
-export interface RefundSettled {
+export interface RefundResult {
   outcome: 'applied' | 'known' | 'mismatch' | 'unknown_refund';
   /** Null when the number is not ours. */
   refund: Refund | null;
@@ -35,8 +35,8 @@ export interface RefundSettled {
 export class RefundSettlement {
   constructor(
     private readonly orders: OrdersService,
-    private readonly payments: PaymentRows,
-    private readonly rows: RefundRows,
+    private readonly payments: PaymentsRepository,
+    private readonly rows: RefundsRepository,
     private readonly history: PaymentHistory,
     private readonly notifications: NotificationsService,
     private readonly discrepancies: DiscrepanciesService,
@@ -44,7 +44,7 @@ export class RefundSettlement {
   ) {}
 
   /** Answers one result for each report, in their order. The caller commits. */
-  async apply(tx: Transaction, reports: RefundSettling[]): Promise<RefundSettled[]> {
+  async apply(tx: Transaction, reports: RefundReport[]): Promise<RefundResult[]> {
     const batch = await this.lockReported(tx, reports);
     const results = reports.map((report) => this.decide(report, batch));
     await this.write(tx, batch);
@@ -52,10 +52,10 @@ export class RefundSettlement {
   }
 
   /** Locks the orders that the reports are about in id order, then reads the rows that hang on them. */
-  lockReported(tx: Transaction, reports: RefundSettling[]): Promise<RefundBatch> {
+  lockReported(tx: Transaction, reports: RefundReport[]): Promise<RefundBatch> {
     return this.lock(
       tx,
-      reports.map(({ seen }) => seen.outRefundNo),
+      reports.map(({ reported }) => reported.outRefundNo),
     );
   }
 
@@ -72,30 +72,30 @@ export class RefundSettlement {
   }
 
   /** Decides one report on the locked rows and notes in the batch what is to be written. */
-  decide({ seen, cause }: RefundSettling, batch: RefundBatch): RefundSettled {
-    const locked = batch.get(seen.outRefundNo);
+  decide({ reported, cause }: RefundReport, batch: RefundBatch): RefundResult {
+    const locked = batch.get(reported.outRefundNo);
     if (!locked) {
-      if (seen.state !== 'not_found') batch.openUnknown(seen);
+      if (reported.state !== 'not_found') batch.openUnknown(reported);
       return { outcome: 'unknown_refund', refund: null };
     }
     const { refund, payment } = locked;
     const change = { ...locked, cause, at: this.clock.now() };
-    const decision = decideRefund(seen, refund, payment);
+    const decision = decideRefund(reported, refund, payment);
     switch (decision.kind) {
       case 'none':
-        batch.learn(refund, seen);
+        batch.learn(refund, reported);
         return { outcome: 'known', refund };
       case 'mismatch':
         batch.openMismatch(refund, decision);
         return { outcome: 'mismatch', refund, field: decision.field };
       case 'succeeded':
-        batch.succeed(change, seen);
+        batch.succeed(change, reported);
         break;
       case 'closed':
         batch.release(change, 'closed', { code: 'CLOSED', message: null });
         break;
       case 'abnormal':
-        batch.abnormal(change, seen);
+        batch.abnormal(change, reported);
         break;
     }
     return { outcome: 'applied', refund };
@@ -113,7 +113,7 @@ export class RefundSettlement {
       this.history.add(tx, batch.moves),
       this.notifications.add(tx, batch.notifications),
       this.discrepancies.open(tx, batch.discrepancies),
-      this.discrepancies.resolveByItself(tx, batch.resolvedCases),
+      this.discrepancies.autoResolve(tx, batch.resolvedCases),
     ]);
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ManualClock } from '../../../src/common/clock.js';
-import { SharedCalls } from '../../../src/provider/shared-calls.js';
+import { SharedCalls } from '../../../src/provider/channel-calls.js';
 
 const GAP_MS = 100;
 

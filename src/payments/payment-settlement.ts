@@ -7,15 +7,15 @@ import { NotificationsService } from '../notifications/notifications.service.js'
 import { OrdersService } from '../orders/orders.service.js';
 import type { ChannelPayment } from '../provider/payment-provider.js';
 import { decide, type Fact } from './decide.js';
-import { PaymentHistory } from './history.service.js';
+import { PaymentHistory } from './payment-history.js';
 import { LateMoney } from './late-money.js';
 import { Payment } from './payment.entity.js';
-import { PaymentRows } from './payments.repository.js';
+import { PaymentsRepository } from './payments.repository.js';
 import { Batch } from './batch.js';
 
 /** One thing the channel said, and how we came to hear it. */
-export interface Settling {
-  seen: ChannelPayment;
+export interface PaymentReport {
+  reported: ChannelPayment;
   cause: Cause;
   /** What a confirmed close is called; left out: `expired` past the payment's end of life, else `closed`. */
   closedAs?: 'closed' | 'expired';
@@ -23,7 +23,7 @@ export interface Settling {
 
 export type SettleOutcome = 'applied' | 'known' | 'mismatch' | 'unknown_payment';
 
-export interface Settled {
+export interface PaymentResult {
   outcome: SettleOutcome;
   /** Null when the number is not ours. */
   payment: Payment | null;
@@ -40,7 +40,7 @@ export interface Settled {
 export class PaymentSettlement {
   constructor(
     private readonly orders: OrdersService,
-    private readonly rows: PaymentRows,
+    private readonly rows: PaymentsRepository,
     private readonly history: PaymentHistory,
     private readonly notifications: NotificationsService,
     private readonly discrepancies: DiscrepanciesService,
@@ -49,7 +49,7 @@ export class PaymentSettlement {
   ) {}
 
   /** Answers one result for each report, in their order. The caller commits. */
-  async apply(tx: Transaction, reports: Settling[]): Promise<Settled[]> {
+  async apply(tx: Transaction, reports: PaymentReport[]): Promise<PaymentResult[]> {
     const batch = await this.lockReported(tx, reports);
     const results = reports.map((report) => this.decide(report, batch));
     await this.write(tx, batch);
@@ -57,9 +57,9 @@ export class PaymentSettlement {
   }
 
   /** Locks the orders that the reports are about in id order, then reads their payments. */
-  async lockReported(tx: Transaction, reports: Settling[]): Promise<Batch> {
-    const ids = [...new Set(reports.map(({ seen }) => seen.outTradeNo))];
-    const transactionIds = reports.flatMap(({ seen }) => seen.transactionId ?? []);
+  async lockReported(tx: Transaction, reports: PaymentReport[]): Promise<Batch> {
+    const ids = [...new Set(reports.map(({ reported }) => reported.outTradeNo))];
+    const transactionIds = reports.flatMap(({ reported }) => reported.transactionId ?? []);
     // Issued together, they run in this order: what is read is read under the lock.
     const [orders, payments] = await Promise.all([
       this.orders.lockByPayments(tx, ids),
@@ -69,18 +69,18 @@ export class PaymentSettlement {
   }
 
   /** Decides one report on the locked rows and notes in the batch what is to be written. */
-  decide({ seen, cause, closedAs }: Settling, batch: Batch): Settled {
-    const payment = batch.payment(seen.outTradeNo);
+  decide({ reported, cause, closedAs }: PaymentReport, batch: Batch): PaymentResult {
+    const payment = batch.payment(reported.outTradeNo);
     const order = payment && batch.order(payment.orderId);
     if (!payment || !order) {
-      if (seen.state === 'succeeded') batch.openUnknown(seen);
+      if (reported.state === 'succeeded') batch.openUnknown(reported);
       return { outcome: 'unknown_payment', payment: null };
     }
     const fact: Fact = {
-      ...{ seen, payment, order, cause },
+      ...{ reported, payment, order, cause },
       at: this.clock.now(),
       closedAs: closedAs ?? null,
-      transactionOwner: batch.ownerOfTransaction(seen.transactionId, payment.id),
+      transactionOwner: batch.ownerOfTransaction(reported.transactionId, payment.id),
     };
     const decision = decide(fact);
     switch (decision.kind) {

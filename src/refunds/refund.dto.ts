@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
 import { MAX_AMOUNT_FEN } from '../common/money.js';
-import { ListQuery } from '../http/list-query.js';
-import { MaxBytes, Printable } from '../http/text.validator.js';
+import { ListQuery } from '../http/list-query.dto.js';
+import { MaxBytes, NoControlCharacters } from '../http/text.validator.js';
 import { BANK_TYPES } from '../provider/bank-types.js';
 import type { AbnormalRefundTarget } from '../provider/payment-provider.js';
 
@@ -26,7 +26,7 @@ export class RefundBody {
   @IsOptional()
   @IsString()
   @MaxBytes(80)
-  @Printable()
+  @NoControlCharacters()
   reason?: string;
 }
 
@@ -34,7 +34,7 @@ export class RejectBody {
   @ApiProperty({ example: 'The goods were not sent back' })
   @IsString()
   @Length(1, 200)
-  @Printable()
+  @NoControlCharacters()
   reason!: string;
 }
 
@@ -71,7 +71,7 @@ export class RetryAbnormalBody {
   @ValidateIf((body: RetryAbnormalBody) => body.to === 'user_card' || body.real_name !== undefined)
   @IsString()
   @Length(1, 60)
-  @Printable()
+  @NoControlCharacters()
   real_name?: string;
 
   static target({ to, bank_type, bank_account, real_name }: RetryAbnormalBody): AbnormalRefundTarget {

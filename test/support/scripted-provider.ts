@@ -36,8 +36,8 @@ type Call = keyof Calls;
 /** What a call is answered: an error that it fails with, or what is made of what was asked. */
 type Answer<C extends Call> = Error | ((order: Calls[C][0]) => Calls[C][1] | Promise<Calls[C][1]>);
 
-/** A channel behind the seam that does what it is told, else what the mock does, and keeps what it was asked. */
-export class ToldChannel extends PaymentProvider {
+/** A provider that answers what a test sets, else what the mock answers, and records what it was asked. */
+export class ScriptedProvider extends PaymentProvider {
   readonly name = 'mock';
   /** Those of the mock, or what a test sets. */
   rules: ProviderRules;
@@ -54,7 +54,7 @@ export class ToldChannel extends PaymentProvider {
     this.account = this.mock.account;
   }
 
-  /** The next call of this kind; told twice, the next two. */
+  /** The answer of the next call of this kind; set twice, of the next two. */
   next<C extends Call>(call: C, answer: Answer<C>): void {
     this.onceMore.set(call, [...(this.onceMore.get(call) ?? []), answer]);
   }
@@ -74,7 +74,7 @@ export class ToldChannel extends PaymentProvider {
     this.received.clear();
   }
 
-  /** All that it was told and asked. */
+  /** Forgets all answers and calls. */
   forget(): void {
     this.rules = MOCK_RULES;
     for (const memory of [this.received, this.onceMore, this.everMore]) memory.clear();
@@ -96,7 +96,7 @@ export class ToldChannel extends PaymentProvider {
   tradeBill = () => this.mock.tradeBill();
   fundBill = () => this.mock.fundBill();
   readTradeBill = () => this.mock.readTradeBill();
-  override pretendToPay = (order: ChannelOrder): Promise<ChannelPayment> => this.mock.pretendToPay(order);
+  override simulatePayment = (order: ChannelOrder): Promise<ChannelPayment> => this.mock.simulatePayment(order);
 
   private async answer<C extends Call>(
     call: C,
@@ -104,19 +104,19 @@ export class ToldChannel extends PaymentProvider {
     otherwise: () => Promise<Calls[C][1]>,
   ): Promise<Calls[C][1]> {
     this.received.set(call, [...(this.received.get(call) ?? []), order]);
-    const told = (this.onceMore.get(call)?.shift() ?? this.everMore.get(call)) as Answer<C> | undefined;
-    if (told instanceof Error) throw told;
-    return told ? told(order) : otherwise();
+    const answer = (this.onceMore.get(call)?.shift() ?? this.everMore.get(call)) as Answer<C> | undefined;
+    if (answer instanceof Error) throw answer;
+    return answer ? answer(order) : otherwise();
   }
 }
 
-/** A service whose channel does what it is told, and wants such a pause between two questions about one number. */
-export async function startTold(
+/** A service with a scripted provider that demands such a pause, in milliseconds, between two questions about one number. */
+export async function startScripted(
   env: Record<string, string> = {},
   minSameNumberInterval = 0,
-): Promise<TestApp & { channel: ToldChannel }> {
+): Promise<TestApp & { channel: ScriptedProvider }> {
   const clock = new ManualClock(NOW);
-  const channel = new ToldChannel(clock, minSameNumberInterval);
+  const channel = new ScriptedProvider(clock, minSameNumberInterval);
   const app = await startTestApp({ env, clock, provider: channel });
   return { ...app, channel };
 }
