@@ -1,12 +1,12 @@
 import { createPrivateKey, sign } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { freePort } from '../dev/embedded-postgres/free-port.js';
 import { Clock } from '../src/common/clock.js';
 import { nonce } from '../src/common/ids.js';
 import type { Job } from './job.js';
 import type { BenchKeys } from './keys.js';
 import { Worker } from './worker.js';
-import { freePort } from '../dev/embedded-postgres/free-port.js';
 
 export interface Channel {
   port: number;

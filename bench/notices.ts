@@ -1,5 +1,5 @@
 import { createCipheriv, createPrivateKey, type KeyObject, sign } from 'node:crypto';
-import { Clock, HOUR, after } from '../src/common/clock.js';
+import { after, Clock, HOUR } from '../src/common/clock.js';
 import { nonce } from '../src/common/ids.js';
 import type { JobInput } from './job.js';
 import type { LoadRequest } from './load.js';

@@ -10,11 +10,11 @@ import { parseSettings } from '../src/config/settings.js';
 import { ChannelOrders } from '../src/payments/channel-orders.js';
 import { DuePayments } from '../src/payments/due-payments.js';
 import { PaymentSettlement } from '../src/payments/payment-settlement.js';
-import { type ChannelPayment, PaymentProvider } from '../src/provider/payment-provider.js';
 import { ChannelCalls } from '../src/provider/channel-calls.js';
+import { type ChannelPayment, PaymentProvider } from '../src/provider/payment-provider.js';
 import type { Bed, Bench, Range } from './bench.js';
 import type { Job, JobInput } from './job.js';
-import { serviceEnvironment, type BenchKeys } from './keys.js';
+import { type BenchKeys, serviceEnvironment } from './keys.js';
 import { addOpen, AMOUNT_FEN, countOpen, CUSTOMER, OPEN, rowId, sizeOf, transactionId } from './rows.js';
 
 /** Rows claimed at once, by both sides. */

@@ -1,12 +1,12 @@
 import pg from 'pg';
-import { startEmbeddedPostgres, type EmbeddedDatabase } from '../dev/embedded-postgres.js';
+import { type EmbeddedDatabase, startEmbeddedPostgres } from '../dev/embedded-postgres.js';
 import { migrate } from '../src/migrate.js';
 import type { Bed, Bench, Range } from './bench.js';
 import { startChannel } from './channel.js';
-import { makeKeys, serviceEnvironment, type BenchKeys } from './keys.js';
+import { type BenchKeys, makeKeys, serviceEnvironment } from './keys.js';
 import { fillSettled } from './rows.js';
 import { startService } from './service.js';
-import { median, rate, rounded, type Round } from './statistics.js';
+import { median, rate, type Round, rounded } from './statistics.js';
 import { Worker } from './worker.js';
 
 export interface BenchOptions {

@@ -1,5 +1,5 @@
-import { createPrivateKey, createPublicKey, randomBytes, sign, verify, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign, verify } from 'node:crypto';
 import type { Bed, Bench } from './bench.js';
 import type { Job } from './job.js';
 import { inParallel, type LoadRequest, sendAll } from './load.js';

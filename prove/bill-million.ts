@@ -6,8 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
 import type pg from 'pg';
-import { memoryOf } from '../dev/built-program.js';
 import { makeKeys, serviceEnvironment } from '../bench/keys.js';
+import { memoryOf } from '../dev/built-program.js';
 import { DIRECTORY, openPlace } from './place.js';
 import { type Proof, Report, stopwatch } from './proof.js';
 

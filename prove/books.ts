@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import type { Ledger, NoticeView, Simulator } from '../simulator/index.js';
 import { type BuiltProgram } from '../dev/built-program.js';
+import type { Ledger, NoticeView, Simulator } from '../simulator/index.js';
 import { tell } from './processes.js';
 import type { Report } from './proof.js';
 

@@ -1,9 +1,9 @@
-import { openPlace } from './place.js';
-import { type Proof, Report, stopwatch } from './proof.js';
-import { Chance } from './random.js';
 import { attack, type Campaign } from './hostile/campaign.js';
 import { type ProviderName, startTarget } from './hostile/target.js';
 import { inWords, type Vitals } from './hostile/vitals.js';
+import { openPlace } from './place.js';
+import { type Proof, Report, stopwatch } from './proof.js';
+import { Chance } from './random.js';
 
 /** How much more a service may hold at the end than when it had met a tenth of it all. */
 const MORE_MB = { resident: 48, heap: 8 };

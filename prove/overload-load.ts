@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../bench/statistics.js';
-import { httpRequest, Wire, type WireAnswer } from './wire.js';
 import { hold, type HoldOrder, type HoldReport } from './overload-hold.js';
 import { Chance } from './random.js';
 import { TEA } from './shop.js';
+import { httpRequest, Wire, type WireAnswer } from './wire.js';
 
 /** What the load process is asked for. */
 export type LoadOrder = MixOrder | HoldOrder;

@@ -1,4 +1,4 @@
-import { startSimulator, type SimulatorCredentials } from './index.js';
+import { type SimulatorCredentials, startSimulator } from './index.js';
 import { type Ledger } from './ledger.js';
 
 /** What the benchmark asks of the simulator's process. */

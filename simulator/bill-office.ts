@@ -1,5 +1,5 @@
-import { createGzip } from 'node:zlib';
 import { Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
 import { NUMBERS, refuse } from './api-error.js';
 import { chooseDifferences, type Difference, type DifferenceOrder, withDifferences } from './bill-differences.js';
 import { billBytes, billHash, type BillText } from './bill-text.js';

@@ -1,5 +1,5 @@
-import { DOWNLOAD_QUERY, FUND_BILL_QUERY, TRADE_BILL_QUERY } from './forms.js';
 import { type BillTicket } from './bill-office.js';
+import { DOWNLOAD_QUERY, FUND_BILL_QUERY, TRADE_BILL_QUERY } from './forms.js';
 import { type Call, ok, readQuery, type Reply, type Route } from './router.js';
 import { type Simulation } from './simulation.js';
 import { type BillType } from './trade-bill.js';

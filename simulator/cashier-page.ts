@@ -1,6 +1,6 @@
 import { type Order } from './books.js';
-import { chinaTime } from './clock.js';
 import { CASHIER_SCRIPT, CASHIER_STYLE } from './cashier-assets.js';
+import { chinaTime } from './clock.js';
 import { html, type Markup, type Page, pageOf } from './page.js';
 import { type Simulation } from './simulation.js';
 import { yuan } from './yuan.js';

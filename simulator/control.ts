@@ -6,7 +6,7 @@ import { payMessage, signatureFits } from './crypto.js';
 import { type FaultRule, ruleIssue } from './faults.js';
 import { type JsonObject } from './fields.js';
 import { type KeyChange } from './keyring.js';
-import { ledgerOf, type Ledger, noticesOf, type NoticeView } from './ledger.js';
+import { type Ledger, ledgerOf, noticesOf, type NoticeView } from './ledger.js';
 import { type Limits } from './limits.js';
 import { type Message } from './mini-program.js';
 import { NotPayable, type PayOptions } from './payments.js';

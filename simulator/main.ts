@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { startSimulator, type SimulatorOptions } from './index.js';
+import { type SimulatorOptions, startSimulator } from './index.js';
 import { KEY_MODES, type KeyMode } from './keyring.js';
 import { DEFAULT_NOTIFY_BASE } from './output.js';
 

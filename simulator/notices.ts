@@ -1,5 +1,5 @@
-import { type Refund, type Order, payerFen } from './books.js';
-import { chinaTime, type Clock, MINUTE, HOUR, SECOND } from './clock.js';
+import { type Order, payerFen, type Refund } from './books.js';
+import { chinaTime, type Clock, HOUR, MINUTE, SECOND } from './clock.js';
 import { type DueQueue } from './due-queue.js';
 import { type Faults, NOTICE_FAULTS } from './faults.js';
 import { type JsonObject } from './fields.js';

@@ -1,4 +1,5 @@
 import { ApiError, badField, NUMBERS, refuse } from './api-error.js';
+import { chinaTime } from './clock.js';
 import { decryptField, encryptField, seal } from './crypto.js';
 import { fill } from './fields.js';
 import {
@@ -16,7 +17,6 @@ import {
   REFUND,
   type RefundForm,
 } from './forms.js';
-import { chinaTime } from './clock.js';
 import { type Call, noContent, ok, readQuery, type Reply, type Route } from './router.js';
 import { type Simulation } from './simulation.js';
 import { refundView, transactionView } from './views.js';

@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { ApiError } from './api-error.js';
 import { billRoutes } from './bill-routes.js';
 import { controlRoutes } from './control-routes.js';
-import { answerOf, type Misbehaviour, misbehaviour, pause } from './misbehaviour.js';
 import { miniProgramRoutes } from './mini-program-routes.js';
+import { answerOf, type Misbehaviour, misbehaviour, pause } from './misbehaviour.js';
 import { payRoutes } from './pay-routes.js';
 import { type Call, readJson, type Reply, type Route, Router, split } from './router.js';
 import { type Simulation } from './simulation.js';

@@ -1,7 +1,7 @@
+import { BillOffice } from './bill-office.js';
 import { type Order, type Refund } from './books.js';
 import { Books } from './books.js';
 import { Clock, type SignatureClock } from './clock.js';
-import { BillOffice } from './bill-office.js';
 import { DueQueue } from './due-queue.js';
 import { Faults } from './faults.js';
 import { Gate } from './gate.js';

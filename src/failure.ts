@@ -1,8 +1,8 @@
 import { DomainError } from './common/errors.js';
 import { ConfigError, EXIT_CONFIG } from './config/settings.js';
 import { ConnectionFailed, isDatabaseUnavailable } from './database/database-errors.js';
-import { ProviderError } from './provider/payment-provider.js';
 import { BadBill } from './provider/bill.js';
+import { ProviderError } from './provider/payment-provider.js';
 
 /** Why a program ends, for people and for scripts. */
 export interface Failure {

@@ -3,16 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { SECOND } from './common/clock.js';
 import { enableFailpoint } from './common/failpoints.js';
-import { PaymentProvider } from './provider/payment-provider.js';
 import { describeChannel, greeting } from './config/describe-channel.js';
 import { ConfigError, type Settings } from './config/settings.js';
 import { checkDatabase } from './database/check-database.js';
 import type { OpenEmbedded } from './embedded-database.js';
 import { failureOf } from './failure.js';
-import { migrateOrCheck } from './migrate.js';
 import { Readiness } from './http/readiness.js';
 import { createHttpApp } from './http-app.js';
+import { migrateOrCheck } from './migrate.js';
 import { seedCatalogue } from './orders/catalogue.js';
+import { PaymentProvider } from './provider/payment-provider.js';
 
 export interface Running {
   /** Where the API answers, without a trailing slash. */

@@ -1,7 +1,7 @@
+import { execFile } from 'node:child_process';
 import { cp, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
-import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Account } from './account.js';
 import { EmbeddedPostgresError, explained } from './errors.js';

@@ -1,12 +1,12 @@
-import { FAILPOINTS, type Failpoint } from '../../src/common/failpoints.js';
+import { type Failpoint, FAILPOINTS } from '../../src/common/failpoints.js';
 import { openPlace, type Place } from '../place.js';
 import { type Proof, Report, stopwatch } from '../proof.js';
 import { Chance } from '../random.js';
 import type { Comparison } from './books.js';
 import { CrashLab } from './lab.js';
 import { recover } from './recovery.js';
-import { BILL_CASES, type Case, die, ORDINARY_CASES, failpointsWithoutWay } from './ways.js';
 import type { Outcome } from './way.js';
+import { BILL_CASES, type Case, die, failpointsWithoutWay, ORDINARY_CASES } from './ways.js';
 
 /** What a lane has seen. */
 interface Seen {

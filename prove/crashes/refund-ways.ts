@@ -1,5 +1,5 @@
-import type { Failpoint } from '../../src/common/failpoints.js';
 import type { FaultRule } from '../../simulator/index.js';
+import type { Failpoint } from '../../src/common/failpoints.js';
 import { must } from '../shop.js';
 import type { Bought, CrashLab } from './lab.js';
 import { closedHere, refundOfLate } from './payment-ways.js';

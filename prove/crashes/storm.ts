@@ -7,8 +7,8 @@ import { Fleet, inLanes, untilAtRest } from '../fleet.js';
 import type { Place } from '../place.js';
 import { type Proof, Report, stopwatch } from '../proof.js';
 import { Chance } from '../random.js';
-import { type Fate, NOT_CLOSED, SoakShop } from '../soak-shop.js';
 import type { Rows } from '../shop.js';
+import { type Fate, NOT_CLOSED, SoakShop } from '../soak-shop.js';
 import { compareBooks } from './books.js';
 
 const PROCESSES = 2;

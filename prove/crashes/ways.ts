@@ -1,4 +1,4 @@
-import { FAILPOINTS, type Failpoint } from '../../src/common/failpoints.js';
+import { type Failpoint, FAILPOINTS } from '../../src/common/failpoints.js';
 import { BILL_WAYS } from './bill-ways.js';
 import type { CrashLab } from './lab.js';
 import { PAYMENT_WAYS } from './payment-ways.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nonce } from '../../src/common/ids.js';
 import type { BuiltProgram } from '../../dev/built-program.js';
+import { nonce } from '../../src/common/ids.js';
 import { apiAt, pay, TEA } from '../shop.js';
 
 /** An answer of the service to a customer. Status 0: the connection was lost, or nothing came in time. */

@@ -1,9 +1,9 @@
 import type { Books } from '../books.js';
+import type { Answer } from '../shop.js';
 import { candidates, pick } from './choose.js';
 import { lateRefundOf, type Model } from './model.js';
 import type { SingleStep, StepAbout, StepAlone } from './steps.js';
 import type { Troubles } from './troubles.js';
-import type { Answer } from '../shop.js';
 import { payerId, PLENTY_FEN, type Process, type Who, type World } from './world.js';
 
 /** What became of a step. */

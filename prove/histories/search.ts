@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { stopwatch } from '../proof.js';
 import { Broken, type Life } from './life.js';
-import { type History, histories, inWords } from './steps.js';
+import { histories, type History, inWords } from './steps.js';
 
 /** After how it begins. */
 const STEPS = 25;

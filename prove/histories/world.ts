@@ -1,4 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import pg from 'pg';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { TokensService } from '../../src/auth/tokens.service.js';
 import { byTimer } from '../../src/common/cause.js';
 import { parseSettings } from '../../src/config/settings.js';
@@ -7,8 +9,6 @@ import { DuePayments } from '../../src/payments/due-payments.js';
 import { StaleOrders } from '../../src/payments/stale-orders.js';
 import { type BillReport, BillService } from '../../src/reconciliation/bill.service.js';
 import { DueRefunds } from '../../src/refunds/due-refunds.js';
-import { type Simulator, startSimulator } from '../../simulator/index.js';
-import pg from 'pg';
 import { type Answer, SimulatorClock } from '../shop.js';
 import { FrontDoor } from './front-door.js';
 

@@ -1,6 +1,6 @@
-import { nowMs } from '../shop.js';
-import type { Chance } from '../random.js';
 import { chinaTime, envelope, sealed } from '../../bench/notices.js';
+import type { Chance } from '../random.js';
+import { nowMs } from '../shop.js';
 import { type Facts, genuineMock, genuineNotices } from './genuine.js';
 import { type Input, requestBytes, statusIn } from './input.js';
 import { mutants } from './mutants.js';

@@ -10,7 +10,7 @@ import { SPARE, spareId } from './spare.js';
 import { prefixOf, tryStrangersIds } from './strangers.js';
 import type { Target } from './target.js';
 import { forgedTokens, forgeries, goodTokens } from './tokens.js';
-import { vitals, type Vitals } from './vitals.js';
+import { type Vitals, vitals } from './vitals.js';
 
 export interface Campaign {
   judge: Judge;

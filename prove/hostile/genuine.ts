@@ -1,5 +1,5 @@
-import type { Chance } from '../random.js';
 import { envelope, sealed } from '../../bench/notices.js';
+import type { Chance } from '../random.js';
 import { bigJson, ODD_JSON } from './values.js';
 
 /** A callback with a right signature over something odd. */

@@ -8,7 +8,6 @@ import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js'
 import { Problems } from '../http/openapi.js';
 import { NoControlCharacters } from '../http/text.validator.js';
 import { type EventRow, PaymentHistory } from '../payments/payment-history.js';
-import { AdminLists } from './admin-lists.js';
 import {
   CallbacksFilter,
   CasesFilter,
@@ -18,6 +17,7 @@ import {
   RefundsFilter,
   RunsFilter,
 } from './admin.dto.js';
+import { AdminLists } from './admin-lists.js';
 
 export class ResolveBody {
   @ApiProperty({ description: 'What was found and done', example: 'Paid back by bank transfer on the 24th' })

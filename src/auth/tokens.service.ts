@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { createPublicKey, type KeyObject, webcrypto } from 'node:crypto';
 import { decodeProtectedHeader, errors, jwtVerify, SignJWT } from 'jose';
+import { createPublicKey, type KeyObject, webcrypto } from 'node:crypto';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { Settings } from '../config/settings.js';

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { createHash } from 'node:crypto';
 import { DataSource } from 'typeorm';
-import type { Transaction } from '../database/transaction.js';
 import { Clock } from '../common/clock.js';
 import { newId } from '../common/ids.js';
 import { inTransaction } from '../database/in-transaction.js';
+import type { Transaction } from '../database/transaction.js';
 import { Instruments } from '../metrics/instruments.js';
 
 export const CALLBACK_OUTCOMES = [

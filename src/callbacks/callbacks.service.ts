@@ -8,7 +8,7 @@ import { GroupCommitQueue, LOCK_WAIT } from '../common/group-commit-queue.js';
 import { Settings } from '../config/settings.js';
 import { type Transaction, transaction } from '../database/transaction.js';
 import { Instruments } from '../metrics/instruments.js';
-import { PaymentSettlement, type PaymentResult } from '../payments/payment-settlement.js';
+import { type PaymentResult, PaymentSettlement } from '../payments/payment-settlement.js';
 import {
   type CallbackFact,
   CallbackRefused,

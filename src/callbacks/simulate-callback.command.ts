@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto';
 import { Command, CommandRunner, Option } from 'nest-commander';
+import { createHmac } from 'node:crypto';
 import { DomainError } from '../common/errors.js';
 import { isId } from '../common/ids.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';

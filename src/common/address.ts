@@ -1,5 +1,5 @@
-import { isIP, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { isIP, isIPv6 } from 'node:net';
 
 /**
  * The one form in which addresses are compared, counted and kept, or null when the text is none: IPv4 as four numbers (also

@@ -1,6 +1,6 @@
 import { plainToInstance, Transform } from 'class-transformer';
-import { FAILPOINTS } from '../common/failpoints.js';
 import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength, validateSync } from 'class-validator';
+import { FAILPOINTS } from '../common/failpoints.js';
 import { withoutQuotes } from './env-file.js';
 
 /** Secrets that stand here for all to read: good for development, refused in production and for real money. */

@@ -1,4 +1,4 @@
-import { KeyObject, X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey, KeyObject, X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
 
 export type KeyKind = 'private key' | 'public key' | 'certificate';

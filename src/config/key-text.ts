@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type FoundKey, type KeyKind, findKeys } from './key-form.js';
+import { findKeys, type FoundKey, type KeyKind } from './key-form.js';
 
 /** Which key a setting asks for. */
 export interface WantedKey {

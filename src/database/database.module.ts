@@ -1,7 +1,7 @@
 import { DynamicModule, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import type { Pooler } from './pool-options.js';
 import { dataSourceOptions } from '../data-source.js';
+import type { Pooler } from './pool-options.js';
 
 /** The connection pool. Migrations have run before the application starts. */
 @Module({})

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
-import { DomainError } from '../common/errors.js';
 import { HOUR } from '../common/clock.js';
+import { DomainError } from '../common/errors.js';
 import { giveBack, takeConnection } from './connection.js';
 import { endSilenceAfter, poolerOf } from './pool-options.js';
 

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { Transaction } from '../database/transaction.js';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { isId, newId } from '../common/ids.js';
 import { inTransaction } from '../database/in-transaction.js';
+import type { Transaction } from '../database/transaction.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 
 export const DISCREPANCY_TYPES = [

@@ -1,6 +1,6 @@
+import { PinoLogger } from 'nestjs-pino';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { PinoLogger } from 'nestjs-pino';
 import { DomainError, type ErrorCode } from '../common/errors.js';
 import { toProblem } from './problem.js';
 

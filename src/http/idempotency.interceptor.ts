@@ -10,9 +10,9 @@ import {
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { catchError, concatMap, from, type Observable, of, throwError } from 'rxjs';
-import { derivedId, newId, type IdPrefix } from '../common/ids.js';
 import { Clock } from '../common/clock.js';
 import { invalidField } from '../common/errors.js';
+import { derivedId, type IdPrefix, newId } from '../common/ids.js';
 import { isDatabaseUnavailable } from '../database/database-errors.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { toDomainError } from './problem.js';

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiResponse } from '@nestjs/swagger';
-import { DomainError, ERRORS, type ErrorCode } from '../common/errors.js';
+import { DomainError, type ErrorCode, ERRORS } from '../common/errors.js';
 import { toProblem } from './problem.js';
 
 /** Documents the refusals of a route: each code with its status and an example body. */

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { DomainError, ERRORS, type ErrorCode, type FieldError } from '../common/errors.js';
+import { DomainError, type ErrorCode, ERRORS, type FieldError } from '../common/errors.js';
 import { isDatabaseUnavailable } from '../database/database-errors.js';
 
 /** RFC 9457 `application/problem+json`, with a stable `code`. */

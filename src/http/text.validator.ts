@@ -1,7 +1,7 @@
 import {
   Validate,
-  ValidatorConstraint,
   type ValidationArguments,
+  ValidatorConstraint,
   type ValidatorConstraintInterface,
 } from 'class-validator';
 import { hiddenCharacter } from '../common/hidden-character.js';

@@ -1,4 +1,4 @@
-import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { type ValidationError, ValidationPipe } from '@nestjs/common';
 import { DomainError, type FieldError } from '../common/errors.js';
 
 /** Rules about the type of a value, by their names in class-validator; every other rule presupposes the right type. */

@@ -1,9 +1,9 @@
 import { Module } from '@nestjs/common';
 import { ProviderModule } from '../provider/provider.module.js';
 import { OrderOwnerGuard } from './order-owner.guard.js';
-import { OwnershipLookup } from './ownership-lookup.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersService } from './orders.service.js';
+import { OwnershipLookup } from './ownership-lookup.js';
 
 @Module({
   imports: [ProviderModule],

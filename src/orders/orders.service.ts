@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { Transaction } from '../database/transaction.js';
 import { after, Clock, SECOND } from '../common/clock.js';
-import { failpoint } from '../common/failpoints.js';
 import { DomainError, invalidField } from '../common/errors.js';
+import { failpoint } from '../common/failpoints.js';
 import { CURRENCY, isAmountFen } from '../common/money.js';
 import { Settings } from '../config/settings.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
+import type { Transaction } from '../database/transaction.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 import { Order } from './order.entity.js';
 import { Product } from './product.entity.js';

@@ -3,10 +3,10 @@ import type { NewDiscrepancy } from '../discrepancies/discrepancies.service.js';
 import type { NewNotification } from '../notifications/notifications.service.js';
 import type { Order, OrderStatus } from '../orders/order.entity.js';
 import type { ChannelPayment } from '../provider/payment-provider.js';
-import type { Move } from './payment-history.js';
 import type { Fact } from './decide.js';
 import type { LatePayment } from './late-money.js';
 import type { Payment, PaymentStatus } from './payment.entity.js';
+import type { Move } from './payment-history.js';
 
 /** The rows of one settlement in memory, and what it is about to write: each row at most once, each move with its event. */
 export class Batch {

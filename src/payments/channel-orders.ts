@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { Transaction } from '../database/transaction.js';
 import { DomainError } from '../common/errors.js';
+import type { Transaction } from '../database/transaction.js';
 import { type ChannelOrder, type ChannelPayment, PaymentProvider } from '../provider/payment-provider.js';
 import type { Payment } from './payment.entity.js';
 

@@ -1,6 +1,6 @@
 import type { Cause } from '../common/cause.js';
-import type { ChannelPayment } from '../provider/payment-provider.js';
 import type { Order } from '../orders/order.entity.js';
+import type { ChannelPayment } from '../provider/payment-provider.js';
 import type { Payment } from './payment.entity.js';
 
 /** What the channel's word does to a payment. Plain code over rows that the caller has locked; nothing is written here. */

@@ -1,23 +1,23 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { CallBudget } from '../common/call-budget.js';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE, SECOND } from '../common/clock.js';
 import { channelCall, failpoint } from '../common/failpoints.js';
-import { CallBudget } from '../common/call-budget.js';
 import { inParallel } from '../common/parallel.js';
 import { inTransaction } from '../database/in-transaction.js';
+import { ChannelCalls } from '../provider/channel-calls.js';
 import {
   type ChannelOrder,
   type ChannelPayment,
   PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { ChannelCalls } from '../provider/channel-calls.js';
 import { ChannelOrders, neverSent, stillOpen } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
+import { type PaymentReport, PaymentSettlement } from './payment-settlement.js';
 import { asPayments, PAYMENT_COLUMNS } from './payments.repository.js';
-import { PaymentSettlement, type PaymentReport } from './payment-settlement.js';
 
 /**
  * Which open payments are asked about: `due`, whose `next_check_at` has come (the timer); `all` that are open (a person

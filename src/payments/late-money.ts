@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { Transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { Settings } from '../config/settings.js';
+import type { Transaction } from '../database/transaction.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import type { Order } from '../orders/order.entity.js';
 import type { Payment } from './payment.entity.js';

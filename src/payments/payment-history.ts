@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { Transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
+import type { Transaction } from '../database/transaction.js';
 import { Instruments } from '../metrics/instruments.js';
 
 export interface Move {

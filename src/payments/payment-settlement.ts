@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import type { Transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
+import type { Transaction } from '../database/transaction.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 import { OrdersService } from '../orders/orders.service.js';
 import type { ChannelPayment } from '../provider/payment-provider.js';
+import { Batch } from './batch.js';
 import { decide, type Fact } from './decide.js';
-import { PaymentHistory } from './payment-history.js';
 import { LateMoney } from './late-money.js';
 import { Payment } from './payment.entity.js';
+import { PaymentHistory } from './payment-history.js';
 import { PaymentsRepository } from './payments.repository.js';
-import { Batch } from './batch.js';
 
 /** One thing the channel said, and how we came to hear it. */
 export interface PaymentReport {

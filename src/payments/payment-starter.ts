@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE } from '../common/clock.js';
 import { channelCall, failpoint } from '../common/failpoints.js';
+import { ChannelCalls } from '../provider/channel-calls.js';
 import {
   type ChannelOrder,
   PaymentProvider,
@@ -9,7 +10,6 @@ import {
   type Prepay,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { ChannelCalls } from '../provider/channel-calls.js';
 import { Payment } from './payment.entity.js';
 import { PaymentsService } from './payments.service.js';
 import { channelError, notOpen } from './refusals.js';

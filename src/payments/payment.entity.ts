@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { ProviderName } from '../provider/payment-provider.js';
 import { assertMove, moves } from '../common/flow.js';
+import type { ProviderName } from '../provider/payment-provider.js';
 
 export type PaymentStatus = 'init' | 'processing' | 'succeeded' | 'failed' | 'expired' | 'closed';
 

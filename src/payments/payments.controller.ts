@@ -9,8 +9,8 @@ import { Problems } from '../http/openapi.js';
 import { InPool } from '../http/pool.js';
 import { OwnedBy } from '../orders/order-owner.guard.js';
 import { PaymentView, StartedView } from './payment.view.js';
-import { PaymentsService } from './payments.service.js';
 import { PaymentStarter } from './payment-starter.js';
+import { PaymentsService } from './payments.service.js';
 
 export class PaymentBody {
   @ApiProperty({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })

@@ -5,15 +5,15 @@ import { OrdersModule } from '../orders/orders.module.js';
 import { ProviderModule } from '../provider/provider.module.js';
 import { ChannelOrders } from './channel-orders.js';
 import { DuePayments } from './due-payments.js';
-import { PaymentHistory } from './payment-history.js';
 import { LateMoney } from './late-money.js';
+import { PaymentHistory } from './payment-history.js';
+import { PaymentSettlement } from './payment-settlement.js';
+import { PaymentStarter } from './payment-starter.js';
 import { PaymentsController } from './payments.controller.js';
 import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
-import { PaymentSettlement } from './payment-settlement.js';
 import { StaleOrders } from './stale-orders.js';
 import { StartQueues } from './start-queues.js';
-import { PaymentStarter } from './payment-starter.js';
 
 @Module({
   imports: [OrdersModule, ProviderModule, NotificationsModule, DiscrepanciesModule],

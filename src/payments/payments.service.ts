@@ -1,28 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { type Transaction, transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, SECOND } from '../common/clock.js';
-import { channelCall } from '../common/failpoints.js';
 import { DomainError } from '../common/errors.js';
+import { channelCall } from '../common/failpoints.js';
 import { Settings } from '../config/settings.js';
 import { inTransaction } from '../database/in-transaction.js';
+import { type Transaction, transaction } from '../database/transaction.js';
 import { Order } from '../orders/order.entity.js';
 import { OrdersService } from '../orders/orders.service.js';
+import { ChannelCalls } from '../provider/channel-calls.js';
 import {
   type ChannelOrder,
   type ChannelPayment,
   PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { ChannelCalls } from '../provider/channel-calls.js';
 import { ChannelOrders, neverSent } from './channel-orders.js';
-import { PaymentHistory } from './payment-history.js';
 import { Payment } from './payment.entity.js';
+import { PaymentHistory } from './payment-history.js';
+import { PaymentSettlement } from './payment-settlement.js';
 import { PaymentsRepository } from './payments.repository.js';
 import { channelError, notOpen } from './refusals.js';
-import { PaymentSettlement } from './payment-settlement.js';
 
 /** The first question after a start; the schedule of due checks goes on from there. */
 export const FIRST_CHECK = 5 * SECOND;

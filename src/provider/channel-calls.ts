@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Clock } from '../common/clock.js';
-import { PaymentProvider, type ChannelPayment, type ChannelRefund, type Prepay } from './payment-provider.js';
+import { type ChannelPayment, type ChannelRefund, PaymentProvider, type Prepay } from './payment-provider.js';
 
 /** The last call about a number. */
 interface LastCall<T> {

@@ -1,5 +1,5 @@
-import type { Session } from '../database/session.js';
 import { after, HOUR } from '../common/clock.js';
+import type { Session } from '../database/session.js';
 import type { BillCoverage } from '../provider/bill.js';
 import type { ChinaDay } from './china-day.js';
 

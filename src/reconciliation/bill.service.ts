@@ -17,9 +17,9 @@ import {
   sumsOf,
 } from './bill-compare.js';
 import { BillStaging } from './bill-staging.js';
-import { chinaDay, type ChinaDay, dayOf, daysBefore, hourOf } from './china-day.js';
+import { type ChinaDay, chinaDay, dayOf, daysBefore, hourOf } from './china-day.js';
 import { DifferenceResolver } from './difference-resolver.js';
-import { type Run, ReconciliationRuns } from './reconciliation-runs.js';
+import { ReconciliationRuns, type Run } from './reconciliation-runs.js';
 
 export interface BillOptions {
   /** `YYYY-MM-DD`, China's day. */

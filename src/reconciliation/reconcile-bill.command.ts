@@ -1,8 +1,8 @@
+import { Command, CommandRunner, Option } from 'nest-commander';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
 import type { BillReport } from './bill.service.js';

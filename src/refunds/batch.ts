@@ -2,8 +2,8 @@ import type { Cause } from '../common/cause.js';
 import type { NewDiscrepancy } from '../discrepancies/discrepancies.service.js';
 import type { NewNotification, NotificationType } from '../notifications/notifications.service.js';
 import type { Order, OrderStatus } from '../orders/order.entity.js';
-import type { Move } from '../payments/payment-history.js';
 import type { Payment } from '../payments/payment.entity.js';
+import type { Move } from '../payments/payment-history.js';
 import type { ChannelRefund } from '../provider/payment-provider.js';
 import type { Refund, RefundStatus } from './refund.entity.js';
 

@@ -1,6 +1,6 @@
+import { canMove } from '../common/flow.js';
 import type { Payment } from '../payments/payment.entity.js';
 import type { ChannelRefund } from '../provider/payment-provider.js';
-import { canMove } from '../common/flow.js';
 import { type Refund, REFUND_MOVES } from './refund.entity.js';
 
 /** What the channel's word does to a refund. Plain code over rows that the caller has locked; nothing is written here. */

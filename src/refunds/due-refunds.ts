@@ -6,8 +6,8 @@ import { after, Clock } from '../common/clock.js';
 import { failpoint } from '../common/failpoints.js';
 import { inParallel } from '../common/parallel.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
-import { RefundExecutor } from './refund-executor.js';
 import type { RefundStatus } from './refund.entity.js';
+import { RefundExecutor } from './refund-executor.js';
 import { LEASE } from './schedule.js';
 
 export interface DueRefundsOptions {

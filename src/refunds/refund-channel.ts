@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { channelCall } from '../common/failpoints.js';
 import { DomainError } from '../common/errors.js';
+import { channelCall } from '../common/failpoints.js';
 import type { Payment } from '../payments/payment.entity.js';
+import { ChannelCalls } from '../provider/channel-calls.js';
 import {
   type AbnormalRefundTarget,
   type ChannelRefund,
@@ -10,7 +11,6 @@ import {
   ProviderError,
 } from '../provider/payment-provider.js';
 import type { ProviderRules } from '../provider/provider-rules.js';
-import { ChannelCalls } from '../provider/channel-calls.js';
 import { RefundBudget } from './refund-budget.js';
 
 /** The channel's calls about refunds, kept under its limits. All throw {@link ProviderError}. */

@@ -1,24 +1,24 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { type Transaction, transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, MINUTE } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { inTransaction } from '../database/in-transaction.js';
-import { PaymentHistory } from '../payments/payment-history.js';
+import { type Transaction, transaction } from '../database/transaction.js';
 import type { Payment } from '../payments/payment.entity.js';
+import { PaymentHistory } from '../payments/payment-history.js';
 import {
   type AbnormalRefundTarget,
   type ChannelRefund,
   type ChannelRefundOrder,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { type LockedRefund, heldRefundCaseKey, type RefundBatch, type RefundChange } from './batch.js';
+import { heldRefundCaseKey, type LockedRefund, type RefundBatch, type RefundChange } from './batch.js';
 import { Refund, REFUND_STEPS, type RefundTrigger } from './refund.entity.js';
 import { RefundChannel } from './refund-channel.js';
-import { isTooOld, LEASE, nextCheck } from './schedule.js';
 import { RefundSettlement } from './refund-settlement.js';
+import { isTooOld, LEASE, nextCheck } from './schedule.js';
 
 /** The call that is to be made now, if any. */
 type Planned = { call: 'send' | 'query'; order: ChannelRefundOrder } | { call: null; refund: Refund };

@@ -7,9 +7,9 @@ import { Idempotent, NewId } from '../http/idempotency.interceptor.js';
 import { Problems } from '../http/openapi.js';
 import { InPool } from '../http/pool.js';
 import { OwnedBy } from '../orders/order-owner.guard.js';
-import { RefundExecutor } from './refund-executor.js';
 import { RefundBody, RefundsQuery, RejectBody, RetryAbnormalBody } from './refund.dto.js';
 import { RefundPage, RefundView } from './refund.view.js';
+import { RefundExecutor } from './refund-executor.js';
 import { RefundsService } from './refunds.service.js';
 
 const STAFF = { orRoles: ['operator', 'service'] as ('operator' | 'service')[] };

@@ -4,14 +4,14 @@ import { NotificationsModule } from '../notifications/notifications.module.js';
 import { PaymentsModule } from '../payments/payments.module.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 import { ProviderModule } from '../provider/provider.module.js';
-import { RefundExecutor } from './refund-executor.js';
 import { DueRefunds } from './due-refunds.js';
 import { RefundBudget } from './refund-budget.js';
 import { RefundChannel } from './refund-channel.js';
+import { RefundExecutor } from './refund-executor.js';
+import { RefundSettlement } from './refund-settlement.js';
 import { RefundsController } from './refunds.controller.js';
 import { RefundsRepository } from './refunds.repository.js';
 import { RefundsService } from './refunds.service.js';
-import { RefundSettlement } from './refund-settlement.js';
 
 @Module({
   imports: [PaymentsModule, ProviderModule, NotificationsModule, DiscrepanciesModule],

@@ -1,25 +1,25 @@
 import { Injectable, OnModuleInit } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import type { Transaction } from '../database/transaction.js';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { derivedId } from '../common/ids.js';
 import { inTransaction } from '../database/in-transaction.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
+import type { Transaction } from '../database/transaction.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 import { OrdersService } from '../orders/orders.service.js';
-import { type Move, PaymentHistory } from '../payments/payment-history.js';
 import { LateMoney, type LatePayment } from '../payments/late-money.js';
 import type { Payment } from '../payments/payment.entity.js';
+import { type Move, PaymentHistory } from '../payments/payment-history.js';
 import { PaymentsRepository } from '../payments/payments.repository.js';
 import { REJECTED_BY_OPERATOR } from './batch.js';
 import { Refund } from './refund.entity.js';
 import { RefundChannel } from './refund-channel.js';
+import { RefundSettlement } from './refund-settlement.js';
 import { RefundsRepository } from './refunds.repository.js';
 import { isTooOld } from './schedule.js';
-import { RefundSettlement } from './refund-settlement.js';
 
 export interface RefundRequest {
   id: string;

@@ -1,4 +1,4 @@
-import { Inject, Injectable, INestApplicationContext } from '@nestjs/common';
+import { INestApplicationContext, Inject, Injectable } from '@nestjs/common';
 import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import type { Settings } from '../config/settings.js';

@@ -1,5 +1,5 @@
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { type Merchant, merchantOf } from '../simulator/support/merchant.js';
 import { BROWSER_FLAGS, CHROMIUM, PHONE } from './browser.js';
 

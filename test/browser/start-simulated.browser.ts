@@ -4,11 +4,11 @@ import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
+import { freePort } from '../../dev/embedded-postgres/free-port.js';
 import { client, TEA } from '../support/app.js';
 import { createEmptyDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/embedded.js';
 import type { OrderView, PaymentView, StartedView } from '../support/flows.js';
-import { freePort } from '../../dev/embedded-postgres/free-port.js';
 import { BROWSER_FLAGS, CHROMIUM, PHONE, UPDATE_SCREENSHOTS } from './browser.js';
 
 const PICTURE = 'docs/images/cashier.png';

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { after, Clock, MINUTE } from '../../src/common/clock.js';
 import { newId } from '../../src/common/ids.js';
-import type { ChannelOrder, ChannelRefundOrder } from '../../src/provider/payment-provider.js';
 import { MockProvider } from '../../src/provider/mock/mock.provider.js';
+import type { ChannelOrder, ChannelRefundOrder } from '../../src/provider/payment-provider.js';
 import { keepsTheContract, type Stage } from './payment-provider.contract.js';
 
 const SECRET = 'a secret of the contract suite';

@@ -1,16 +1,16 @@
 import { FaultRule, KeyMode } from '../../simulator/index.js';
 import { ChannelOrder, ChannelRefundOrder } from '../../src/provider/payment-provider.js';
 import {
-  IMPATIENT,
-  NO_FAULTS,
-  Shop,
   always,
   endOf,
   freshOrder,
   freshRefund,
+  IMPATIENT,
+  NO_FAULTS,
   once,
   openShop,
   paidOrder,
+  Shop,
 } from './wechat-provider.support.js';
 
 /**

@@ -1,7 +1,7 @@
-import { Server, createServer } from 'node:http';
+import { createServer, Server } from 'node:http';
 import { AddressInfo } from 'node:net';
 import { FaultRule, KeyMode, Simulator, SimulatorOptions, startSimulator } from '../../simulator/index.js';
-import { Clock, MINUTE, after } from '../../src/common/clock.js';
+import { after, Clock, MINUTE } from '../../src/common/clock.js';
 import { newId } from '../../src/common/ids.js';
 import {
   CallbackFact,

@@ -5,15 +5,15 @@ import { checkWechat } from '../../src/provider/wechat/doctor.js';
 import { WechatLogin } from '../../src/provider/wechat/wechat-login.js';
 import { makePair } from '../unit/wechat/support.js';
 import {
-  IMPATIENT,
-  NO_FAULTS,
-  Shop,
   always,
   endOf,
   freshOrder,
   freshRefund,
+  IMPATIENT,
+  NO_FAULTS,
   openShop,
   paidOrder,
+  Shop,
   SimulatorClock,
 } from './wechat-provider.support.js';
 

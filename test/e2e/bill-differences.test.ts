@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { Difference } from '../../simulator/index.js';
 import { HOUR, MINUTE } from '../../src/common/clock.js';
-import { billCases, compare, everything, paid, refunded, untilChina } from '../support/bills.js';
 import { LAYOUTS, orderCells, refundCells, sumsOf, tradeBillText } from '../support/bill-text.js';
+import { billCases, compare, everything, paid, refunded, untilChina } from '../support/bills.js';
 import { buyAndStart, movesOf, statesOf } from '../support/flows.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 

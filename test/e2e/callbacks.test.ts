@@ -1,6 +1,6 @@
 import { MINUTE } from '../../src/common/clock.js';
 import { newId } from '../../src/common/ids.js';
-import { startTestApp, times, type TestApp } from '../support/app.js';
+import { startTestApp, type TestApp, times } from '../support/app.js';
 import {
   announcementsOf,
   type Bought,

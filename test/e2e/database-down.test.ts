@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { byTimer } from '../../src/common/cause.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
-import { startTestApp, TEA, times, type TestApp } from '../support/app.js';
+import { startTestApp, TEA, type TestApp, times } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import {
   announcementsOf,

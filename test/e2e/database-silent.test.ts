@@ -1,6 +1,6 @@
 import { checkDatabase } from '../../src/database/check-database.js';
 import { isDatabaseUnavailable } from '../../src/database/database-errors.js';
-import { startTestApp, TEA, times, type TestApp } from '../support/app.js';
+import { startTestApp, TEA, type TestApp, times } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { buyAndStart, orderTea, type Problem, statesOf } from '../support/flows.js';
 import { TcpProxy } from '../support/tcp-proxy.js';

@@ -1,7 +1,7 @@
 import { byTimer } from '../../src/common/cause.js';
 import { MINUTE, SECOND } from '../../src/common/clock.js';
 import { DuePayments, type DueReport, type DueScope } from '../../src/payments/due-payments.js';
-import { startTestApp, times, type TestApp } from '../support/app.js';
+import { startTestApp, type TestApp, times } from '../support/app.js';
 import { LONG_LIFE } from '../support/bills.js';
 import { type Bought, buyAndStart, orderOf, statesOf } from '../support/flows.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';

@@ -1,7 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { newId } from '../../src/common/ids.js';
 import { type Api, startTestApp, TEA, type TestApp } from '../support/app.js';
-import { buy, type Bought, newCustomer, paymentOf, type Problem, raw, statesOf } from '../support/flows.js';
+import { type Bought, buy, newCustomer, paymentOf, type Problem, raw, statesOf } from '../support/flows.js';
 
 const PUBLIC = [
   'GET /api/products',

@@ -1,5 +1,5 @@
-import { Agent, request as httpRequest } from 'node:http';
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { Agent, request as httpRequest } from 'node:http';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { buy, mockSignature, newCustomer, type Problem, raw } from '../support/flows.js';
 

@@ -1,5 +1,5 @@
 import { DAY, MINUTE } from '../../src/common/clock.js';
-import { type Answer, startTestApp, TEA, times, type TestApp } from '../support/app.js';
+import { type Answer, startTestApp, TEA, type TestApp, times } from '../support/app.js';
 import {
   movesOf,
   newCustomer,

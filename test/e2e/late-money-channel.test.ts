@@ -2,6 +2,7 @@ import { byCommand } from '../../src/common/cause.js';
 import { MINUTE } from '../../src/common/clock.js';
 import { DuePayments, type DueScope } from '../../src/payments/due-payments.js';
 import { DueRefunds } from '../../src/refunds/due-refunds.js';
+import { LONG_LIFE } from '../support/bills.js';
 import {
   announcementsOf,
   type Bought,
@@ -13,7 +14,6 @@ import {
   placePayment,
   statesOf,
 } from '../support/flows.js';
-import { LONG_LIFE } from '../support/bills.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
 const TTL = 30 * MINUTE;

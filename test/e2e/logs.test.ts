@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { freePort } from '../../dev/embedded-postgres/free-port.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { type Api, client, startTestApp, type TestApp } from '../support/app.js';
 import { placeOrder } from '../support/flows.js';
 import { ServiceProcess } from '../support/service-process.js';
-import { freePort } from '../../dev/embedded-postgres/free-port.js';
 
 jest.setTimeout(120_000);
 

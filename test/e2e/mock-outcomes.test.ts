@@ -1,9 +1,9 @@
-import { MINUTE } from '../../src/common/clock.js';
 import { byCommand } from '../../src/common/cause.js';
+import { MINUTE } from '../../src/common/clock.js';
 import { DuePayments, type DueReport, type DueScope } from '../../src/payments/due-payments.js';
 import { StaleOrders } from '../../src/payments/stale-orders.js';
 import { startTestApp, type TestApp } from '../support/app.js';
-import { announcementsOf, buy, buyAndStart, movesOf, paymentOf, placeOrder, newCustomer } from '../support/flows.js';
+import { announcementsOf, buy, buyAndStart, movesOf, newCustomer, paymentOf, placeOrder } from '../support/flows.js';
 import { orderOf, type Problem, statesOf } from '../support/flows.js';
 
 type Outcome = 'success' | 'fail' | 'pending' | 'error' | 'timeout';

@@ -1,6 +1,6 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OpenAPIObject } from '@nestjs/swagger';
 import { ERRORS } from '../../src/common/errors.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 

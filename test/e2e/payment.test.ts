@@ -1,4 +1,4 @@
-import { startTestApp, TEA, times, type TestApp } from '../support/app.js';
+import { startTestApp, TEA, type TestApp, times } from '../support/app.js';
 
 describe('a payment under the mock provider', () => {
   let paydesk: TestApp;

@@ -1,5 +1,5 @@
 import { HOUR, MINUTE, SECOND } from '../../src/common/clock.js';
-import { type Answer, startTestApp, times, type TestApp } from '../support/app.js';
+import { type Answer, startTestApp, type TestApp, times } from '../support/app.js';
 import {
   announcementsOf,
   buy,

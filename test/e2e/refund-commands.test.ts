@@ -1,6 +1,6 @@
 import { TokensService } from '../../src/auth/tokens.service.js';
 import { buy } from '../support/flows.js';
-import { askFor, approveRefund, casesOfRefund, paid, stateOf } from '../support/refunds.js';
+import { approveRefund, askFor, casesOfRefund, paid, stateOf } from '../support/refunds.js';
 import { type Ended, runBuilt, ServiceProcess } from '../support/service-process.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 

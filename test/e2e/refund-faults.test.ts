@@ -1,8 +1,8 @@
 import type { FaultRule } from '../../simulator/index.js';
 import { MINUTE } from '../../src/common/clock.js';
 import {
-  askFor,
   approveRefund,
+  askFor,
   channelBooks,
   ourBooks,
   paid,
@@ -10,7 +10,7 @@ import {
   tick,
   untilSettled,
 } from '../support/refunds.js';
-import { startSimulated, type Simulated } from '../support/simulated.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 
 type Fault = Omit<FaultRule, 'at'>;
 

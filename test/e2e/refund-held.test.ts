@@ -2,8 +2,8 @@ import { DAY, HOUR, MINUTE } from '../../src/common/clock.js';
 import { paymentOf } from '../support/flows.js';
 import {
   announced,
-  askFor,
   approveRefund,
+  askFor,
   casesOfRefund,
   channelBooks,
   ourBooks,
@@ -13,7 +13,7 @@ import {
   tick,
   untilSettled,
 } from '../support/refunds.js';
-import { startSimulated, type Simulated } from '../support/simulated.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 
 describe('a refund that WeChat Pay does not take at once', () => {
   let shop: Simulated;

@@ -1,7 +1,7 @@
-import { HOUR } from '../../src/common/clock.js';
 import { byTimer } from '../../src/common/cause.js';
+import { HOUR } from '../../src/common/clock.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
-import { startTestApp, times, type TestApp } from '../support/app.js';
+import { startTestApp, type TestApp, times } from '../support/app.js';
 import {
   announcementsOf,
   type Bought,

@@ -1,7 +1,7 @@
 import { DAY, HOUR, MINUTE } from '../../src/common/clock.js';
-import { startTestApp, times, type TestApp } from '../support/app.js';
+import { startTestApp, type TestApp, times } from '../support/app.js';
 import { orderOf, paymentOf } from '../support/flows.js';
-import { announced, askFor, approveRefund, casesOfRefund, paid, refundOf, stateOf, tick } from '../support/refunds.js';
+import { announced, approveRefund, askFor, casesOfRefund, paid, refundOf, stateOf, tick } from '../support/refunds.js';
 
 describe('metadata.mock_refund_outcome', () => {
   let paydesk: TestApp;

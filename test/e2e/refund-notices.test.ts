@@ -1,5 +1,5 @@
 import { casesOf } from '../support/flows.js';
-import { lastInJournal, PAYMENT_URL, REFUND_URL, startOwnWechat, type OwnWechat } from '../support/own-wechat.js';
+import { lastInJournal, type OwnWechat, PAYMENT_URL, REFUND_URL, startOwnWechat } from '../support/own-wechat.js';
 import { announced, askFor, casesOfRefund, movesOfRefund, refundOf, stateOf } from '../support/refunds.js';
 import { callbackOf, notice, REFUNDED } from '../unit/wechat/support.js';
 

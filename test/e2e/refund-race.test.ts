@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { type Answer, times } from '../support/app.js';
 import { orderOf, paymentOf } from '../support/flows.js';
 import { approveRefund, channelBooks, ourBooks, paid, tick, untilSettled } from '../support/refunds.js';
-import { startSimulated, type Simulated } from '../support/simulated.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 
 interface Asked {
   id: string;

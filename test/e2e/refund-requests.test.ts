@@ -1,9 +1,9 @@
-import { startTestApp, times, type TestApp } from '../support/app.js';
+import { startTestApp, type TestApp, times } from '../support/app.js';
 import { buyAndStart, newCustomer, orderOf, paymentOf, type Problem } from '../support/flows.js';
 import {
   announced,
-  askFor,
   approveRefund,
+  askFor,
   movesOfRefund,
   paid,
   refundOf,

@@ -1,6 +1,6 @@
 import { MINUTE } from '../../src/common/clock.js';
 import { buyAndStart, orderOf, statesOf } from '../support/flows.js';
-import { startSimulated, type Simulated } from '../support/simulated.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 
 describe('a refund through WeChat Pay', () => {
   let shop: Simulated;

@@ -2,8 +2,8 @@ import { DAY, HOUR, MINUTE } from '../../src/common/clock.js';
 import { type Bought, orderOf } from '../support/flows.js';
 import {
   announced,
-  askFor,
   approveRefund,
+  askFor,
   channelBooks,
   ourBooks,
   paid,
@@ -12,7 +12,7 @@ import {
   tick,
   untilSettled,
 } from '../support/refunds.js';
-import { startSimulated, type Simulated } from '../support/simulated.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 
 describe('a year of refunds', () => {
   let shop: Simulated;

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-import { client, startTestApp, TEA, type Api, type TestApp } from '../support/app.js';
+import { type Api, client, startTestApp, TEA, type TestApp } from '../support/app.js';
 import {
   announcementsOf,
   type Bought,

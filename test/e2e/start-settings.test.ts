@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { DEVELOPMENT_JWT_SECRET } from '../../src/config/environment.js';
 import { client } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';

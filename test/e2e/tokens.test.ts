@@ -1,5 +1,5 @@
-import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
+import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { HOUR } from '../../src/common/clock.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { newCustomer, type Problem } from '../support/flows.js';

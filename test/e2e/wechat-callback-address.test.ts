@@ -1,6 +1,6 @@
 import { MINUTE } from '../../src/common/clock.js';
-import { statesOf, type RawAnswer } from '../support/flows.js';
-import { countOf, lastInJournal, startOwnWechat, type OwnWechat } from '../support/own-wechat.js';
+import { type RawAnswer, statesOf } from '../support/flows.js';
+import { countOf, lastInJournal, type OwnWechat, startOwnWechat } from '../support/own-wechat.js';
 
 const forwarded = (list: string): [string, string][] => [['x-forwarded-for', list]];
 const FORBIDDEN = '{"code":"FAIL","message":"address_not_allowed"}';

@@ -1,14 +1,14 @@
 import { gzipSync } from 'node:zlib';
-import { HOUR, MINUTE, after } from '../../src/common/clock.js';
+import { after, HOUR, MINUTE } from '../../src/common/clock.js';
 import type { RawCallback } from '../../src/provider/payment-provider.js';
-import { announcementsOf, casesOf, statesOf, type Bought } from '../support/flows.js';
+import { announcementsOf, type Bought, casesOf, statesOf } from '../support/flows.js';
 import {
   countOf,
   lastInJournal,
+  type OwnWechat,
   PAYMENT_URL,
   REFUND_URL,
   startOwnWechat,
-  type OwnWechat,
 } from '../support/own-wechat.js';
 import { callbackOf, notice, NOW, otherPair, PAID, seal } from '../unit/wechat/support.js';
 

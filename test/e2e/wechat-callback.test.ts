@@ -1,9 +1,9 @@
 import pg from 'pg';
 import { MINUTE } from '../../src/common/clock.js';
 import { times } from '../support/app.js';
-import { announcementsOf, buyAndStart, journalOf, movesOf, orderOf, statesOf, type Bought } from '../support/flows.js';
-import { lastInJournal, PAYMENT_URL, REFUND_URL, startOwnWechat, type OwnWechat } from '../support/own-wechat.js';
-import { startSimulated, type Simulated } from '../support/simulated.js';
+import { announcementsOf, type Bought, buyAndStart, journalOf, movesOf, orderOf, statesOf } from '../support/flows.js';
+import { lastInJournal, type OwnWechat, PAYMENT_URL, REFUND_URL, startOwnWechat } from '../support/own-wechat.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 import { callbackOf, notice } from '../unit/wechat/support.js';
 
 const TAKEN = { status: 200, text: '{"code":"SUCCESS","message":"成功"}' };

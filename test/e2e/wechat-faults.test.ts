@@ -1,8 +1,8 @@
 import type { FaultRule } from '../../simulator/index.js';
 import { HOUR, MINUTE } from '../../src/common/clock.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
-import { buy, buyAndStart, casesOf, statesOf, type Bought, type StartedView } from '../support/flows.js';
-import { startSimulated, type Simulated } from '../support/simulated.js';
+import { type Bought, buy, buyAndStart, casesOf, type StartedView, statesOf } from '../support/flows.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 
 type Fault = Omit<FaultRule, 'at' | 'match'>;
 

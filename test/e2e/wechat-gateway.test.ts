@@ -1,9 +1,9 @@
-import { HOUR } from '../../src/common/clock.js';
 import { byTimer } from '../../src/common/cause.js';
+import { HOUR } from '../../src/common/clock.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
-import { answer, type StandIn, standIn } from '../unit/wechat/support.js';
 import { buy, type Problem, statesOf } from '../support/flows.js';
 import { type OwnWechat, startOwnWechat } from '../support/own-wechat.js';
+import { answer, type StandIn, standIn } from '../unit/wechat/support.js';
 
 /** Who answers when the service calls WeChat Pay. */
 let inFront: 'wechat' | 'gateway';

@@ -1,6 +1,6 @@
-import { raw } from '../support/flows.js';
-import { startSimulated, type Simulated } from '../support/simulated.js';
 import { startTestApp } from '../support/app.js';
+import { raw } from '../support/flows.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 
 describe('a login through WeChat', () => {
   let shop: Simulated;

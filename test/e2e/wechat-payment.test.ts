@@ -1,7 +1,9 @@
 import { HOUR, MINUTE } from '../../src/common/clock.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
+import { times } from '../support/app.js';
 import {
   announcementsOf,
+  type Bought,
   buy,
   buyAndStart,
   journalOf,
@@ -10,14 +12,12 @@ import {
   orderOf,
   orderTea,
   paymentOf,
-  statesOf,
-  type Bought,
   type PaymentView,
   type Problem,
   type StartedView,
+  statesOf,
 } from '../support/flows.js';
-import { times } from '../support/app.js';
-import { startSimulated, type Simulated } from '../support/simulated.js';
+import { type Simulated, startSimulated } from '../support/simulated.js';
 
 describe('a payment through WeChat Pay', () => {
   let shop: Simulated;

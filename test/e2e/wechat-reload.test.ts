@@ -1,12 +1,12 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { freePort } from '../../dev/embedded-postgres/free-port.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { client, startTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/embedded.js';
-import { newCustomer, placeOrder, placePayment, statesOf, type Bought } from '../support/flows.js';
+import { type Bought, newCustomer, placeOrder, placePayment, statesOf } from '../support/flows.js';
 import { ServiceProcess } from '../support/service-process.js';
-import { freePort } from '../../dev/embedded-postgres/free-port.js';
 import { makePair } from '../unit/wechat/support.js';
 
 describe('new keys without a restart', () => {

@@ -1,7 +1,7 @@
 import { CallbacksService } from '../../src/callbacks/callbacks.service.js';
 import { eventually } from '../support/embedded.js';
 import { journalOf, statesOf } from '../support/flows.js';
-import { startOwnWechat, type OwnWechat } from '../support/own-wechat.js';
+import { type OwnWechat, startOwnWechat } from '../support/own-wechat.js';
 
 describe('a callback whose settlement takes longer than the channel waits', () => {
   let shop: OwnWechat;

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { CallbacksService } from '../../src/callbacks/callbacks.service.js';
 import { BAD_ROWS_KEPT, CallbackJournal, type JournalEntry } from '../../src/callbacks/callback-journal.js';
+import { CallbacksService } from '../../src/callbacks/callbacks.service.js';
 import { Instruments } from '../../src/metrics/instruments.js';
 import { raw } from '../support/flows.js';
-import { startOwnWechat, type OwnWechat } from '../support/own-wechat.js';
+import { type OwnWechat, startOwnWechat } from '../support/own-wechat.js';
 import { callbackOf, notice, otherPair, PUBLIC_KEY_ID, REFUNDED } from '../unit/wechat/support.js';
 
 describe('the journal of callbacks', () => {

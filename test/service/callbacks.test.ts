@@ -1,7 +1,7 @@
 import { type CallbackAnswer, CallbacksService } from '../../src/callbacks/callbacks.service.js';
 import type { RawCallback } from '../../src/provider/payment-provider.js';
 import { casesOf, journalOf, statesOf } from '../support/flows.js';
-import { countOf, lastInJournal, startOwnWechat, type OwnWechat } from '../support/own-wechat.js';
+import { countOf, lastInJournal, type OwnWechat, startOwnWechat } from '../support/own-wechat.js';
 import { askFor, stateOf } from '../support/refunds.js';
 import { callbackOf, notice, otherPair, REFUNDED } from '../unit/wechat/support.js';
 

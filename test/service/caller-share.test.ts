@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Api, type TestApp, times } from '../support/app.js';
 import { type Bought, buy, buyAndStart, type Problem } from '../support/flows.js';
-import { startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
+import { type ScriptedProvider, startScripted } from '../support/scripted-provider.js';
 
 /** So many places: half of them is plenty, a quarter one user's share, three quarters that of an address. */
 const PLACES = 20;

@@ -6,7 +6,7 @@ import { type ChannelPayment } from '../../src/provider/payment-provider.js';
 import type { TestApp } from '../support/app.js';
 import { type Bought, buy, buyAndStart, inTurns, statesOf } from '../support/flows.js';
 import { paidWord, unpaidWord } from '../support/rows.js';
-import { BROKEN, NO_ANSWER, startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
+import { BROKEN, NO_ANSWER, type ScriptedProvider, startScripted } from '../support/scripted-provider.js';
 
 describe('a question about open payments', () => {
   let paydesk: TestApp;

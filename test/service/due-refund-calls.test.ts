@@ -3,9 +3,9 @@ import { MINUTE } from '../../src/common/clock.js';
 import { DueRefunds, type DueRefundsOptions, type DueRefundsReport } from '../../src/refunds/due-refunds.js';
 import type { TestApp } from '../support/app.js';
 import { inTurns } from '../support/flows.js';
-import { askFor, approveRefund, paid } from '../support/refunds.js';
+import { approveRefund, askFor, paid } from '../support/refunds.js';
 import { refundWord } from '../support/rows.js';
-import { NO_ANSWER, startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
+import { NO_ANSWER, type ScriptedProvider, startScripted } from '../support/scripted-provider.js';
 
 describe('a question about refunds under way', () => {
   let paydesk: TestApp;

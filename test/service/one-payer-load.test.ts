@@ -6,7 +6,7 @@ import { type ChannelOrder, type ChannelPayment, ProviderError } from '../../src
 import { type TestApp, times } from '../support/app.js';
 import { type Bought, buy, buyAndStart, inTurns, paymentOf, type PaymentView, type Problem } from '../support/flows.js';
 import { NOW } from '../support/rows.js';
-import { startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
+import { type ScriptedProvider, startScripted } from '../support/scripted-provider.js';
 
 /** How long this WeChat takes for an answer. */
 const ANSWERS_IN_MS = 250;

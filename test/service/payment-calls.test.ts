@@ -2,13 +2,13 @@ import { byTimer, type Cause } from '../../src/common/cause.js';
 import { HOUR, MINUTE, SECOND } from '../../src/common/clock.js';
 import { Instruments } from '../../src/metrics/instruments.js';
 import { PaymentHistory } from '../../src/payments/payment-history.js';
-import { PaymentsService } from '../../src/payments/payments.service.js';
 import { PaymentStarter } from '../../src/payments/payment-starter.js';
+import { PaymentsService } from '../../src/payments/payments.service.js';
 import { type ChannelPayment, ProviderError } from '../../src/provider/payment-provider.js';
 import type { TestApp } from '../support/app.js';
 import { type Bought, buy, buyAndStart, movesOf, placePayment, statesOf } from '../support/flows.js';
 import { paidWord, unpaidWord } from '../support/rows.js';
-import { BROKEN, NO_ANSWER, REFUSED, startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
+import { BROKEN, NO_ANSWER, REFUSED, type ScriptedProvider, startScripted } from '../support/scripted-provider.js';
 
 const BY_REQUEST: Cause = { kind: 'request', actor: 'usr_1', requestId: 'req_1' };
 

@@ -1,6 +1,6 @@
-import { transaction } from '../../src/database/transaction.js';
 import { byTimer } from '../../src/common/cause.js';
-import { PaymentSettlement, type PaymentResult, type PaymentReport } from '../../src/payments/payment-settlement.js';
+import { transaction } from '../../src/database/transaction.js';
+import { type PaymentReport, type PaymentResult, PaymentSettlement } from '../../src/payments/payment-settlement.js';
 import { type ChannelPayment, PaymentProvider } from '../../src/provider/payment-provider.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import {

@@ -1,10 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { setTimeout as pause } from 'node:timers/promises';
 import { newId } from '../../src/common/ids.js';
-import { type Bought, buyAndStart } from '../support/flows.js';
-import { sendTarget } from '../support/send-bytes.js';
-import { startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
 import type { TestApp } from '../support/app.js';
+import { type Bought, buyAndStart } from '../support/flows.js';
+import { type ScriptedProvider, startScripted } from '../support/scripted-provider.js';
+import { sendTarget } from '../support/send-bytes.js';
 
 const PLACES = 8;
 

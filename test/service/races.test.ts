@@ -3,7 +3,7 @@ import { MINUTE } from '../../src/common/clock.js';
 import { newId } from '../../src/common/ids.js';
 import { DuePayments, type DueReport, type DueScope } from '../../src/payments/due-payments.js';
 import { StaleOrders } from '../../src/payments/stale-orders.js';
-import { startTestApp, times, type TestApp } from '../support/app.js';
+import { startTestApp, type TestApp, times } from '../support/app.js';
 import {
   announcementsOf,
   type Bought,

@@ -3,14 +3,14 @@ import { DAY, MINUTE, SECOND } from '../../src/common/clock.js';
 import { PaymentHistory } from '../../src/payments/payment-history.js';
 import { PaymentsService } from '../../src/payments/payments.service.js';
 import { type ChannelRefund, type ChannelRefundOrder, ProviderError } from '../../src/provider/payment-provider.js';
-import { RefundExecutor } from '../../src/refunds/refund-executor.js';
 import type { Refund } from '../../src/refunds/refund.entity.js';
+import { RefundExecutor } from '../../src/refunds/refund-executor.js';
 import { RefundsService } from '../../src/refunds/refunds.service.js';
 import type { TestApp } from '../support/app.js';
 import type { Bought } from '../support/flows.js';
 import { announced, askFor, casesOfRefund, paid } from '../support/refunds.js';
 import { PAID_AT, refundWord } from '../support/rows.js';
-import { BROKEN, NO_ANSWER, REFUSED, startScripted, type ScriptedProvider } from '../support/scripted-provider.js';
+import { BROKEN, NO_ANSWER, REFUSED, type ScriptedProvider, startScripted } from '../support/scripted-provider.js';
 
 const OPERATOR: Cause = { kind: 'request', actor: 'usr_9', requestId: 'req_1' };
 const TIMER = byTimer('send_and_check_refunds');

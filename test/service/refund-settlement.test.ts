@@ -1,7 +1,7 @@
-import { transaction } from '../../src/database/transaction.js';
 import { byTimer } from '../../src/common/cause.js';
+import { transaction } from '../../src/database/transaction.js';
 import { type ChannelRefund, PaymentProvider } from '../../src/provider/payment-provider.js';
-import { RefundSettlement, type RefundResult } from '../../src/refunds/refund-settlement.js';
+import { type RefundResult, RefundSettlement } from '../../src/refunds/refund-settlement.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { orderOf, paymentOf } from '../support/flows.js';
 import { announced, askFor, casesOfRefund, movesOfRefund, paid, refundOf, stateOf } from '../support/refunds.js';

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { dataSourceOptions } from '../../src/data-source.js';
 import { type Transaction, transaction } from '../../src/database/transaction.js';
-import { startTestApp, times, type TestApp } from '../support/app.js';
+import { startTestApp, type TestApp, times } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { buyAndStart } from '../support/flows.js';
 

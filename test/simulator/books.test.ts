@@ -1,4 +1,4 @@
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { type Merchant, merchantOf } from './support/merchant.js';
 import { type Receiver, startReceiver } from './support/receiver.js';
 

@@ -1,5 +1,5 @@
 import { createSign } from 'node:crypto';
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { type Merchant, merchantOf } from './support/merchant.js';
 import { type Receiver, startReceiver } from './support/receiver.js';
 

@@ -1,4 +1,4 @@
-import { type FaultRule, startSimulator, type Simulator } from '../../simulator/index.js';
+import { type FaultRule, type Simulator, startSimulator } from '../../simulator/index.js';
 import { type Answer, type Merchant, merchantOf } from './support/merchant.js';
 import { type Arrival, type Receiver, startReceiver } from './support/receiver.js';
 

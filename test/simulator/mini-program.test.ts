@@ -1,4 +1,4 @@
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 
 const TEMPLATE = 'TEMPLATE_ID_0001';
 

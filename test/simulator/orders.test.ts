@@ -1,4 +1,4 @@
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { type Answer, freshNumber, type Merchant, merchantOf } from './support/merchant.js';
 
 const JSAPI = '/v3/pay/transactions/jsapi';

@@ -1,5 +1,5 @@
 import { Aes, Formatter, Wechatpay } from 'wechatpay-axios-plugin';
-import { type KeyMode, startSimulator, type Simulator } from '../../simulator/index.js';
+import { type KeyMode, type Simulator, startSimulator } from '../../simulator/index.js';
 import { freshNumber } from './support/merchant.js';
 import { type Receiver, startReceiver } from './support/receiver.js';
 

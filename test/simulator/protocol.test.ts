@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { freshNumber, type Merchant, merchantOf } from './support/merchant.js';
 
 const JSAPI = '/v3/pay/transactions/jsapi';

@@ -1,5 +1,5 @@
 import { constants, publicEncrypt } from 'node:crypto';
-import { startSimulator, type Simulator } from '../../simulator/index.js';
+import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { type Answer, freshNumber, type Merchant, merchantOf } from './support/merchant.js';
 
 const MINUTE = 60;

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
+import type { Problem } from '../../src/http/problem.js';
 import type { OrderView } from '../../src/orders/order.view.js';
 import type { PaymentView, StartedView } from '../../src/payments/payment.view.js';
-import type { Problem } from '../../src/http/problem.js';
 import { type Answer, type Api, TEA, type TestApp, times } from './app.js';
 
 export type { OrderView, PaymentView, Problem, StartedView };

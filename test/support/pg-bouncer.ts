@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
-import { urlOf } from './database.js';
 import { freePort } from '../../dev/embedded-postgres/free-port.js';
+import { urlOf } from './database.js';
 
 const PROGRAM = '/usr/sbin/pgbouncer';
 /** It refuses to run as root. */

@@ -1,6 +1,6 @@
-import type { RefundView } from '../../src/refunds/refund.view.js';
-import { DueRefunds, type DueRefundsReport } from '../../src/refunds/due-refunds.js';
 import { byTimer } from '../../src/common/cause.js';
+import { DueRefunds, type DueRefundsReport } from '../../src/refunds/due-refunds.js';
+import type { RefundView } from '../../src/refunds/refund.view.js';
 import type { TestApp } from './app.js';
 import { type Bought, buyAndStart } from './flows.js';
 import type { Simulated } from './simulated.js';

@@ -1,6 +1,6 @@
 import { ManualClock } from '../../src/common/clock.js';
-import { MOCK_RULES } from '../../src/provider/mock/mock-rules.js';
 import { MockProvider } from '../../src/provider/mock/mock.provider.js';
+import { MOCK_RULES } from '../../src/provider/mock/mock-rules.js';
 import {
   type AbnormalRefundTarget,
   type CallbackFact,

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../dev/embedded-postgres/free-port.js';
-import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/index.js';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../simulator/index.js';
 import { ManualClock } from '../../src/common/clock.js';
 import { startTestApp, type TestApp } from './app.js';
 

@@ -1,12 +1,12 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { Clock, HOUR, after } from '../../common/clock.js';
+import { after, Clock, HOUR } from '../../common/clock.js';
 import { derivedId, isId, nonce } from '../../common/ids.js';
 import { CURRENCY } from '../../common/money.js';
 import type { FundLine, TradeBill } from '../bill.js';
 import {
   type AbnormalRefundTarget,
-  CallbackRefused,
   type CallbackFact,
+  CallbackRefused,
   type ChannelAccount,
   type ChannelOrder,
   type ChannelPayment,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ReadStream, WriteStream, createReadStream, createWriteStream, open } from 'node:fs';
+import { createReadStream, createWriteStream, open, ReadStream, WriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +10,8 @@ import { createGunzip } from 'node:zlib';
 import { BillNotReady } from '../payment-provider.js';
 import { WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
-import { JsonObject, ProtocolError, idField } from './json.js';
-import { WireStream, asCallError } from './transport.js';
+import { idField, JsonObject, ProtocolError } from './json.js';
+import { asCallError, WireStream } from './transport.js';
 
 /** A day of ten million lines stays below this; more is a mistake or an attack. */
 const MAX_PACKED_BYTES = 2 * 1024 ** 3;

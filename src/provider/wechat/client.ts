@@ -2,13 +2,13 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Clock, MINUTE, SECOND } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
-import { PLATFORM_SERIAL_REFUSED, WechatCallError, refusal, single } from './call-error.js';
-import { JsonObject, ProtocolError, parseObject } from './json.js';
+import { PLATFORM_SERIAL_REFUSED, refusal, single, WechatCallError } from './call-error.js';
+import { JsonObject, parseObject, ProtocolError } from './json.js';
 import { KeyRing, PlatformKey } from './key-ring.js';
-import { SignatureFailure, isSigned, signatureVerifier } from './proof.js';
-import { SignedRequest, authorization, requestMessage, signMessage } from './signing.js';
+import { isSigned, SignatureFailure, signatureVerifier } from './proof.js';
 import { WechatSettings } from './settings.js';
-import { Transport, WireAnswer, WireStream, readAll } from './transport.js';
+import { authorization, requestMessage, SignedRequest, signMessage } from './signing.js';
+import { readAll, Transport, WireAnswer, WireStream } from './transport.js';
 
 /** What one HTTP call came to, for metrics and alarms. Holds nothing secret. */
 export interface CallReport {

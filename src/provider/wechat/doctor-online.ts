@@ -1,13 +1,13 @@
-import { MINUTE, SECOND, Clock } from '../../common/clock.js';
+import { Clock, MINUTE, SECOND } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
 import { isSimulated } from '../../config/real-money.js';
 import { WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
 import { Check, fine } from './doctor-check.js';
+import { decryptField, encryptField } from './encryption.js';
 import { JsonObject, textField } from './json.js';
 import { KeyRing } from './key-ring.js';
 import { CertificateRenewal } from './renewal.js';
-import { decryptField, encryptField } from './encryption.js';
 import { WechatSettings } from './settings.js';
 import { Transport } from './transport.js';
 import { WechatLogin } from './wechat-login.js';

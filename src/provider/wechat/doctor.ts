@@ -4,7 +4,7 @@ import { isSimulated } from '../../config/real-money.js';
 import { Check, fine } from './doctor-check.js';
 import { checkOnline } from './doctor-online.js';
 import { KeyRing } from './key-ring.js';
-import { SettingsProblem, WECHAT_API_URL, WECHAT_PAY_URL, WechatSettings, settingsProblems } from './settings.js';
+import { SettingsProblem, settingsProblems, WECHAT_API_URL, WECHAT_PAY_URL, WechatSettings } from './settings.js';
 import { payMessage, verifyMessage } from './signing.js';
 
 /**

@@ -1,4 +1,4 @@
-import { KeyObject, constants, createDecipheriv, privateDecrypt, publicEncrypt } from 'node:crypto';
+import { constants, createDecipheriv, KeyObject, privateDecrypt, publicEncrypt } from 'node:crypto';
 import { readBase64 } from './signing.js';
 
 const KEY_BYTES = 32;

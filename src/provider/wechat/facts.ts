@@ -1,5 +1,5 @@
 import { ChannelPayment, ChannelRefund } from '../payment-provider.js';
-import { JsonObject, ProtocolError, idField, objectField, optionalFen, optionalId, optionalTime } from './json.js';
+import { idField, JsonObject, objectField, optionalFen, optionalId, optionalTime, ProtocolError } from './json.js';
 
 const PAYMENT_STATES: Readonly<Record<string, ChannelPayment['state']>> = {
   SUCCESS: 'succeeded',

@@ -1,6 +1,6 @@
-import { KeyObject, X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey, KeyObject, X509Certificate } from 'node:crypto';
 import { Clock, DAY } from '../../common/clock.js';
-import { WechatSettings, WechatSettingsError, settingsProblems } from './settings.js';
+import { settingsProblems, WechatSettings, WechatSettingsError } from './settings.js';
 
 /** A key of WeChat Pay: it verifies what the channel signed and encrypts what only the channel may read. */
 export interface PlatformKey {

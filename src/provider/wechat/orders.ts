@@ -2,7 +2,7 @@ import { ChannelOrder, ChannelPayment } from '../payment-provider.js';
 import { WechatCallError } from './call-error.js';
 import { Call, WechatClient } from './client.js';
 import { readPayment } from './facts.js';
-import { JsonObject, ProtocolError, idField } from './json.js';
+import { idField, JsonObject, ProtocolError } from './json.js';
 import { prepayBody, target } from './requests.js';
 import { WechatSettings } from './settings.js';
 

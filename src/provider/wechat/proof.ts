@@ -1,6 +1,6 @@
 import { Clock, MINUTE } from '../../common/clock.js';
 import { KeyRing, PlatformKey } from './key-ring.js';
-import { PROBE_PREFIX, SIGNATURE_TYPE, answerMessage, verifyMessage } from './signing.js';
+import { answerMessage, PROBE_PREFIX, SIGNATURE_TYPE, verifyMessage } from './signing.js';
 
 /** How far a signature's clock may be from ours, exclusive (manual, page 4013053249). */
 const CLOCK_WINDOW_MS = 5 * MINUTE;

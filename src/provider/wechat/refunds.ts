@@ -1,12 +1,12 @@
 import { AbnormalRefundTarget, ChannelRefund, ChannelRefundOrder } from '../payment-provider.js';
 import { FEE_MISMATCH, WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
+import { encryptField } from './encryption.js';
 import { readRefund } from './facts.js';
 import { JsonObject, ProtocolError } from './json.js';
 import { KeyRing } from './key-ring.js';
 import { callAndRead } from './orders.js';
 import { refundBody, target } from './requests.js';
-import { encryptField } from './encryption.js';
 import { WechatSettings } from './settings.js';
 
 const REFUNDS = ['refund', 'domestic', 'refunds'];

@@ -1,19 +1,19 @@
 import { Clock, HOUR, MINUTE, SECOND } from '../../common/clock.js';
 import { WechatCallError } from './call-error.js';
 import { WechatClient } from './client.js';
+import { DecryptionError, decryptResource } from './encryption.js';
 import {
-  JsonObject,
-  ProtocolError,
   idField,
+  JsonObject,
   listField,
   objectField,
   optionalTime,
   parseObject,
+  ProtocolError,
   textField,
 } from './json.js';
-import { KeyRing, PlatformKey, fromCertificate, issuerOf } from './key-ring.js';
+import { fromCertificate, issuerOf, KeyRing, PlatformKey } from './key-ring.js';
 import { SignatureFailure, verifySignature } from './proof.js';
-import { DecryptionError, decryptResource } from './encryption.js';
 import { WireAnswer } from './transport.js';
 
 /** WeChat wants the list to be fetched at least every 12 hours (manual, page 4012551764). */

@@ -1,5 +1,5 @@
+import { after, HOUR } from '../../common/clock.js';
 import { ChannelOrder, ChannelRefundOrder } from '../payment-provider.js';
-import { HOUR, after } from '../../common/clock.js';
 import { JsonObject } from './json.js';
 import { WechatSettings } from './settings.js';
 

@@ -1,6 +1,6 @@
-import { KeyObject, X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey, KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { MERCHANT_CERT, PLATFORM_CERT, PRIVATE_KEY, PUBLIC_KEY, type WantedKey, keyIn } from '../../config/key-text.js';
+import { keyIn, MERCHANT_CERT, PLATFORM_CERT, PRIVATE_KEY, PUBLIC_KEY, type WantedKey } from '../../config/key-text.js';
 import { isSimulated } from '../../config/real-money.js';
 import { normalSerial } from '../../config/serial-number.js';
 import type { WechatEnvironment } from '../../config/wechat-environment.js';

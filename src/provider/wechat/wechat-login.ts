@@ -2,7 +2,7 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 import { Agent } from 'undici';
 import { DomainError } from '../../common/errors.js';
 import { LoginChannel } from '../login-channel.js';
-import { JsonObject, idField, parseObject } from './json.js';
+import { idField, JsonObject, parseObject } from './json.js';
 import { WechatSettings } from './settings.js';
 import { asCallError, readAll } from './transport.js';
 

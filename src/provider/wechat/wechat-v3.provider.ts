@@ -1,6 +1,6 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { Readable } from 'node:stream';
-import { Clock, HOUR, SECOND, after } from '../../common/clock.js';
+import { after, Clock, HOUR, SECOND } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
 import { isSimulated } from '../../config/real-money.js';
 import type { Settings } from '../../config/settings.js';
@@ -14,8 +14,8 @@ import {
   ChannelRefund,
   ChannelRefundOrder,
   KeyExpiry,
-  PayParams,
   PaymentProvider,
+  PayParams,
   Prepay,
   RawCallback,
 } from '../payment-provider.js';
@@ -27,8 +27,8 @@ import { ExpiryWarning, KeyRing } from './key-ring.js';
 import { closeOrder, placeOrder, queryOrder } from './orders.js';
 import { applyForRefund, askForRefund, retryAbnormal } from './refunds.js';
 import { CertificateRenewal } from './renewal.js';
+import { SettingsProblem, WechatSettings, wechatSettings, WechatSettingsError } from './settings.js';
 import { payMessage, signMessage } from './signing.js';
-import { SettingsProblem, WechatSettings, WechatSettingsError, wechatSettings } from './settings.js';
 import { Transport } from './transport.js';
 import { WECHAT_RULES } from './wechat-rules.js';
 

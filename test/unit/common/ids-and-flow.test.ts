@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { ManualClock } from '../../../src/common/clock.js';
 import { assertMove, canMove } from '../../../src/common/flow.js';
-import { derivedId, isId, newId, nonce, type IdPrefix } from '../../../src/common/ids.js';
+import { derivedId, type IdPrefix, isId, newId, nonce } from '../../../src/common/ids.js';
 import { ORDER_MOVES, type OrderStatus } from '../../../src/orders/order.entity.js';
 import { PAYMENT_MOVES, type PaymentStatus } from '../../../src/payments/payment.entity.js';
 

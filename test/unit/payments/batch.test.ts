@@ -1,5 +1,5 @@
-import { Batch } from '../../../src/payments/batch.js';
 import type { Order } from '../../../src/orders/order.entity.js';
+import { Batch } from '../../../src/payments/batch.js';
 import type { Fact } from '../../../src/payments/decide.js';
 import type { Payment } from '../../../src/payments/payment.entity.js';
 import type { ChannelPayment } from '../../../src/provider/payment-provider.js';

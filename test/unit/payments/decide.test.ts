@@ -1,5 +1,5 @@
 import type { OrderStatus } from '../../../src/orders/order.entity.js';
-import { type Decision, decide, type Fact } from '../../../src/payments/decide.js';
+import { decide, type Decision, type Fact } from '../../../src/payments/decide.js';
 import type { Payment, PaymentStatus } from '../../../src/payments/payment.entity.js';
 import type { ChannelPayment } from '../../../src/provider/payment-provider.js';
 import { EXPIRES, NOW, orderRow, paidRow, paidWord, paymentRow } from '../../support/rows.js';

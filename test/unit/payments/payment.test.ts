@@ -1,8 +1,8 @@
 import { DomainError } from '../../../src/common/errors.js';
+import { channelOrder, neverSent, stillOpen } from '../../../src/payments/channel-orders.js';
 import type { PaymentStatus } from '../../../src/payments/payment.entity.js';
 import { PaymentView } from '../../../src/payments/payment.view.js';
 import { channelError, notOpen } from '../../../src/payments/refusals.js';
-import { channelOrder, neverSent, stillOpen } from '../../../src/payments/channel-orders.js';
 import { ProviderError } from '../../../src/provider/payment-provider.js';
 import { EXPIRES, NOW, PAID_AT, paidRow, paymentRow } from '../../support/rows.js';
 

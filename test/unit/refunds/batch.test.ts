@@ -1,6 +1,6 @@
 import type { Order } from '../../../src/orders/order.entity.js';
 import type { Payment } from '../../../src/payments/payment.entity.js';
-import { heldRefundCaseKey, REJECTED_BY_OPERATOR, RefundBatch, type RefundChange } from '../../../src/refunds/batch.js';
+import { heldRefundCaseKey, RefundBatch, type RefundChange, REJECTED_BY_OPERATOR } from '../../../src/refunds/batch.js';
 import type { Refund } from '../../../src/refunds/refund.entity.js';
 import { CAUSE, NOW, orderRow, PAID_AT, paidRow, refundRow, refundWord } from '../../support/rows.js';
 

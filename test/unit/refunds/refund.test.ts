@@ -1,6 +1,6 @@
+import 'reflect-metadata';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import 'reflect-metadata';
 import { after, DAY, MINUTE } from '../../../src/common/clock.js';
 import { WECHAT_RULES } from '../../../src/provider/wechat/wechat-rules.js';
 import { RetryAbnormalBody } from '../../../src/refunds/refund.dto.js';

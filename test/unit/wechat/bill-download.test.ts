@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { ManualClock } from '../../../src/common/clock.js';
 import { ProviderError } from '../../../src/provider/payment-provider.js';
 import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
-import { NOW, Received, StandIn, answer, settingsOf, standIn } from './support.js';
+import { answer, NOW, Received, settingsOf, StandIn, standIn } from './support.js';
 
 const CSV = Buffer.from('\ufeff交易时间,商户订单号\r\n`2026-11-22 10:00:00,`pay_1\r\n总交易单数\r\n`1.0\r\n');
 const sha1 = (bytes: Buffer): string => createHash('sha1').update(bytes).digest('hex');

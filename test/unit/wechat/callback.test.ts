@@ -3,18 +3,18 @@ import { CallbackFact, CallbackRefused, RawCallback } from '../../../src/provide
 import { readCallback } from '../../../src/provider/wechat/callback.js';
 import { KeyRing } from '../../../src/provider/wechat/key-ring.js';
 import {
-  NOW,
-  PAID,
-  REFUNDED,
   callbackOf,
   makeCertificate,
   notice,
+  NOW,
   otherPair,
+  PAID,
   platformPair,
+  REFUNDED,
   seal,
   settingsOf,
-  vectorText,
   vectors,
+  vectorText,
   YEAR_FROM,
   YEAR_TO,
 } from './support.js';

@@ -1,18 +1,18 @@
 import type { ServerResponse } from 'node:http';
-import { ManualClock, SECOND, after } from '../../../src/common/clock.js';
+import { after, ManualClock, SECOND } from '../../../src/common/clock.js';
 import type { WechatCallError } from '../../../src/provider/wechat/call-error.js';
 import { type Call, type CallReport, WechatClient } from '../../../src/provider/wechat/client.js';
-import { KeyRing, fromPublicKey } from '../../../src/provider/wechat/key-ring.js';
+import { fromPublicKey, KeyRing } from '../../../src/provider/wechat/key-ring.js';
 import type { WechatSettings } from '../../../src/provider/wechat/settings.js';
-import { Transport, readAll } from '../../../src/provider/wechat/transport.js';
+import { readAll, Transport } from '../../../src/provider/wechat/transport.js';
 import {
-  NOW,
-  type Received,
-  type StandIn,
   answer,
+  NOW,
   otherPair,
+  type Received,
   settingsOf,
   signatureHeaders,
+  type StandIn,
   standIn,
 } from './support.js';
 

@@ -1,20 +1,20 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { ServerResponse } from 'node:http';
-import { ManualClock, SECOND, after } from '../../../src/common/clock.js';
+import { after, ManualClock, SECOND } from '../../../src/common/clock.js';
 import { WechatCallError } from '../../../src/provider/wechat/call-error.js';
 import { Call, CallReport, WechatClient } from '../../../src/provider/wechat/client.js';
 import { KeyRing } from '../../../src/provider/wechat/key-ring.js';
 import { Transport } from '../../../src/provider/wechat/transport.js';
 import {
-  NOW,
-  PUBLIC_KEY_ID,
-  Received,
-  StandIn,
   answer,
   merchantPair,
+  NOW,
   otherPair,
+  PUBLIC_KEY_ID,
+  Received,
   settingsOf,
   signatureHeaders,
+  StandIn,
   standIn,
   vectors,
 } from './support.js';

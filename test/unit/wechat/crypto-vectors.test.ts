@@ -1,10 +1,12 @@
-import { X509Certificate, createPublicKey } from 'node:crypto';
+import { createPublicKey, X509Certificate } from 'node:crypto';
 import {
-  decryptResource,
   decryptField,
-  encryptField,
   DecryptionError,
+  decryptResource,
+  encryptField,
 } from '../../../src/provider/wechat/encryption.js';
+import { listField, parseObject } from '../../../src/provider/wechat/json.js';
+import { openCertificate } from '../../../src/provider/wechat/renewal.js';
 import {
   answerMessage,
   authorization,
@@ -14,9 +16,7 @@ import {
   signMessage,
   verifyMessage,
 } from '../../../src/provider/wechat/signing.js';
-import { openCertificate } from '../../../src/provider/wechat/renewal.js';
-import { listField, parseObject } from '../../../src/provider/wechat/json.js';
-import { makePair, vectorPrivateKey, vectorText, vectors } from './support.js';
+import { makePair, vectorPrivateKey, vectors, vectorText } from './support.js';
 
 interface RequestVector {
   id: string;

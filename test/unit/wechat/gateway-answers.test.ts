@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { ManualClock, MINUTE, after } from '../../../src/common/clock.js';
+import { after, ManualClock, MINUTE } from '../../../src/common/clock.js';
 import type { ProviderError } from '../../../src/provider/payment-provider.js';
 import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
 import { NOW, ORDER, otherPair, REFUND, settingsOf, signatureHeaders, type StandIn, standIn } from './support.js';

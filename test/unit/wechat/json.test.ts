@@ -2,12 +2,12 @@ import {
   idField,
   type JsonObject,
   listField,
-  ProtocolError,
   objectField,
   optionalFen,
   optionalId,
   optionalTime,
   parseObject,
+  ProtocolError,
   textField,
 } from '../../../src/provider/wechat/json.js';
 

@@ -1,28 +1,28 @@
 import { ServerResponse } from 'node:http';
-import { DAY, HOUR, ManualClock, after } from '../../../src/common/clock.js';
-import { KeyRing, PlatformKey, fromCertificate, issuerOf } from '../../../src/provider/wechat/key-ring.js';
+import { after, DAY, HOUR, ManualClock } from '../../../src/common/clock.js';
+import { fromCertificate, issuerOf, KeyRing, PlatformKey } from '../../../src/provider/wechat/key-ring.js';
 import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
 import {
-  NOW,
-  ORDER,
-  PAID,
-  PUBLIC_KEY_ID,
-  Pair,
-  Received,
-  StandIn,
-  YEAR_FROM,
-  YEAR_TO,
   answer,
   callbackOf,
   makeCertificate,
   makePair,
   merchantPair,
   notice,
+  NOW,
+  ORDER,
   otherPair,
+  PAID,
+  Pair,
   platformPair,
+  PUBLIC_KEY_ID,
+  Received,
   seal,
   settingsOf,
+  StandIn,
   standIn,
+  YEAR_FROM,
+  YEAR_TO,
 } from './support.js';
 
 const open: { close(): Promise<void> }[] = [];

@@ -2,7 +2,7 @@ import { ServerResponse } from 'node:http';
 import { DomainError } from '../../../src/common/errors.js';
 import { WechatSettings } from '../../../src/provider/wechat/settings.js';
 import { WechatLogin } from '../../../src/provider/wechat/wechat-login.js';
-import { StandIn, settingsOf, standIn } from './support.js';
+import { settingsOf, StandIn, standIn } from './support.js';
 
 const OPENID = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o';
 const SAYS_NOTHING = 'WeChat Pay did not answer; try again';

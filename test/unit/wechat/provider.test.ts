@@ -1,26 +1,26 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { ServerResponse } from 'node:http';
-import { DAY, HOUR, ManualClock, SECOND, after } from '../../../src/common/clock.js';
+import { after, DAY, HOUR, ManualClock, SECOND } from '../../../src/common/clock.js';
 import { ProviderError } from '../../../src/provider/payment-provider.js';
 import { decryptField } from '../../../src/provider/wechat/encryption.js';
 import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
 import {
-  NOW,
-  ORDER,
-  PAID,
-  REFUND,
-  REFUNDED,
-  Received,
-  StandIn,
-  YEAR_FROM,
   answer,
   makeCertificate,
   merchantPair,
+  NOW,
+  ORDER,
+  PAID,
   platformPair,
+  Received,
+  REFUND,
+  REFUNDED,
   settingsOf,
+  StandIn,
   standIn,
   vectorPrivateKey,
   vectors,
+  YEAR_FROM,
 } from './support.js';
 
 const open: { close(): Promise<void> }[] = [];

@@ -1,21 +1,21 @@
 import { jest } from '@jest/globals';
-import { DAY, HOUR, ManualClock, MINUTE, SECOND, after } from '../../../src/common/clock.js';
+import { after, DAY, HOUR, ManualClock, MINUTE, SECOND } from '../../../src/common/clock.js';
 import type { WechatClient } from '../../../src/provider/wechat/client.js';
 import { KeyRing } from '../../../src/provider/wechat/key-ring.js';
 import type { SignatureFailure } from '../../../src/provider/wechat/proof.js';
-import { CertificateRenewal, type RenewalOptions, openCertificate } from '../../../src/provider/wechat/renewal.js';
+import { CertificateRenewal, openCertificate, type RenewalOptions } from '../../../src/provider/wechat/renewal.js';
 import type { WechatSettings } from '../../../src/provider/wechat/settings.js';
 import {
   API_V3_KEY,
-  NOW,
-  YEAR_FROM,
-  YEAR_TO,
   makeCertificate,
+  NOW,
   otherPair,
   platformPair,
   seal,
   settingsOf,
   signatureHeaders,
+  YEAR_FROM,
+  YEAR_TO,
 } from './support.js';
 
 const FETCHED = { json: {} };

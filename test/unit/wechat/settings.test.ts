@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import {
-  WechatSettings,
   isPrivateHost,
   settingsProblems,
+  WechatSettings,
   wechatSettings,
 } from '../../../src/provider/wechat/settings.js';
 import {

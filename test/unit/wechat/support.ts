@@ -1,18 +1,18 @@
 import {
-  KeyObject,
   createCipheriv,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  KeyObject,
   randomBytes,
   sign,
 } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { IncomingMessage, Server, ServerResponse, createServer } from 'node:http';
+import { createServer, IncomingMessage, Server, ServerResponse } from 'node:http';
 import { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import forge from 'node-forge';
-import { DAY, after } from '../../../src/common/clock.js';
+import { after, DAY } from '../../../src/common/clock.js';
 import { ChannelOrder, ChannelRefundOrder, RawCallback } from '../../../src/provider/payment-provider.js';
 import { WechatSettings } from '../../../src/provider/wechat/settings.js';
 

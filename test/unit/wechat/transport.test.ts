@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http';
-import { type AddressInfo, type Socket, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { WechatCallError } from '../../../src/provider/wechat/call-error.js';
 import { GateFull } from '../../../src/provider/wechat/gate.js';
 import {
+  asCallError,
   Transport,
   type TransportLimits,
   type WireRequest,
-  asCallError,
 } from '../../../src/provider/wechat/transport.js';
 import { type Received, type StandIn, standIn } from './support.js';
 
