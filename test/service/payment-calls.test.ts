@@ -261,7 +261,7 @@ describe('a call to the channel', () => {
     ]);
     expect(rows.slice(0, 2).every(({ request_id }) => (request_id ?? '').length > 0)).toBe(true);
     const { values } = await moves.get();
-    expect(values).toContainEqual({ labels: { noun: 'payment', to: 'succeeded', cause: 'timer' }, value: 1 });
+    expect(values).toContainEqual({ labels: { entity: 'payment', to: 'succeeded', trigger: 'timer' }, value: 1 });
   });
 
   it('answers the open payment again to whoever creates one for the order, started or not', async () => {
