@@ -19,6 +19,8 @@ const IDLE_CONNECTION_MS = 8_000;
 export function serve(sim: Simulation): Server {
   const router = new Router([...payRoutes(sim), ...billRoutes(sim), ...miniProgramRoutes(sim), ...controlRoutes(sim)]);
   const server = createServer((request, response) => {
+    // Node would give it a second more.
+    response.on('finish', () => request.socket.setTimeout(IDLE_CONNECTION_MS));
     handle(sim, router, request, response).catch((error: unknown) => {
       // Whoever hung up in the middle wants no answer any more.
       if (request.errored || response.destroyed) return;

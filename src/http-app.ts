@@ -60,6 +60,7 @@ export async function createHttpApp(options: AppOptions, makeApp = makeWithNest)
   const app = await makeApp(AppModule.with(options), adapter, NEST_OPTIONS);
   app.useLogger(app.get(Logger));
   filter.provider = limit.provider = app.get(PaymentProvider);
+  await app.get(PaymentProvider).start();
   limit.reportTo(app.get(Instruments));
   app.get(CallerShare).guard(fastify);
   app.get(ClientAddresses).warnWithoutProxy();

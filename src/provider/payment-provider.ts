@@ -147,6 +147,8 @@ export class ProviderError extends Error {
     message: string,
     readonly httpStatus: number | null = null,
     readonly then: AfterFailure = 'final',
+    /** What the channel says of it to people, without anything that it may quote of the request. Null if nothing. */
+    readonly words: string | null = null,
   ) {
     super(message);
     this.name = 'ProviderError';
@@ -200,6 +202,14 @@ export abstract class PaymentProvider {
   abstract fundBill(day: string): Promise<AsyncIterable<FundLine> | null>;
   /** A trade bill that a person downloaded. @throws BadBill */
   abstract readTradeBill(file: Readable): Promise<TradeBill>;
+
+  /**
+   * Begins what the service needs beside calls, such as keys for callbacks, and keeps it fresh. Commands do without: what a
+   * call needs comes with the call. Never throws.
+   */
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
 
   /** The body, with status 200, of the answer to a callback whose fact is committed. */
   acknowledge(): string {

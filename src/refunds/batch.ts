@@ -15,6 +15,12 @@ export function heldRefundCaseKey(refundId: string): string {
 /** The code of a refund that an operator refused. */
 export const REJECTED_BY_OPERATOR = 'rejected_by_operator';
 
+/** Why a refund is held or ended: a code, and what the channel or an operator says of it to people. */
+export interface RefundFailure {
+  code: string;
+  message: string | null;
+}
+
 /** Rows that a refund stands on, locked by their order. */
 export interface LockedRefund {
   refund: Refund;
@@ -86,7 +92,7 @@ export class RefundBatch {
   }
 
   /** Nothing will be paid under this number: the promise is taken back. */
-  release(change: RefundChange, as: 'rejected' | 'closed', failure: { code: string; message: string | null }): void {
+  release(change: RefundChange, as: 'rejected' | 'closed', failure: RefundFailure): void {
     const { refund, payment } = change;
     this.move(change, as, failure.code);
     refund.failureCode = failure.code;

@@ -14,7 +14,13 @@ import {
   type ChannelRefundOrder,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { heldRefundCaseKey, type LockedRefund, type RefundBatch, type RefundChange } from './batch.js';
+import {
+  heldRefundCaseKey,
+  type LockedRefund,
+  type RefundBatch,
+  type RefundChange,
+  type RefundFailure,
+} from './batch.js';
 import { Refund, REFUND_STEPS, type RefundTrigger } from './refund.entity.js';
 import { RefundChannel } from './refund-channel.js';
 import { RefundSettlement } from './refund-settlement.js';
@@ -166,25 +172,29 @@ export class RefundExecutor {
       // Settled in the meantime: what the channel said of it counts more than that it did not answer this call.
       if (locked.refund.status !== 'processing') return this.reschedule(tx, locked.refund, null);
       const held = error.then === 'fixable';
+      const failure = { code: error.code, message: error.words };
       if (held) openCase(batch, locked, error.code);
-      // The channel surely did not take it and never will: the promise is taken back, its code shown.
+      // The channel surely did not take it and never will: the promise is taken back, its code and words shown.
       else if (error.outcome === 'rejected')
-        batch.release({ ...locked, cause, at: this.clock.now() }, 'rejected', { code: error.code, message: null });
+        batch.release({ ...locked, cause, at: this.clock.now() }, 'rejected', failure);
       await this.settlement.write(tx, batch);
-      return this.reschedule(tx, locked.refund, held ? error.code : null);
+      return this.reschedule(tx, locked.refund, held ? failure : null);
     });
   }
 
   /** Gives a refund that is still under way back, and says when it is asked about again. */
-  private async reschedule(tx: Transaction, refund: Refund, heldBecause: string | null): Promise<Refund> {
+  private async reschedule(tx: Transaction, refund: Refund, heldBecause: RefundFailure | null): Promise<Refund> {
     if (refund.status !== 'processing' && refund.status !== 'abnormal') return refund;
-    if (refund.status === 'processing') refund.failureCode = heldBecause;
+    if (refund.status === 'processing') {
+      refund.failureCode = heldBecause?.code ?? null;
+      refund.failureMessage = heldBecause?.message ?? null;
+    }
     refund.nextCheckAt = nextCheck(refund, this.clock.now(), this.channel.rules);
     refund.leaseUntil = null;
     await tx.query(
-      `UPDATE refunds SET next_check_at = $2, lease_until = NULL, failure_code = $3
+      `UPDATE refunds SET next_check_at = $2, lease_until = NULL, failure_code = $3, failure_message = $4
        WHERE id = $1 AND status IN ('processing', 'abnormal')`,
-      [refund.id, refund.nextCheckAt, refund.failureCode],
+      [refund.id, refund.nextCheckAt, refund.failureCode, refund.failureMessage],
     );
     return refund;
   }

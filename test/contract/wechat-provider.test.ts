@@ -218,6 +218,43 @@ describe('a rotation of the platform certificate', () => {
     }
   });
 
+  it('is no matter to a command, which fetches the list with its first call, and without a call asks nobody', async () => {
+    const shop = await openShop('certificate');
+    try {
+      const order = await paidOrder(shop);
+      const refund = freshRefund(order);
+      const { refundId } = await shop.provider.refund(refund);
+      shop.sim.settleRefund(refund.outRefundNo, 'ABNORMAL');
+      await shop.sim.faults({ keys: { rotate: true, rotation_share: 1, retire_old: true } });
+      const card = {
+        to: 'user_card',
+        bankType: 'ICBC_DEBIT',
+        bankAccount: '6222000000000000',
+        realName: '张三',
+      } as const;
+      // Without a certificate of its own, and with one that has been withdrawn.
+      for (const platformCerts of [[], shop.settings.platformCerts]) {
+        const command = shop.providerFor({ ...shop.settings, platformCerts });
+        shop.calls.length = 0;
+        await command.payParams('wx1');
+        command.keyExpiries(new Date());
+        await endOf(command.readCallback({ headers: {}, body: Buffer.from('{}') }).catch(() => null));
+        expect(shop.calls).toEqual([]);
+        if (platformCerts.length === 0) await command.retryAbnormalRefund({ ...refund, refundId }, card);
+        else expect(await command.queryPayment(order)).toMatchObject({ state: 'succeeded' });
+        await command.queryRefund(refund);
+        const of = platformCerts.length === 0 ? 'abnormal_refund' : 'query_payment';
+        expect(shop.calls.map(({ operation, outcome }) => `${operation} ${outcome}`)).toEqual([
+          'certificates ok',
+          `${of} ok`,
+          'query_refund ok',
+        ]);
+      }
+    } finally {
+      await shop.close();
+    }
+  });
+
   it('needs no certificate to begin with: the first list brings it', async () => {
     const shop = await openShop('certificate');
     try {

@@ -1,4 +1,4 @@
-import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Readable } from 'node:stream';
 import { after, Clock, HOUR, SECOND } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
@@ -45,7 +45,7 @@ export interface WechatV3Options {
 }
 
 /** WeChat Pay API v3 for a direct merchant's mini-program (JSAPI). */
-export class WechatV3Provider extends PaymentProvider implements OnApplicationBootstrap, OnApplicationShutdown {
+export class WechatV3Provider extends PaymentProvider implements OnApplicationShutdown {
   readonly name = 'wechat';
   readonly rules = WECHAT_RULES;
   readonly account: ChannelAccount;
@@ -67,6 +67,7 @@ export class WechatV3Provider extends PaymentProvider implements OnApplicationBo
     this.client = new WechatClient(settings, this.ring, this.transport, clock, {
       ...options,
       onUnknownSerial: () => this.renewal.requestEarlyRefresh(),
+      beforeCall: () => this.renewal.beforeCall(),
     });
     this.renewal = new CertificateRenewal(this.client, this.ring, clock, {
       issuer: isSimulated(settings) ? null : 'Tenpay.com',
@@ -74,18 +75,14 @@ export class WechatV3Provider extends PaymentProvider implements OnApplicationBo
     });
   }
 
-  async onApplicationBootstrap(): Promise<void> {
-    await this.start();
-    this.warnOfExpiry();
-  }
-
   onApplicationShutdown(): Promise<void> {
     return this.close();
   }
 
   /** Begins to keep certificates fresh. Never throws: with WeChat out of reach the service still starts. */
-  start(): Promise<void> {
-    return this.renewal.start();
+  override async start(): Promise<void> {
+    await this.renewal.start();
+    this.warnOfExpiry();
   }
 
   async close(): Promise<void> {
