@@ -1,4 +1,5 @@
 import { type Books, channelOf, channelRefundOf, type EventRow, isOpen, type PaymentRow } from '../books.js';
+import { Counts } from '../report.js';
 import { lateRefundOf, type Model, MOVES } from './model.js';
 
 /** A law answers every breach of it, in words that name what broke it. */
@@ -170,10 +171,7 @@ const eventsLead = ({ orders, payments, refunds, events }: Books): string[] => {
 
 /** What happened is announced once, and what did not happen is not. */
 const announcedOnce = ({ payments, refunds, events, announced, cases }: Books): string[] => {
-  const found = new Map<string, number>();
-  for (const { type, subject_id: subject } of announced) {
-    found.set(`${type} ${subject}`, (found.get(`${type} ${subject}`) ?? 0) + 1);
-  }
+  const found = Counts.of(announced.map(({ type, subject_id: subject }) => `${type} ${subject}`));
   const due = new Set<string>();
   for (const { noun, subject, to_status: to } of events) {
     if (noun === 'payment' && to !== 'init' && to !== 'processing') due.add(`payment.${to} ${subject}`);
@@ -189,7 +187,7 @@ const announcedOnce = ({ payments, refunds, events, announced, cases }: Books): 
   }
   for (const one of cases) due.add(`discrepancy.opened ${one.id}`);
   return [
-    ...[...due].filter((one) => found.get(one) !== 1).map((one) => `${one} was announced ${found.get(one) ?? 0} times`),
+    ...[...due].filter((one) => found.of(one) !== 1).map((one) => `${one} was announced ${found.of(one)} times`),
     ...[...found.keys()].filter((one) => !due.has(one)).map((one) => `${one} was announced, and is not so`),
   ];
 };

@@ -45,7 +45,7 @@ export class Life {
       books = after;
     }
     const rest = await comeToRest(world, troubles, model, history.bills);
-    if (rest.compared) this.tally.note('bills compared at rest');
+    if (rest.compared) this.tally.extra.add('bills compared at rest');
     const wrong = [
       ...rest.wrong,
       ...brokenLaws(rest.books, model),
@@ -61,7 +61,7 @@ export class Life {
     const { world, troubles } = this;
     const crowd = step.do === 'together' ? step.steps : null;
     const alone = crowd === null;
-    if (crowd) this.tally.note(`crowds of ${crowd.length}`);
+    if (crowd) this.tally.extra.add(`crowds of ${crowd.length}`);
     const things = step.do === 'together' ? step.steps : [step];
     await troubles.arm(...things.flatMap((one) => one.trouble ?? []));
     const performer = new Performer(world, troubles, model, before);

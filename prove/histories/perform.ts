@@ -1,10 +1,11 @@
+import type { Answer } from '../api.js';
 import type { Books } from '../books.js';
-import type { Answer } from '../shop.js';
+import { PLENTY_FEN } from '../simulator.js';
 import { candidates, pick } from './choose.js';
 import { lateRefundOf, type Model } from './model.js';
 import type { SingleStep, StepAbout, StepAlone } from './steps.js';
 import type { Troubles } from './troubles.js';
-import { payerId, PLENTY_FEN, type Process, type Who, type World } from './world.js';
+import { payerId, type Process, type Who, type World } from './world.js';
 
 /** What became of a step. */
 export interface Done {

@@ -1,3 +1,4 @@
+import { DAY, HOUR, SECOND } from '../../src/common/clock.js';
 import {
   account,
   type Books,
@@ -8,12 +9,12 @@ import {
   readBooks,
   stateText,
 } from '../books.js';
+import { PLENTY_FEN } from '../simulator.js';
 import type { Model } from './model.js';
 import type { Troubles } from './troubles.js';
-import { PLENTY_FEN, type World } from './world.js';
+import type { World } from './world.js';
 
 const ROUNDS = 60;
-const SECOND = 1000;
 const HALF_AN_HOUR_SECONDS = 1801;
 /** Longer than the channel goes on sending a notice. */
 const LAST_RETRY_SECONDS = 90_000;
@@ -103,8 +104,7 @@ async function compareBills(world: World, model: Model): Promise<string[]> {
 
 /** Noon in China, of the next day. */
 function nextNoon(now: number): number {
-  const day = 86_400_000;
-  return Math.ceil((now - 4 * 3_600_000) / day) * day + 4 * 3_600_000;
+  return Math.ceil((now - 4 * HOUR) / DAY) * DAY + 4 * HOUR;
 }
 
 /** What is at rest stays so, whatever is announced or asked once more. */
