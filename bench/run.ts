@@ -124,7 +124,7 @@ class OpenBed {
     await bench.check(bed, this.served);
     const memory = bed.service.memory();
     const of = (pick: (round: Round) => number): number => median(services.map(pick));
-    // Null where no round has it: nobody waited for an answer.
+    // Null where no round has it: no answer was waited for.
     const latency = (pick: (round: Round) => number | null): number | null => {
       const values = services.flatMap((round) => pick(round) ?? []);
       return values.length === 0 ? null : rounded(median(values));

@@ -10,7 +10,7 @@ export interface Answer {
   /** By lower-case name; a header that came twice is joined by a comma. */
   headers: ReadonlyMap<string, string>;
   body: string;
-  /** Bytes came after it that nobody had asked for: the service saw two requests where one was sent. */
+  /** Bytes came after it that were not asked for: the service saw two requests where one was sent. */
   more: boolean;
   milliseconds: number;
 }

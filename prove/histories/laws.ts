@@ -39,12 +39,12 @@ const refundsAgree: Law = (books, model) => [
   ...books.channel.refunds.flatMap((there) => {
     const { out_refund_no: id } = there;
     const here = books.refunds.get(id);
-    if (!here) return [`the channel has refund ${id}, nobody here does`];
+    if (!here) return [`the channel has refund ${id}, unknown here`];
     const wrong: string[] = [];
     if (here.amount !== there.refund) wrong.push(`refund ${id} is ${here.amount} here and ${there.refund} there`);
     if (here.payment_id !== there.out_trade_no) wrong.push(`refund ${id} is of another payment there`);
     const late = id === lateRefundOf(here.payment_id);
-    if (!late && !model.approved.has(id)) wrong.push(`refund ${id} was sent, and nobody had approved it`);
+    if (!late && !model.approved.has(id)) wrong.push(`refund ${id} was sent without approval`);
     const allowed: Record<string, string[]> = {
       requested: [],
       rejected: [],
@@ -67,7 +67,7 @@ const refundsAgree: Law = (books, model) => [
       return [`refund ${refund.id} is ${refund.status}, unknown there`];
     if (asked) return [];
     const payment = books.payments.get(refund.payment_id);
-    return payment?.late && refund.id === lateRefundOf(payment.id) ? [] : [`nobody asked for refund ${refund.id}`];
+    return payment?.late && refund.id === lateRefundOf(payment.id) ? [] : [`refund ${refund.id} was not asked for`];
   }),
 ];
 
@@ -77,7 +77,7 @@ const paymentsAgree: Law = (books, model) =>
     const there = channelOf(books, payment.id);
     if (payment.status === 'succeeded') {
       if (model.lied.has(payment.id)) return [`${payment.id} succeeded with an amount that is not its own`];
-      if (!there?.paid_at) return [`${payment.id} succeeded, and nobody paid`];
+      if (!there?.paid_at) return [`${payment.id} succeeded, and was not paid`];
       if (there.total !== payment.amount) return [`${payment.id} is ${payment.amount}, and ${there.total} was paid`];
       return there.transaction_id === payment.transaction_id ? [] : [`${payment.id} has another transaction there`];
     }
@@ -108,7 +108,7 @@ const releasedOnce: Law = (books, model) => [
     const isPaid = ['paid', 'partially_refunded', 'refunded'].includes(order.status);
     const wrong: string[] = [];
     const open = [...books.payments.values()].some((payment) => payment.order_id === order.id && isOpen(payment));
-    if (open && order.status === 'cancelled') wrong.push(`${order.id} is cancelled while somebody is paying it`);
+    if (open && order.status === 'cancelled') wrong.push(`${order.id} is cancelled while it is being paid`);
     if (releases > 1) wrong.push(`${order.id} was released ${releases} times`);
     if (isPaid !== (releases === 1)) wrong.push(`${order.id} is ${order.status} after ${releases} releases`);
     if (isPaid && (payer?.status !== 'succeeded' || payer.late || payer.amount !== order.amount)) {
@@ -132,8 +132,8 @@ const releasedOnce: Law = (books, model) => [
     const isCase = books.cases.some((one) => one.type === 'late_payment' && one.payment_id === payment.id);
     // Given up, by the channel's word: then it is a person's.
     const givenUp = model.policy === 'refund' && payment.reserved < payment.amount && !isCase;
-    if (givenUp) wrong.push(`the late money of ${payment.id} is not going back any more, and nobody's case`);
-    if (model.policy === 'hold' && !isCase) wrong.push(`the late money of ${payment.id} is nobody's case`);
+    if (givenUp) wrong.push(`the late money of ${payment.id} is not going back any more, and there is no case`);
+    if (model.policy === 'hold' && !isCase) wrong.push(`the late money of ${payment.id} has no case`);
     return wrong;
   }),
 ];

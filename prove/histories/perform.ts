@@ -113,7 +113,7 @@ export class Performer {
         );
         return done;
       case 'deaf':
-        // Closed is what the service is told, and nothing was: whoever has the payment sheet open can still pay.
+        // The service is told that it is closed, which is not so: a payer with the payment sheet open can still pay.
         model.deaf.add(id);
         await troubles.arm({ at: 'close', do: 'error', status: 404, code: 'ORDER_NOT_EXIST', match: id, times: 1 });
         return done;
@@ -158,7 +158,7 @@ export function partOf(leftFen: number, tenths: number): number {
   return tenths === 0 ? leftFen : Math.max(1, Math.ceil((leftFen * tenths) / 10));
 }
 
-/** A notice of somebody who has no key: about a payment that is there, in the right form, signed by nobody. */
+/** A notice made without a key: about a payment that is there, in the right form, without a right signature. */
 function forged(kind: 'unsigned' | 'stranger' | 'noise', books: Books): [Record<string, string>, string] {
   const number = [...books.payments.keys()].at(-1) ?? lateRefundOf('pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB');
   const body = JSON.stringify({

@@ -19,7 +19,7 @@ const HALF_AN_HOUR_SECONDS = 1801;
 /** Longer than the channel goes on sending a notice. */
 const LAST_RETRY_SECONDS = 90_000;
 
-/** What still has to come to an end: neither a lie that stands nor a refund that nobody approved is waited for. */
+/** What still has to come to an end: neither a lie that stands nor a refund that was not approved is waited for. */
 function underWay(books: Books, model: Model): { what: string; at: number }[] {
   const { payments, refunds, orders } = books;
   const open = [...payments.values()].filter((one) => isOpen(one) && !isLiedAbout(one.id, books, model));
@@ -60,7 +60,7 @@ export async function comeToRest(
   await world.advance(LAST_RETRY_SECONDS);
   // Money that was held back until now is on its way back.
   wrong.push(...(await settle(world, model)));
-  // What the channel denied and never announced to anybody who could read it is found in the bill, and only there.
+  // What the channel denied and never announced in a readable way is found in the bill, and only there.
   const found = await readBooks(db, sim);
   const unheard = [...found.payments.values()].some(
     ({ id, status }) => status !== 'succeeded' && Boolean(channelOf(found, id)?.paid_at),
@@ -114,7 +114,7 @@ async function stirred(world: World, books: Books): Promise<string[]> {
   await Promise.all([world.tick(0), world.tick(1)]);
   await world.reconcile(0, true);
   const after = await readBooks(world.db, world.sim);
-  // What was lost for good is news to nobody: all was asked about. A lie opens its case at the first notice.
+  // What was lost for good is known: all was asked about. A lie opens its case at the first notice.
   const text = (one: Books): string => stateText({ ...one, cases: [], announced: [] });
   return text(after) === text(books) ? [] : ['what was at rest moved when everything was announced once more'];
 }

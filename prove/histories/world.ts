@@ -85,7 +85,7 @@ export class World {
     const world = new World(sim, db, door, databaseUrl, settings);
     cleanup.add(() => Promise.all(world.apps.flatMap((app) => app?.close() ?? [])));
     door.receivers = () => world.apps.filter((app) => app !== null);
-    // Before the processes connect. Nobody crashes here, so nobody has to wait for the disk.
+    // Before the processes connect. No process crashes here, so none has to wait for the disk.
     await world.db.query(
       `ALTER DATABASE ${pg.escapeIdentifier(new URL(databaseUrl).pathname.slice(1))} SET synchronous_commit = off`,
     );

@@ -3,7 +3,7 @@ import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config'
 import { Clock } from '../common/clock.js';
 import { Settings } from './settings.js';
 
-/** Hands the settings, read and validated once before the application starts, and the clock to whoever asks. */
+/** Hands the settings, read and validated once before the application starts, and the clock to all modules. */
 @Module({})
 export class ConfigModule {
   static with(settings: Settings, clock: Clock): DynamicModule {
