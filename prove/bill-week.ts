@@ -1,6 +1,8 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type pg from 'pg';
+import type { Cleanup } from '../dev/cleanup.js';
 import { freePort } from '../dev/embedded-postgres/free-port.js';
+import { openSimulator } from '../dev/open-simulator.js';
 import type { Difference, Simulator } from '../simulator/index.js';
 import { byCommand, byTimer } from '../src/common/cause.js';
 import { type Clock, DAY, HOUR, MINUTE, SECOND } from '../src/common/clock.js';
@@ -12,12 +14,11 @@ import { PaymentsService } from '../src/payments/payments.service.js';
 import { BillService } from '../src/reconciliation/bill.service.js';
 import { RefundExecutor } from '../src/refunds/refund-executor.js';
 import { RefundsService } from '../src/refunds/refunds.service.js';
-import type { Cleanup } from './cleanup.js';
 import { openPlace } from './place.js';
 import { Chance } from './random.js';
 import { proof } from './run.js';
 import { customerId, insertPayment, makeCustomers } from './shop.js';
-import { openSimulator, SimulatorClock } from './simulator.js';
+import { SimulatorClock } from './simulator.js';
 
 const CAUSE = byCommand('prove');
 const USER = customerId(0);

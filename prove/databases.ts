@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { BuiltProgram } from '../dev/built-program.js';
+import { TcpProxy } from '../dev/tcp-proxy.js';
 import { waitFor } from '../dev/wait-for.js';
 import { reportBooks, settledLater } from './compare-books.js';
 import { DatabasePair } from './databases/database-pair.js';
@@ -12,7 +13,6 @@ import { openPool } from './place.js';
 import { Counts, type Report, seconds as secondsBetween } from './report.js';
 import { proof } from './run.js';
 import { Shop } from './shop.js';
-import { TcpProxy } from './tcp-proxy.js';
 
 const CUSTOMERS = 200;
 /** Seconds of calm before and after each trouble. */

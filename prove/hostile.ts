@@ -1,4 +1,4 @@
-import { Cleanup } from './cleanup.js';
+import { Cleanup } from '../dev/cleanup.js';
 import { attack, type Campaign } from './hostile/campaign.js';
 import { type ProviderName, startTarget } from './hostile/target.js';
 import { inWords, type Vitals } from './hostile/vitals.js';

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { argumentsOrUsage, UsageError, wholeNumber } from '../dev/arguments.js';
+import { Cleanup } from '../dev/cleanup.js';
 import { billMillion } from './bill-million.js';
 import { billWeek } from './bill-week.js';
-import { Cleanup } from './cleanup.js';
 import { crashes } from './crashes/crashes.js';
 import { databases } from './databases.js';
 import { histories } from './histories.js';

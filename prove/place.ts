@@ -1,8 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import pg from 'pg';
+import type { Cleanup } from '../dev/cleanup.js';
 import { makeDatabase } from '../dev/databases.js';
 import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
-import type { Cleanup } from './cleanup.js';
 
 /** Where the proofs keep their database, keys and logs. */
 export const DIRECTORY = 'var/prove';

@@ -1,4 +1,4 @@
-import type { Cleanup } from './cleanup.js';
+import type { Cleanup } from '../dev/cleanup.js';
 import type { Report } from './report.js';
 
 /** What every proof is given: it opens and reports, and need neither close nor judge at the end. */

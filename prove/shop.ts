@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { BuiltProgram, runCommand } from '../dev/built-program.js';
+import type { Cleanup } from '../dev/cleanup.js';
 import { freePort } from '../dev/embedded-postgres/free-port.js';
+import { TcpProxy } from '../dev/tcp-proxy.js';
 import { nowMs, token } from './api.js';
-import type { Cleanup } from './cleanup.js';
 import { DIRECTORY } from './place.js';
 import { Chance } from './random.js';
 import type { Report } from './report.js';
 import { advance, startSimulatorProgram, tell } from './simulator.js';
-import { TcpProxy } from './tcp-proxy.js';
 
 /** A product of the demo catalogue. */
 export const TEA = 'prd_01JD0000000000000000000TEA';

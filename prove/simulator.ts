@@ -1,30 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { BuiltProgram } from '../dev/built-program.js';
+import type { Cleanup } from '../dev/cleanup.js';
 import { freePort } from '../dev/embedded-postgres/free-port.js';
 import { waitFor } from '../dev/wait-for.js';
-import { type Simulator, type SimulatorOptions, startSimulator } from '../simulator/index.js';
 import { Clock } from '../src/common/clock.js';
-import type { Cleanup } from './cleanup.js';
 import { DIRECTORY, emptyFolder } from './place.js';
-
-/** What the simulator has in its account at first, so that no refund waits for money, in fen. */
-export const PLENTY_FEN = 100_000_000;
-
-/** A simulator in this process, and the environment that a service needs to speak to it. */
-export async function openSimulator(
-  cleanup: Cleanup,
-  options: SimulatorOptions & { notifyBase: string },
-): Promise<{ sim: Simulator; env: Record<string, string> }> {
-  const outDir = await mkdtemp(join(tmpdir(), 'paydesk-keys-'));
-  cleanup.add(() => rm(outDir, { recursive: true, force: true }));
-  const sim = await startSimulator({ openingBalanceFen: PLENTY_FEN, ...options, outDir });
-  cleanup.add(() => sim.close());
-  return { sim, env: sim.environment(outDir, options.notifyBase) };
-}
 
 /** Business time is the simulator's: one clock for the channel and the service. */
 export class SimulatorClock extends Clock {

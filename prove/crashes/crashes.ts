@@ -1,5 +1,5 @@
+import { Cleanup } from '../../dev/cleanup.js';
 import { type Failpoint, FAILPOINTS } from '../../src/common/failpoints.js';
-import { Cleanup } from '../cleanup.js';
 import { type Comparison, reportComparisons } from '../compare-books.js';
 import { openPlace } from '../place.js';
 import { Chance } from '../random.js';

@@ -3,14 +3,14 @@ import { mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { type BuiltProgram, runCommand } from '../../dev/built-program.js';
+import type { Cleanup } from '../../dev/cleanup.js';
 import { freePort } from '../../dev/embedded-postgres/free-port.js';
+import { openSimulator } from '../../dev/open-simulator.js';
 import type { FaultRule, Simulator } from '../../simulator/index.js';
 import type { Failpoint } from '../../src/common/failpoints.js';
 import { type Answer, type Api, apiAt, must, token } from '../api.js';
-import type { Cleanup } from '../cleanup.js';
 import { DIRECTORY, openPool } from '../place.js';
 import { serviceProgram } from '../shop.js';
-import { openSimulator } from '../simulator.js';
 import { RowTime } from './row-time.js';
 
 /** A customer's order and its payment. */

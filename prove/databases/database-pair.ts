@@ -2,13 +2,13 @@ import { execFile } from 'node:child_process';
 import { appendFile, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Cleanup } from '../../dev/cleanup.js';
 import { makeDatabase, runStatements } from '../../dev/databases.js';
 import { chownTo, type Cluster, openCluster, prepareFolder, SUPERUSER } from '../../dev/embedded-postgres/cluster.js';
 import { takeFolder } from '../../dev/embedded-postgres/lock.js';
 import { signal } from '../../dev/embedded-postgres/processes.js';
 import { Server, stopOrphan } from '../../dev/embedded-postgres/server.js';
 import { waitFor } from '../../dev/wait-for.js';
-import type { Cleanup } from '../cleanup.js';
 import { DIRECTORY } from '../place.js';
 import { SmallDisk } from './small-disk.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { runStatements } from '../../dev/databases.js';
-import type { TcpProxy } from '../tcp-proxy.js';
+import type { TcpProxy } from '../../dev/tcp-proxy.js';
 import type { DatabasePair } from './database-pair.js';
 
 export interface Ground {

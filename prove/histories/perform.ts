@@ -1,6 +1,6 @@
+import { PLENTY_FEN } from '../../dev/open-simulator.js';
 import type { Answer } from '../api.js';
 import type { Books } from '../books.js';
-import { PLENTY_FEN } from '../simulator.js';
 import { candidates, pick } from './choose.js';
 import { lateRefundOf, type Model } from './model.js';
 import type { SingleStep, StepAbout, StepAlone } from './steps.js';
@@ -29,13 +29,13 @@ export class Performer {
   ) {}
 
   async perform(step: SingleStep): Promise<Done> {
-    if (!('of' in step)) return { step, outcome: 'done', subject: null, answer: await this.alone(step) };
+    if (!('of' in step)) return { step, outcome: 'done', subject: null, answer: (await this.alone(step)) ?? null };
     const id = pick(candidates(step, this.books), step.of);
     return id === undefined ? { step, outcome: 'nothing', subject: null, answer: null } : this.about(step, id);
   }
 
-  /** What is about nothing that is there already. */
-  private async alone(step: StepAlone): Promise<Answer | null> {
+  /** What is about nothing that is there already. Answers what the service answered, if it was asked. */
+  private async alone(step: StepAlone): Promise<Answer | void> {
     const { world, troubles } = this;
     switch (step.do) {
       case 'order': {
@@ -47,30 +47,22 @@ export class Performer {
       case 'forge':
         return world.forge(step.by, step.noun, ...forged(step.kind, this.books));
       case 'fault':
-        await troubles.arm(step.rule);
-        return null;
+        return troubles.arm(step.rule);
       case 'account':
-        await world.sim.faults({ balance_fen: step.empty ? 0 : PLENTY_FEN });
-        return null;
+        return void (await world.sim.faults({ balance_fen: step.empty ? 0 : PLENTY_FEN }));
       case 'keys':
-        await world.changeKeys(step.change);
-        return null;
+        return world.changeKeys(step.change);
       case 'tick':
-        await world.tick(step.by);
-        return null;
+        return world.tick(step.by);
       case 'reconcile':
       case 'expire':
-        await world.reconcile(step.by, step.do === 'expire');
-        return null;
+        return world.reconcile(step.by, step.do === 'expire');
       case 'bills':
-        await world.bills(step.by);
-        return null;
+        return void (await world.bills(step.by));
       case 'restart':
-        await world.restart(step.by);
-        return null;
+        return world.restart(step.by);
       case 'wait':
-        await world.advance(step.seconds);
-        return null;
+        return world.advance(step.seconds);
     }
   }
 

@@ -1,15 +1,7 @@
+import { PLENTY_FEN } from '../../dev/open-simulator.js';
 import { DAY, HOUR, SECOND } from '../../src/common/clock.js';
-import {
-  account,
-  type Books,
-  channelOf,
-  channelRefundOf,
-  isOpen,
-  PARTLY_REFUNDED_OR_CASE,
-  readBooks,
-  stateText,
-} from '../books.js';
-import { PLENTY_FEN } from '../simulator.js';
+import { type Books, channelOf, isOpen, PARTLY_REFUNDED_OR_CASE, readBooks, stateText } from '../books.js';
+import { compareBooks } from '../compare-books.js';
 import type { Model } from './model.js';
 import type { Troubles } from './troubles.js';
 import type { World } from './world.js';
@@ -124,7 +116,7 @@ async function stirred(world: World, books: Books): Promise<string[]> {
  * refund number that was sent is one refund there.
  */
 export function brokenAtRest(books: Books, model: Model): string[] {
-  const { fen, wrong } = account(books, PARTLY_REFUNDED_OR_CASE);
+  const { wrong } = compareBooks(books, PARTLY_REFUNDED_OR_CASE);
   for (const payment of books.payments.values()) {
     const there = channelOf(books, payment.id);
     const expected = model.taken.get(payment.id) ?? 0;
@@ -133,18 +125,10 @@ export function brokenAtRest(books: Books, model: Model): string[] {
     if (isOpen(payment) && !isLiedAbout(payment.id, books, model))
       wrong.push(`${payment.id} is still ${payment.status}`);
   }
-  const { taken, refunded, refunds } = books.channel.totals;
-  if (fen !== taken) wrong.push(`${taken} were taken, ${fen} are accounted for`);
-  const ours = [...books.refunds.values()];
-  const paidBack = ours.filter(({ status }) => status === 'succeeded').reduce((all, { amount }) => all + amount, 0);
-  if (paidBack !== refunded) wrong.push(`${refunded} went back, ${paidBack} is known here`);
-  const sent = ours.filter(({ status }) => status === 'succeeded' || status === 'closed').length;
-  if (sent !== refunds) wrong.push(`the channel saw ${refunds} refund numbers, ${sent} are settled here`);
   for (const [id, { fen: amount }] of model.asked) {
     const status = books.refunds.get(id)?.status ?? 'gone';
     if (status === 'gone') wrong.push(`refund ${id} of ${amount} fen was promised, and is gone`);
     if (model.approved.has(id) && status === 'requested') wrong.push(`refund ${id} was approved and never sent`);
-    if (status === 'rejected' && channelRefundOf(books, id)) wrong.push(`refund ${id} is rejected, and was sent`);
   }
   for (const order of books.orders.values()) {
     const lied = [...books.payments.values()].some(

@@ -1,5 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
+import type { Cleanup } from '../../dev/cleanup.js';
+import { openSimulator } from '../../dev/open-simulator.js';
 import { type Simulator } from '../../simulator/index.js';
 import { TokensService } from '../../src/auth/tokens.service.js';
 import { byTimer } from '../../src/common/cause.js';
@@ -11,9 +13,8 @@ import { StaleOrders } from '../../src/payments/stale-orders.js';
 import { type BillReport, BillService } from '../../src/reconciliation/bill.service.js';
 import { DueRefunds } from '../../src/refunds/due-refunds.js';
 import type { Answer } from '../api.js';
-import type { Cleanup } from '../cleanup.js';
 import { openPool } from '../place.js';
-import { openSimulator, SimulatorClock } from '../simulator.js';
+import { SimulatorClock } from '../simulator.js';
 import { FrontDoor } from './front-door.js';
 
 export type Process = 0 | 1;
@@ -146,26 +147,20 @@ export class World {
     await this.sim.faults({ keys: { retire_old: true } });
   }
 
-  async call(by: Process, who: Who, path: string, body: object = {}): Promise<Answer> {
-    const response = await this.app(by).inject({
-      method: 'POST',
-      url: `/api${path}`,
-      headers: { authorization: `Bearer ${this.tokens.get(who) ?? ''}`, 'content-type': 'application/json' },
-      payload: JSON.stringify(body),
-    });
-    return { status: response.statusCode, body: JSON.parse(response.body || '{}') as Answer['body'] };
+  call(by: Process, who: Who, path: string, body: object = {}): Promise<Answer> {
+    const authorization = `Bearer ${this.tokens.get(who) ?? ''}`;
+    const headers = { authorization, 'content-type': 'application/json' };
+    return this.post(by, `/api${path}`, headers, JSON.stringify(body));
   }
 
   /** A notice that the channel never sent. */
-  async forge(
-    by: Process,
-    noun: 'payments' | 'refunds',
-    headers: Record<string, string>,
-    body: string,
-  ): Promise<Answer> {
-    const url = `/api/${noun}/callback/wechat/`;
-    const { statusCode: status } = await this.app(by).inject({ method: 'POST', url, headers, payload: body });
-    return { status, body: {} };
+  forge(by: Process, noun: 'payments' | 'refunds', headers: Record<string, string>, body: string): Promise<Answer> {
+    return this.post(by, `/api/${noun}/callback/wechat/`, headers, body);
+  }
+
+  private async post(by: Process, url: string, headers: Record<string, string>, payload: string): Promise<Answer> {
+    const response = await this.app(by).inject({ method: 'POST', url, headers, payload });
+    return { status: response.statusCode, body: JSON.parse(response.body || '{}') as Answer['body'] };
   }
 
   /** What the timers do. */

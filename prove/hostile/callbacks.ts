@@ -1,6 +1,6 @@
 import { paidContent, refundedContent } from '../../bench/notices.js';
+import { requestBytes } from '../../dev/http-line.js';
 import { nowMs } from '../api.js';
-import { requestBytes } from '../line.js';
 import type { Chance } from '../random.js';
 import { type Facts, type Genuine, genuineMock, genuineNotices, noticeOf } from './genuine.js';
 import { type Input, statusIn } from './input.js';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Line, requestBytes } from '../line.js';
+import { HttpLine, requestBytes } from '../../dev/http-line.js';
 import type { Chance } from '../random.js';
 import { TEA } from '../shop.js';
 import { callbacks, controls, flood } from './callbacks.js';
@@ -32,13 +32,13 @@ export async function attack(target: Target, inputs: number, chance: Chance): Pr
   const document = (await (await fetch(`${program.url}/openapi.json`)).json()) as OpenApi;
   const routes = routesOf(document);
   const before = await checksums(db, victim.userId);
-  const lines = Array.from({ length: LANES }, () => new Line(program.port));
+  const lines = Array.from({ length: LANES }, () => new HttpLine(program.port));
   const seen: Vitals[] = [];
   const measure = async (): Promise<void> => {
     const one = program.pid === null ? null : await vitals(program.pid, program.url, db, judge.inputs);
     if (one) seen.push(one);
   };
-  const first = lines[0] as Line;
+  const first = lines[0] as HttpLine;
   await checkGoodTokens(target, judge);
   const strangersIds = await tryStrangersIds(routes, victim, (role) => target.token(role), first, judge);
 
@@ -92,9 +92,9 @@ function* mixed(
   }
 }
 
-async function send(inputs: Generator<Input>, count: number, lines: Line[], judge: Judge): Promise<void> {
+async function send(inputs: Generator<Input>, count: number, lines: HttpLine[], judge: Judge): Promise<void> {
   let left = count;
-  const lane = async (line: Line): Promise<void> => {
+  const lane = async (line: HttpLine): Promise<void> => {
     while (left > 0) {
       left -= 1;
       const next = inputs.next();
@@ -106,7 +106,7 @@ async function send(inputs: Generator<Input>, count: number, lines: Line[], judg
 }
 
 /** Routes that ask for a token: those that answer 401 without one. */
-async function doorsOf(routes: readonly Route[], line: Line): Promise<Route[]> {
+async function doorsOf(routes: readonly Route[], line: HttpLine): Promise<Route[]> {
   const doors: Route[] = [];
   for (const route of routes) {
     const bytes = requestBytes({ method: route.method, target: route.path, headers: [], body: Buffer.alloc(0) });

@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { requestBytes } from '../line.js';
+import { requestBytes } from '../../dev/http-line.js';
 import type { Chance } from '../random.js';
 import { bodyOf, type Route } from './document.js';
 import { type Input, type Role, ROLES } from './input.js';

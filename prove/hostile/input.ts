@@ -1,4 +1,4 @@
-import type { Answer, Sent } from '../line.js';
+import type { Answer, Sent } from '../../dev/http-line.js';
 
 /** Who sends an input. `user` owns what may be played with, `stranger` owns nothing, and neither owns the canaries. */
 export const ROLES = ['none', 'user', 'stranger', 'operator', 'service'] as const;

@@ -1,5 +1,5 @@
+import type { Answer } from '../../dev/http-line.js';
 import { ERRORS } from '../../src/common/errors.js';
-import type { Answer } from '../line.js';
 import { Counts } from '../report.js';
 import type { Input } from './input.js';
 

@@ -1,5 +1,5 @@
+import { type HttpLine, requestBytes } from '../../dev/http-line.js';
 import type { IdPrefix } from '../../src/common/ids.js';
-import { type Line, requestBytes } from '../line.js';
 import type { Route } from './document.js';
 import { type Input, type Role, ROLES } from './input.js';
 import type { Judge } from './judge.js';
@@ -66,7 +66,7 @@ export async function tryStrangersIds(
   routes: readonly Route[],
   victim: Rows,
   token: (role: Role) => string | null,
-  line: Line,
+  line: HttpLine,
   judge: Judge,
 ): Promise<number> {
   const ids = idsOf(victim);

@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { requestBytes } from '../../dev/http-line.js';
 import { base64Json, hmac, jwt } from '../api.js';
-import { requestBytes } from '../line.js';
 import type { Route } from './document.js';
 import { type Input, statusIn } from './input.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../../bench/statistics.js';
+import { type Answer, HttpLine, requestBytes } from '../../dev/http-line.js';
 import { inParallel } from '../../src/common/parallel.js';
-import { type Answer, Line, requestBytes } from '../line.js';
 import { Chance } from '../random.js';
 import { Counts } from '../report.js';
 import { TEA } from '../shop.js';
@@ -92,12 +92,12 @@ class Mix {
   }
 
   /** One after the other. */
-  private async ask(line: Line, until: number): Promise<void> {
+  private async ask(line: HttpLine, until: number): Promise<void> {
     while (performance.now() < until) if ((await this.one(line)) === 0) await sleep(100);
   }
 
   /** So many a second, each on whichever connection is free. */
-  private async paced(lines: Line[], rate: number, until: number): Promise<void> {
+  private async paced(lines: HttpLine[], rate: number, until: number): Promise<void> {
     const free = [...lines];
     const running = new Set<Promise<void>>();
     let due = 0;
@@ -123,7 +123,7 @@ class Mix {
   }
 
   /** Answers the status. */
-  private async one(line: Line): Promise<number> {
+  private async one(line: HttpLine): Promise<number> {
     const { kind, request, who } = this.next();
     this.begun += 1;
     const answer = await line.send({ bytes: request });
@@ -132,32 +132,23 @@ class Mix {
   }
 
   private next(): { kind: Kind; request: Buffer; who: number } {
-    const who = this.chance.between(0, this.order.tokens.length);
-    const token = this.order.tokens[who] ?? '';
-    const kind = this.chance.pick(this.bag);
-    const known = kind === 'payment' ? this.orders.pop() : kind === 'start' ? this.payments.pop() : undefined;
-    const theirs = this.order.tokens[known?.who ?? 0] ?? '';
-    switch (kind) {
-      case 'login': {
-        const code = `load-${this.order.seed}-${this.begun}`;
-        return { kind, who, request: posted('/api/auth/login/', null, { code }) };
-      }
-      case 'products':
-        return { kind, who, request: got('/api/products/') };
-      case 'payment':
-        if (!known) break;
-        return { kind, who: known.who, request: posted('/api/payments/', theirs, { order_id: known.id }) };
-      case 'start':
-        if (!known) break;
-        return { kind, who: known.who, request: posted(`/api/payments/${known.id}/start/`, theirs, {}) };
-      case 'forged':
-        return { kind, who, request: posted('/api/payments/callback/wechat/', null, { id: 'forged' }) };
-      case 'orders':
-        return { kind, who, request: got('/api/orders/', token) };
-      case 'order':
-        break;
-    }
-    return { kind: 'order', who, request: posted('/api/orders/', token, { product_id: TEA, quantity: 1 }) };
+    const { tokens, seed } = this.order;
+    const drawn = this.chance.pick(this.bag);
+    const known = drawn === 'payment' ? this.orders.pop() : drawn === 'start' ? this.payments.pop() : undefined;
+    // Without an order or a payment to go on with, an order is placed.
+    const kind = !known && (drawn === 'payment' || drawn === 'start') ? 'order' : drawn;
+    const who = known?.who ?? this.chance.between(0, tokens.length);
+    const token = tokens[who] ?? '';
+    const requests: Record<Kind, () => Buffer> = {
+      login: () => posted('/api/auth/login/', null, { code: `load-${seed}-${this.begun}` }),
+      products: () => got('/api/products/'),
+      orders: () => got('/api/orders/', token),
+      order: () => posted('/api/orders/', token, { product_id: TEA, quantity: 1 }),
+      payment: () => posted('/api/payments/', token, { order_id: known?.id }),
+      start: () => posted(`/api/payments/${known?.id}/start/`, token, {}),
+      forged: () => posted('/api/payments/callback/wechat/', null, { id: 'forged' }),
+    };
+    return { kind, who, request: requests[kind]() };
   }
 
   private note(kind: Kind, who: number, answer: Answer): void {
@@ -233,8 +224,8 @@ function posted(target: string, token: string | null, body: object): Buffer {
  * Connections as a proxy or a client keeps them: opened before, a few at a time, and used once. (New ones are accepted
  * one in each turn of the server's event loop, and the kernel's queue of them is short.)
  */
-async function openAll(port: number, count: number): Promise<Line[]> {
-  const lines = Array.from({ length: count }, () => new Line(port, { again: false, withinMs: LAST_ANSWER_WITHIN }));
+async function openAll(port: number, count: number): Promise<HttpLine[]> {
+  const lines = Array.from({ length: count }, () => new HttpLine(port, { again: false, withinMs: LAST_ANSWER_WITHIN }));
   await inParallel(lines, 100, (line) => line.send({ bytes: got('/health/live') }));
   return lines;
 }

@@ -1,4 +1,4 @@
-import { Cleanup } from '../../prove/cleanup.js';
+import { Cleanup } from '../../dev/cleanup.js';
 import { attack } from '../../prove/hostile/campaign.js';
 import { startTarget } from '../../prove/hostile/target.js';
 import { Chance } from '../../prove/random.js';

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { Cleanup } from '../../prove/cleanup.js';
+import { Cleanup } from '../../dev/cleanup.js';
 import { Life } from '../../prove/histories/life.js';
 import { search } from '../../prove/histories/search.js';
 import { World } from '../../prove/histories/world.js';

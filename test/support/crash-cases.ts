@@ -1,4 +1,4 @@
-import { Cleanup } from '../../prove/cleanup.js';
+import { Cleanup } from '../../dev/cleanup.js';
 import { CrashLab } from '../../prove/crashes/lab.js';
 import { recover } from '../../prove/crashes/recovery.js';
 import type { Outcome } from '../../prove/crashes/way.js';

@@ -51,7 +51,7 @@ const NOTHING: Answer = { status: 0, head: '', headers: new Map(), body: '', mor
  * library would not send all of them, and cost the machine more than the service that is measured. It is opened again
  * when the service has closed it: that is the right answer to bytes that are no HTTP.
  */
-export class Line {
+export class HttpLine {
   private socket: Socket | null = null;
   private received: Buffer = Buffer.alloc(0);
   private changed: (() => void) | null = null;
