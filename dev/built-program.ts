@@ -98,7 +98,7 @@ async function answers(url: string): Promise<boolean> {
 }
 
 /**
- * Runs a command of the built `paydesk` to its end, its errors on ours. Nothing of the parent's environment is passed on.
+ * Runs a command of the built `paydesk` to its end, its errors on ours; it gets this environment and no other.
  * Answers what it printed and how it ended: its signal or its exit code.
  * @param watch is called with its process id ten times a second
  */

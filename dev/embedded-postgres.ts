@@ -39,7 +39,7 @@ const WAIT_MILLISECONDS = 60_000;
 const POLL_MILLISECONDS = 100;
 
 /**
- * The service's own PostgreSQL, kept across restarts. A program that handles signals calls `stop` when the application has
+ * The service's own PostgreSQL, kept across restarts. Who handles signals calls `stop` when the application has
  * finished; an unhandled signal ends the process and the server.
  * @throws EmbeddedPostgresError when another Paydesk runs in this folder, or the server cannot start
  */

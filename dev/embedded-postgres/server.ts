@@ -113,7 +113,7 @@ export class Server {
   }
 }
 
-/** The port of the server that serves a data folder, also one that another process started; undefined while it is not ready. */
+/** The port of the server on a data folder, also of another process's; undefined while it is not ready. */
 export async function runningPort(data: string): Promise<number | undefined> {
   const lines = await readPidFile(data);
   return lines[7]?.trim() === 'ready' ? Number(lines[3]) : undefined;

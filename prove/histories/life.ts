@@ -96,7 +96,7 @@ export class Life {
   }
 }
 
-/** What was placed and closed at once, while closing failed, may be left open there: its prepay id was handed out to no client. */
+/** What was placed and closed at once, while closing failed, may be left open there: no client holds its prepay id. */
 function markDeaf(all: Done[], model: Model): void {
   for (const { step, subject } of all) if (step.do === 'start' && subject) model.deaf.add(subject);
 }

@@ -1,5 +1,5 @@
 /**
- * How long a client may take, in milliseconds. Behind a proxy no client is slow; without one, a client that dribbles a request
+ * How long a client may take, in milliseconds. Behind a proxy none is slow; without one, a client that dribbles a request
  * byte by byte or opens connections and says nothing is cut off soon.
  */
 export const SOCKET_LIMITS = {
