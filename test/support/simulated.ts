@@ -5,6 +5,7 @@ import { freePort } from '../../dev/embedded-postgres/free-port.js';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../simulator/index.js';
 import { ManualClock } from '../../src/common/clock.js';
 import { startTestApp, type TestApp } from './app.js';
+import { KEY_PAIRS } from './key-pairs.js';
 
 /** The simulator's business time. It runs like the one on the wall and is moved with {@link Simulated.advance}. */
 export class SimulatedClock extends ManualClock {
@@ -51,6 +52,7 @@ export async function startSimulated(options: SimulatedOptions = {}): Promise<Si
     seed: 7,
     signatureClock: 'virtual',
     openingBalanceFen: 10_000_000,
+    keyPairs: KEY_PAIRS,
     ...options.simulator,
   });
   const port = await freePort();
