@@ -4,6 +4,7 @@ import { openSimulator } from '../../dev/open-simulator.js';
 import type { Simulator, SimulatorOptions } from '../../simulator/index.js';
 import { ManualClock } from '../../src/common/clock.js';
 import { startTestApp, type TestApp } from './app.js';
+import { KEY_PAIRS } from './key-pairs.js';
 
 /** The simulator's business time. It runs like the one on the wall and is moved with {@link Simulated.advance}. */
 export class SimulatedClock extends ManualClock {
@@ -51,6 +52,7 @@ export async function startSimulated(options: SimulatedOptions = {}): Promise<Si
     seed: 7,
     signatureClock: 'virtual',
     openingBalanceFen: 10_000_000,
+    keyPairs: KEY_PAIRS,
     ...options.simulator,
   });
   const env = {
