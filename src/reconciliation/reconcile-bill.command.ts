@@ -98,7 +98,7 @@ async function openBill(path: string): Promise<Readable> {
     await file.close();
     const zipped = buffer[0] === 0x1f && buffer[1] === 0x8b;
     const stream = createReadStream(path);
-    // Hands an error of the file on to whoever reads.
+    // Hands an error of the file on to the reader of the stream.
     return zipped ? pipeline(stream, createGunzip(), () => undefined) : stream;
   } catch (error) {
     throw new UsageError(`--file ${path} cannot be read: ${(error as Error).message}`);
