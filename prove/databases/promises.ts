@@ -19,11 +19,14 @@ export async function callbacksOf(
   };
 }
 
-/** Of each kind of promise, how the rows are found that keep it. */
+/**
+ * Of each kind of promise, how the rows are found that keep it. The prepay id of a start is none: it is saved without
+ * waiting for the disk or the standby, and the next start asks for another one.
+ */
 const KEPT: Record<keyof Acknowledged | 'callbacks', string> = {
   orders: 'SELECT id FROM orders WHERE id = ANY($1)',
   payments: 'SELECT id FROM payments WHERE id = ANY($1)',
-  started: 'SELECT id FROM payments WHERE id = ANY($1) AND prepay_id IS NOT NULL',
+  started: `SELECT id FROM payments WHERE id = ANY($1) AND status <> 'init'`,
   succeeded: `SELECT p.id FROM payments p JOIN orders o ON o.paid_payment_id = p.id
               WHERE p.id = ANY($1) AND p.status = 'succeeded' AND o.status = 'paid'`,
   callbacks: `SELECT DISTINCT p.id FROM payments p JOIN callbacks c ON c.out_trade_no = p.id AND c.http_status = 200
