@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import { DomainError } from '../common/errors.js';
 import type { Settings } from '../config/settings.js';
 import type { FundLine, TradeBill } from './bill.js';
-import { acknowledgement, rejection } from './callback-reply.js';
 import type { ClientParams, Prepay } from './prepay.js';
 import type { ProviderRules } from './provider-rules.js';
 
@@ -155,6 +154,10 @@ export class BillNotReady extends ProviderError {
   }
 }
 
+/** The answer to a callback that need not be sent again. */
+export const ACKNOWLEDGED = { code: 'SUCCESS', message: '成功' };
+const ACKNOWLEDGEMENT = JSON.stringify(ACKNOWLEDGED);
+
 /**
  * THE SEAM. Type and injection token of the payment channel; `provider.module.ts` alone decides which one is bound.
  * The calls to the channel (`prepay` to `retryAbnormalRefund`, and those that fetch bills) must never be made inside a
@@ -199,12 +202,12 @@ export abstract class PaymentProvider {
 
   /** The body, with status 200, of the answer to a callback whose fact is committed. */
   acknowledge(): string {
-    return acknowledgement();
+    return ACKNOWLEDGEMENT;
   }
 
   /** The body, with a 4xx or 5xx status, of the answer to a callback that is refused or shall be sent again. */
   reject(reason: string): string {
-    return rejection(reason);
+    return JSON.stringify({ code: 'FAIL', message: reason });
   }
 
   /** What the channel reads from an order's metadata must be what it knows. @throws DomainError `invalid_metadata` */

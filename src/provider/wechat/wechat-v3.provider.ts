@@ -27,7 +27,7 @@ import { closeOrder, placeOrder, queryOrder } from './orders.js';
 import { applyForRefund, askForRefund, retryAbnormal } from './refunds.js';
 import { CertificateRenewal } from './renewal.js';
 import { SettingsProblem, WechatSettings, wechatSettings, WechatSettingsError } from './settings.js';
-import { payMessage, signMessage } from './signing.js';
+import { payMessage, signMessage } from './signature.js';
 import { Transport } from './transport.js';
 import { WECHAT_RULES } from './wechat-rules.js';
 
