@@ -8,7 +8,7 @@ export type DifferenceKind = (typeof DIFFERENCES)[number];
 
 export interface Difference {
   kind: DifferenceKind;
-  /** out_trade_no or out_refund_no of the line; of an extra line, a number nobody ordered under. */
+  /** out_trade_no or out_refund_no of the line; of an extra line, a number of the same form that nobody ordered under. */
   number: string;
 }
 
@@ -33,7 +33,7 @@ export function chooseDifferences(rows: readonly TradeRow[], order: DifferenceOr
   for (const kind of DIFFERENCES) {
     for (let made = 0; made < (order.count?.[kind] ?? 0); made += 1) {
       if (kind === 'extra') {
-        chosen.push({ kind, number: `EXTRA_${random.digits(20)}` });
+        chosen.push({ kind, number: unusedNumber(rows, random) });
         continue;
       }
       const [number] = left.splice(random.below(left.length), 1);
@@ -42,6 +42,12 @@ export function chooseDifferences(rows: readonly TradeRow[], order: DifferenceOr
     }
   }
   return chosen;
+}
+
+/** A number of the form that the merchant gives, another one at its end. */
+function unusedNumber(rows: readonly TradeRow[], random: Random): string {
+  const model = rows.find((row) => row.kind === 'order')?.number ?? 'EXTRA_00000000000000';
+  return `${model.slice(0, -12)}${random.digits(12)}`;
 }
 
 /** The rows with the differences made. Extra lines stand at the end, modelled on the last true one. */

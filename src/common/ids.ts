@@ -36,8 +36,13 @@ const ULID = '[0-7][0-9A-HJKMNP-TV-Z]{25}';
 
 /** Tells a well-formed id of this kind from any other text, before the database is asked. */
 export function isId(prefix: IdPrefix, text: string): boolean {
-  return new RegExp(`^${prefix}_${ULID}$`).test(text);
+  let form = FORMS.get(prefix);
+  if (!form) FORMS.set(prefix, (form = new RegExp(`^${prefix}_${ULID}$`)));
+  return form.test(text);
 }
+
+/** Compiled once: a bill asks for each of its lines. */
+const FORMS = new Map<IdPrefix, RegExp>();
 
 const ANY_ID = new RegExp(`^[a-z]{3}_${ULID}$`);
 

@@ -1,7 +1,11 @@
 /** A line of a trade bill: a payment, or a refund as soon as it was initiated. Amounts are in fen. */
 export interface TradeLine {
   kind: 'payment' | 'refund';
+  /** Its line in the file, counted from 1, the head included. */
+  line: number;
   at: Date;
+  /** Empty where the bill does not say. */
+  appid: string;
   mchid: string;
   transactionId: string;
   outTradeNo: string;

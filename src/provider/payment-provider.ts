@@ -179,6 +179,11 @@ export abstract class PaymentProvider {
   abstract readonly account: ChannelAccount;
   abstract readonly rules: ProviderRules;
 
+  /** Every account whose payments are ours. A merchant number may also serve shops of other appids: those are not. */
+  get accounts(): readonly ChannelAccount[] {
+    return [this.account];
+  }
+
   /** Places the order at the channel. The same order again gives a live prepay id again. */
   abstract prepay(order: ChannelOrder): Promise<Prepay>;
   /** Signs the arguments of `wx.requestPayment`, fresh at each call. No network. */

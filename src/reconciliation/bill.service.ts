@@ -16,7 +16,8 @@ import {
   type Scope,
   sumsOf,
 } from './bill-compare.js';
-import { BillStaging } from './bill-staging.js';
+import type { ForeignSums } from './bill-foreign.js';
+import { BillStaging, type Loaded } from './bill-staging.js';
 import { type ChinaDay, chinaDay, dayOf, daysBefore, hourOf } from './china-day.js';
 import { DifferenceResolver } from './difference-resolver.js';
 import { ReconciliationRuns, type Run } from './reconciliation-runs.js';
@@ -41,6 +42,8 @@ export interface BillReport {
   payments: { here: { count: number; fen: number }; there: { count: number; fen: number } };
   refunds: { here: { count: number; fen: number }; there: { count: number; fen: number } };
   fee_milli_fen: number;
+  /** Lines of other shops on the same merchant number: counted, and nothing more. They are in no other figure but `lines`. */
+  foreign: ForeignSums;
   /** Differences that asking the channel again did away with. */
   healed: number;
   /** What remains for a person, by type. */
@@ -49,6 +52,7 @@ export interface BillReport {
   examples: Difference[];
 }
 
+const NO_LINES: Loaded = { lines: 0, foreign: { payments: { count: 0, fen: 0 }, refunds: { count: 0, fen: 0 } } };
 const EXAMPLES = 100;
 /** Days that the timer catches up on after an outage. */
 const CATCH_UP_DAYS = 7;
@@ -144,7 +148,7 @@ export class BillService {
     const day = chinaDay(options.day);
     const staging = await BillStaging.open(this.db);
     try {
-      const { lines, covers } = await this.load(staging, day, run, options);
+      const { lines, foreign, covers } = await this.load(staging, day, run, options);
       if (run) await this.runs.renewLease(run);
       const early = await this.runs.isDone(daysBefore(day.day, 1));
       const late = await this.runs.isDone(daysBefore(day.day, -1));
@@ -152,7 +156,7 @@ export class BillService {
       const report = await this.settleDifferences(staging, scope, run, options);
       if (run) await rememberMatches(staging.session, day);
       failpoint('bill.run.after_matches');
-      return { ...report, lines, covers, ...(await sumsOf(staging.session, scope)) };
+      return { ...report, lines, foreign, covers, ...(await sumsOf(staging.session, scope)) };
     } finally {
       staging.close();
     }
@@ -164,25 +168,29 @@ export class BillService {
     day: ChinaDay,
     run: Run | null,
     options: BillOptions,
-  ): Promise<{ lines: number; covers: BillCoverage }> {
-    const onLines = async (lines: number): Promise<void> => {
-      options.onProgress?.(lines);
-      if (run) await this.runs.renewLease(run);
+  ): Promise<Loaded & { covers: BillCoverage }> {
+    const loading = {
+      provider: this.provider.name,
+      appids: new Set(this.provider.accounts.map(({ appid }) => appid)),
+      onLines: async (lines: number): Promise<void> => {
+        options.onProgress?.(lines);
+        if (run) await this.runs.renewLease(run);
+      },
     };
     if (options.file) {
       const bill = await this.provider.readTradeBill(options.file);
-      const lines = await staging.loadTrade(bill, onLines);
+      const loaded = await staging.loadTrade(bill, loading);
       if (await staging.isOfAnotherDay(day)) {
         throw new BadBill('bill_of_another_day', `the file has no line of ${day.day}`);
       }
-      return { lines, covers: bill.covers };
+      return { ...loaded, covers: bill.covers };
     }
     const trade = await channelCall('bill.trade', () => this.provider.tradeBill(day.day));
-    const lines = trade ? await staging.loadTrade(trade, onLines) : 0;
+    const loaded = trade ? await staging.loadTrade(trade, loading) : NO_LINES;
     const funds = await channelCall('bill.funds', () => this.provider.fundBill(day.day));
     if (funds) await staging.loadFund(funds);
     // No bill at all: nothing happened that day.
-    return { lines, covers: trade?.covers ?? { payments: true, refunds: true } };
+    return { ...loaded, covers: trade?.covers ?? { payments: true, refunds: true } };
   }
 
   private async settleDifferences(

@@ -7,7 +7,7 @@ import { inTransaction } from '../database/in-transaction.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { PaymentsService } from '../payments/payments.service.js';
 import { RefundExecutor } from '../refunds/refund-executor.js';
-import type { FoundDifference } from './bill-compare.js';
+import { type FoundDifference, paymentRefundedElsewhere } from './bill-compare.js';
 import type { Run } from './reconciliation-runs.js';
 
 /** What is done about a difference: the channel is asked first; what then remains is a case for a person. */
@@ -33,7 +33,7 @@ export class DifferenceResolver {
         {
           type,
           caseKey: `bill:${type}:${noun}:${number}`,
-          paymentId: isPayment && difference.known ? number : null,
+          paymentId: isPayment && difference.known ? number : paymentRefundedElsewhere(difference),
           outTradeNo: isPayment ? number : null,
           refundId: !isPayment && difference.known ? number : null,
           outRefundNo: isPayment ? null : number,

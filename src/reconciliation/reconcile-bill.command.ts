@@ -40,7 +40,7 @@ export class ReconcileBillCommand extends CommandRunner {
 
   private print(report: BillReport, dryRun: boolean, json: boolean | undefined): void {
     if (json) return this.terminal.json({ dry_run: dryRun, ...report });
-    const { payments, refunds, differences, examples } = report;
+    const { payments, refunds, foreign, differences, examples } = report;
     this.terminal.report(
       {
         day: report.day,
@@ -51,6 +51,7 @@ export class ReconcileBillCommand extends CommandRunner {
         'refunds here': `${refunds.here.count} / ${refunds.here.fen} fen`,
         'refunds there': `${refunds.there.count} / ${refunds.there.fen} fen`,
         'fees there': `${report.fee_milli_fen / 1000} fen`,
+        'of other shops': `${foreign.payments.count} payments / ${foreign.payments.fen} fen, ${foreign.refunds.count} refunds / ${foreign.refunds.fen} fen`,
         'resolved by querying': report.healed,
         differences: JSON.stringify(differences),
       },

@@ -1,9 +1,10 @@
+import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { Difference } from '../../simulator/index.js';
 import { HOUR, MINUTE } from '../../src/common/clock.js';
-import { LAYOUTS, orderCells, refundCells, sumsOf, tradeBillText } from '../support/bill-text.js';
+import { billCase, type Cells, LAYOUTS, orderCells, refundCells, sumsOf, tradeBillText } from '../support/bill-text.js';
 import { billCases, compare, everything, paid, refunded, untilChina } from '../support/bills.js';
-import { buyAndStart, movesOf, statesOf } from '../support/flows.js';
+import { type Bought, buyAndStart, movesOf, statesOf } from '../support/flows.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
 /** What each seeded difference is called here. */
@@ -183,15 +184,92 @@ describe('the comparison with the bill of a day', () => {
       const day = await aDay(3);
       await untilChina(shop, 11);
       const at = { 交易时间: `${day} 10:00:00` };
-      const success = tradeBillText('SUCCESS', [orderCells({ ...at, 商户订单号: 'nobody' })], sumsOf(1, 0));
+      const success = tradeBillText('SUCCESS', [orderCells(at)], sumsOf(1, 0));
       expect((await compare(shop, day, { file: file(success) })).differences).toEqual({
         missing_here: 1,
         missing_there: 3,
       });
-      const refund = tradeBillText('REFUND', [refundCells({ ...at, 商户退款单号: 'none' })], sumsOf(0, 1));
+      const refund = tradeBillText('REFUND', [refundCells(at)], sumsOf(0, 1));
       const report = await compare(shop, day, { file: file(refund) });
       expect(report.differences).toEqual({ missing_here: 1, missing_there: 1 });
       expect(report.covers).toEqual({ payments: false, refunds: true });
+    });
+
+    it('counts and sums the lines of other shops on the same merchant number, and makes no case of them', async () => {
+      await untilChina(shop, 11);
+      const report = await compare(shop, '2026-11-24', { file: createReadStream(billCase('another-app')) });
+      expect(report).toMatchObject({ lines: 1, differences: {}, examples: [] });
+      expect(report.foreign).toEqual({ payments: { count: 1, fen: 1800 }, refunds: { count: 0, fen: 0 } });
+      expect(report.payments.there).toEqual({ count: 0, fen: 0 });
+      expect(await billCases(shop, '2026-11-24')).toEqual([]);
+      const operator = await shop.as('operator');
+      const { body } = await operator.get<{ items: object[] }>('/admin/reconciliation/runs/?limit=1');
+      expect(body.items).toMatchObject([{ summary: { foreign: report.foreign } }]);
+    });
+
+    it('leaves no line aside that is of our form, or of a transaction or refund that we know', async () => {
+      const [bought, moved, given] = [await paid(shop), await paid(shop), await paid(shop)];
+      const refundId = await refunded(shop, given, 700);
+      const day = await untilChina(shop, 18);
+      await untilChina(shop, 11);
+      const { appid } = shop.sim.credentials;
+      const transactionOf = async ({ paymentId }: Bought): Promise<string> =>
+        (
+          await shop.db.query<{ id: string }[]>('SELECT transaction_id AS id FROM payments WHERE id = $1', [paymentId])
+        )[0]?.id ?? '';
+      const [channelRefund] = await shop.db.query<{ id: string }[]>(
+        'SELECT refund_id AS id FROM refunds WHERE id = $1',
+        [refundId],
+      );
+      const common = { 交易时间: `${day} 12:30:00`, 公众账号ID: appid, 商户号: shop.sim.credentials.mchid };
+      const own = async (one: Bought): Promise<Cells> => ({
+        ...common,
+        商户订单号: one.paymentId,
+        微信订单号: await transactionOf(one),
+      });
+      const pos = { ...common, 商户订单号: 'POS-1', 微信订单号: '4200000000000000000000000001' };
+      const unknown = 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CC';
+      const rows = [
+        orderCells(await own(bought)),
+        orderCells({ ...(await own(moved)), 商户订单号: 'POS-2' }),
+        orderCells(await own(given)),
+        orderCells(pos),
+        orderCells({ ...pos, 公众账号ID: 'wx0000000000000001', 商户订单号: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CD' }),
+        orderCells({ ...pos, 商户订单号: unknown }),
+        refundCells({ ...pos, 商户退款单号: 'POS-R1', 微信退款单号: '50300000012026112300000002' }),
+        refundCells({ ...(await own(given)), 商户退款单号: 'POS-R2', 微信退款单号: channelRefund?.id ?? '' }),
+        refundCells({ ...(await own(bought)), 商户退款单号: '1900000109202611230001', 微信退款单号: '5030000001' }),
+      ];
+      const report = await compare(shop, day, { file: file(tradeBillText('ALL', rows, sumsOf(6, 3))) });
+      expect(report.foreign).toEqual({ payments: { count: 2, fen: 3600 }, refunds: { count: 1, fen: 700 } });
+      expect(await billCases(shop, day)).toEqual(
+        [
+          'missing_here 1900000109202611230001',
+          `missing_here ${unknown}`,
+          `state ${moved.paymentId}`,
+          `state ${refundId}`,
+        ].sort(),
+      );
+      const [elsewhere] = await shop.db.query<object[]>(
+        `SELECT payment_id FROM discrepancies WHERE out_refund_no = '1900000109202611230001'`,
+      );
+      expect(elsewhere).toEqual({ payment_id: bought.paymentId });
+    });
+
+    it("has nothing to do with another provider's payments and refunds", async () => {
+      const bought = await paid(shop);
+      const refundId = await refunded(shop, bought, 700);
+      await shop.db.query(`UPDATE payments SET provider = 'mock' WHERE id = $1`, [bought.paymentId]);
+      const day = await untilChina(shop, 18);
+      await untilChina(shop, 11);
+      const empty = file(tradeBillText('ALL', [], sumsOf(0, 0)));
+      const report = await compare(shop, day, { file: empty });
+      expect(report).toMatchObject({ differences: {}, refunds: { here: { count: 0, fen: 0 } } });
+      const cells = { 交易时间: `${day} 12:30:00`, 商户退款单号: refundId, 商户订单号: bought.paymentId };
+      const line = file(tradeBillText('ALL', [refundCells(cells)], sumsOf(0, 1)));
+      expect((await compare(shop, day, { file: line })).examples).toMatchObject([
+        { type: 'missing_here', noun: 'refund', number: refundId, known: false, here: null },
+      ]);
     });
 
     it('of another day is refused, and the run is recorded as failed', async () => {

@@ -10,7 +10,7 @@ interface Layout<Line> {
   columns: string[];
   /** First column of the summary's head. */
   summary: string;
-  read: (fields: BillFields) => Line;
+  read: (fields: BillFields, line: number) => Line;
   /** Columns of the summary that must equal the sum over the lines (each in fen, or thousandths of one). */
   sums: Record<string, (line: Line) => number>;
 }
@@ -122,7 +122,7 @@ function readHead(values: string[], needed: string[]): Map<string, number> {
 function readLine<Line>(columns: Map<string, number>, values: string[], layout: Layout<Line>, number: number): Line {
   const fields: BillFields = (column) => values[columns.get(column) ?? -1] ?? '';
   try {
-    return layout.read(fields);
+    return layout.read(fields, number + 1);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new BadBill('bill_line_unreadable', `line ${number}: ${error.message}`);

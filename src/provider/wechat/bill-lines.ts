@@ -31,14 +31,16 @@ export function coverageOf(columns: ReadonlySet<string>): BillCoverage {
   return { payments: !columns.has('退款申请时间'), refunds: columns.has('商户退款单号') };
 }
 
-function readTradeLine(field: BillFields): TradeLine {
+function readTradeLine(field: BillFields, line: number): TradeLine {
   const refund = field('交易状态') === 'REFUND';
   const rate = rateMillionths(field('费率'));
   const state = refund ? field('退款状态') : field('交易状态');
   const settledFen = yuanToFen(field(refund ? '退款金额' : '应结订单金额'));
   return {
     kind: refund ? 'refund' : 'payment',
+    line,
     at: billTime(field('交易时间')),
+    appid: field('公众账号ID'),
     mchid: field('商户号'),
     transactionId: field('微信订单号'),
     outTradeNo: field('商户订单号'),

@@ -48,6 +48,8 @@ describe('the published bill', () => {
     const [first] = await linesOf(createReadStream(PUBLISHED_BILL));
     expect(first).toEqual({
       kind: 'refund',
+      line: 2,
+      appid: 'wxab8acd895ab1638a',
       at: new Date('2019-02-19T05:01:46+08:00'),
       mchid: '1921000401',
       transactionId: '4200000263201902167700134212',
@@ -114,7 +116,7 @@ describe('a trade bill', () => {
     const rows = nasty.map((text) => orderCells({ 商品名称: text, 商户数据包: text, 设备号: text }));
     const lines = await read(tradeBillText('ALL', rows, sumsOf(rows.length, 0)));
     expect(lines).toHaveLength(nasty.length);
-    expect(new Set(lines.map((line) => JSON.stringify(line))).size).toBe(1);
+    expect(new Set(lines.map((line) => JSON.stringify({ ...line, line: 0 }))).size).toBe(1);
   });
 
   it('takes decimals of any scale', async () => {
