@@ -44,6 +44,11 @@ export function isId(prefix: IdPrefix, text: string): boolean {
 /** Compiled once: a bill asks for each of its lines. */
 const FORMS = new Map<IdPrefix, RegExp>();
 
+/** The first id of this kind within a longer text; null when there is none. */
+export function idIn(prefix: IdPrefix, text: string): string | null {
+  return new RegExp(`(?<![A-Za-z0-9])${prefix}_${ULID}(?![0-9A-Za-z])`).exec(text)?.[0] ?? null;
+}
+
 const ANY_ID = new RegExp(`^[a-z]{3}_${ULID}$`);
 
 /** The same, of whatever kind. */

@@ -1,15 +1,18 @@
 import { after, HOUR } from '../common/clock.js';
 import type { Session } from '../database/session.js';
 import type { BillCoverage } from '../provider/bill.js';
+import type { Unread } from './bill-foreign.js';
 import type { ChinaDay } from './china-day.js';
 
-export type DifferenceType = 'missing_here' | 'missing_there' | 'amount' | 'state' | 'duplicate' | 'fee';
+export type DifferenceType =
+  'missing_here' | 'missing_there' | 'amount' | 'state' | 'duplicate' | 'fee' | 'unreadable_line';
 
 /** A line of the bill and a row of ours that do not agree, or one without the other. */
 export interface Difference {
   type: DifferenceType;
-  noun: 'payment' | 'refund';
-  /** `out_trade_no`, or `out_refund_no` of a refund. */
+  /** `line`: one that cannot be read, and has no number of ours in its text. */
+  noun: 'payment' | 'refund' | 'line';
+  /** `out_trade_no`, or `out_refund_no` of a refund; a digest of a line's text. */
   number: string;
   /** Whether we have a row of this number. */
   known: boolean;
@@ -52,7 +55,7 @@ interface Query {
    * `$3`: the provider whose bill it is: rows of others are none of its business.
    */
   text: string;
-  /** Only where the bill covers them. `$4`, `$5`: the time in which they are missed. */
+  /** Only where the bill covers them. `$4`, `$5`: the time in which they are missed; `$6`: lines that cannot be read. */
   missing?: keyof BillCoverage;
 }
 
@@ -109,7 +112,7 @@ const QUERIES: Query[] = [
                'paid_at', p.paid_at) AS here,
              NULL::jsonb AS there, NULL AS agrees
       FROM payments p
-      WHERE p.status = 'succeeded' AND p.provider = $3 AND p.paid_at >= $4 AND p.paid_at < $5 AND p.id > $1
+      WHERE p.status = 'succeeded' AND p.provider = $3 AND p.paid_at >= $4 AND p.paid_at < $5 AND p.id > $1 AND p.id <> ALL ($6::text[])
         AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'payment' AND b.number = p.id)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = p.id)
       ORDER BY p.id LIMIT $2`,
@@ -123,7 +126,7 @@ const QUERIES: Query[] = [
                'payment_id', r.payment_id, 'sent_at', r.last_sent_at) AS here,
              NULL::jsonb AS there, NULL AS agrees
       FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3
-      WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $4 AND r.last_sent_at < $5 AND r.id > $1
+      WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $4 AND r.last_sent_at < $5 AND r.id > $1 AND r.id <> ALL ($6::text[])
         AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.number = r.id)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = r.id)
       ORDER BY r.id LIMIT $2`,
@@ -172,6 +175,8 @@ export interface Scope {
   /** Whose bill it is: rows of another provider are none of its business. */
   provider: string;
   covers: BillCoverage;
+  /** What stands in them is not missing, though nobody knows what it says. */
+  unread: readonly Unread[];
   /** The bill of the day before was compared: now the last hour of that day gets its second chance. */
   early: boolean;
   /** The bill of the day after was compared already: nothing has to wait for it. */
@@ -181,12 +186,14 @@ export interface Scope {
 /** Every difference between the staged bill and our rows, compared in sets by the database and handed out page by page. */
 export async function* compareBill(
   session: Session,
-  { day, provider, covers, early, late }: Scope,
+  { day, provider, covers, unread, early, late }: Scope,
 ): AsyncGenerator<FoundDifference> {
   const window = [
     early ? after(day.from, -MIDNIGHT_MARGIN) : day.from,
     late ? day.to : after(day.to, -MIDNIGHT_MARGIN),
+    unread.map(({ number }) => number),
   ];
+  for (const line of unread) yield unreadableLine(line);
   for (const { text, missing } of QUERIES) {
     if (missing && !covers[missing]) continue;
     let last = '';
@@ -197,6 +204,11 @@ export async function* compareBill(
       last = page.at(-1)?.number ?? '';
     }
   }
+}
+
+function unreadableLine({ noun, number, known, line, column, value, reason }: Unread): FoundDifference {
+  const there = { line, column, value, reason };
+  return { type: 'unreadable_line', noun, number, known, here: null, there, agrees: null };
 }
 
 export interface Sums {

@@ -1,12 +1,14 @@
 import { isId } from '../common/ids.js';
 import type { Session } from '../database/session.js';
-import type { TradeLine } from '../provider/bill.js';
+import type { TradeLine, UnreadableLine } from '../provider/bill.js';
 import type { Sums } from './bill-compare.js';
 
 /** What the bill has of other shops on the same merchant number. Amounts in fen. */
 export interface ForeignSums {
   payments: Sums;
   refunds: Sums;
+  /** Lines of other appids that cannot be read. */
+  unreadable: number;
 }
 
 /** Whether the number of a payment or refund has the form that we give. */
@@ -29,7 +31,10 @@ const KNOWN_PAYMENT = `
  * and answers what that was. What we know under the channel's number stays, and is compared with the row of that number,
  * whatever appid or number of the merchant it is under.
  */
-export async function setForeignAside(session: Session, provider: string): Promise<ForeignSums> {
+export async function setForeignAside(
+  session: Session,
+  provider: string,
+): Promise<Pick<ForeignSums, 'payments' | 'refunds'>> {
   await session.query(
     `UPDATE trade_lines b SET number = p.id FROM payments p
      WHERE NOT b.number_is_ours AND b.kind = 'payment' AND p.transaction_id = b.transaction_id AND p.provider = $1`,
@@ -51,4 +56,28 @@ export async function setForeignAside(session: Session, provider: string): Promi
     return { count, fen };
   };
   return { payments: of('payment'), refunds: of('refund') };
+}
+
+/** A line that cannot be read, and whether we know its number. */
+export interface Unread extends UnreadableLine {
+  known: boolean;
+}
+
+/** Of lines that cannot be read those that are not another shop's: of an appid of ours, of none, or of a number we know. */
+export async function unreadOfOurs(
+  session: Session,
+  lines: readonly UnreadableLine[],
+  { provider, appids }: { provider: string; appids: ReadonlySet<string> },
+): Promise<Unread[]> {
+  if (lines.length === 0) return [];
+  const rows = await session.query<{ id: string }>(
+    `SELECT p.id FROM payments p WHERE p.id = ANY ($1) AND p.provider = $2
+     UNION ALL
+     SELECT r.id FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = ANY ($1) AND p.provider = $2`,
+    [lines.map(({ number }) => number), provider],
+  );
+  const known = new Set(rows.map(({ id }) => id));
+  return lines
+    .map((line) => ({ ...line, known: known.has(line.number) }))
+    .filter((line) => line.known || line.appid === '' || appids.has(line.appid));
 }

@@ -1,8 +1,15 @@
 import type { DataSource } from 'typeorm';
 import { Session } from '../database/session.js';
-import type { FundLine, TradeBill, TradeLine } from '../provider/bill.js';
-import { type ForeignSums, isOurNumber, looksLikeOurs, setForeignAside } from './bill-foreign.js';
-import type { ChinaDay } from './china-day.js';
+import type { BillTotals, FundLine, TradeBill, TradeLine, UnreadableLine } from '../provider/bill.js';
+import {
+  type ForeignSums,
+  isOurNumber,
+  looksLikeOurs,
+  setForeignAside,
+  type Unread,
+  unreadOfOurs,
+} from './bill-foreign.js';
+import { type ChinaDay, dayOf } from './china-day.js';
 
 /** Lines written at once: enough to be fast, few enough to hold. */
 const CHUNK = 2000;
@@ -26,13 +33,20 @@ export interface Loading {
   provider: string;
   /** The appids whose lines are ours. */
   appids: ReadonlySet<string>;
+  /** Only the lines of this day; null: all, since the channel made the bill for the day. */
+  only: ChinaDay | null;
   onLines: (lines: number) => void | Promise<void>;
 }
 
 export interface Loaded {
-  /** All of them, those of other shops included. */
+  /** Lines of the day, those of other shops and those that cannot be read included. */
   lines: number;
+  /** Lines of other days in the same file, by day: not looked at any further. */
+  other_days: Record<string, number>;
   foreign: ForeignSums;
+  totals: BillTotals;
+  /** Lines that cannot be read. */
+  unread: Unread[];
 }
 
 /**
@@ -59,32 +73,51 @@ export class BillStaging {
   }
 
   /** `onLines` hears after each chunk how many are in. @throws BadBill */
-  async loadTrade({ lines }: TradeBill, { provider, appids, onLines }: Loading): Promise<Loaded> {
+  async loadTrade({ lines, totals }: TradeBill, loading: Loading): Promise<Loaded> {
+    const { provider, appids, only, onLines } = loading;
+    const other_days: Record<string, number> = {};
+    const unreadable: UnreadableLine[] = [];
+    let others = 0;
     const count = await inChunks(lines, async (chunk, offset) => {
-      await this.writeTrade(chunk, appids);
+      const own: TradeLine[] = [];
+      for (const line of chunk) {
+        if (only && line.at && (line.at < only.from || line.at >= only.to)) {
+          const day = dayOf(line.at);
+          other_days[day] = (other_days[day] ?? 0) + 1;
+          others += 1;
+        } else if (line.kind === 'unreadable') unreadable.push(line);
+        else own.push(line);
+      }
+      await this.writeTrade(own, appids);
       await onLines(offset + chunk.length);
     });
     const foreign = await setForeignAside(this.session, provider);
+    const unread = await unreadOfOurs(this.session, unreadable, loading);
     await this.session.query(`
       CREATE INDEX ON trade_lines (number, kind, line);
       ANALYZE trade_lines;`);
-    return { lines: count, foreign };
+    return {
+      lines: count - others,
+      other_days,
+      foreign: { ...foreign, unreadable: unreadable.length - unread.length },
+      totals: totals(),
+      unread,
+    };
   }
 
-  /** Whether there are lines, and not one of them is of this day. */
-  async isOfAnotherDay(day: ChinaDay): Promise<boolean> {
-    const rows = await this.session.query<{ other: boolean }>(
-      'SELECT count(*) > 0 AND count(*) FILTER (WHERE at >= $1 AND at < $2) = 0 AS other FROM trade_lines',
-      [day.from, day.to],
-    );
-    return rows[0]?.other ?? false;
-  }
-
-  /** @throws BadBill */
-  async loadFund(bill: AsyncIterable<FundLine>): Promise<number> {
-    const lines = await inChunks(bill, (chunk) => this.writeFund(chunk));
+  /** Answers the lines that cannot be read. @throws BadBill */
+  async loadFund(bill: AsyncIterable<FundLine | UnreadableLine>, loading: Loading): Promise<Unread[]> {
+    const unreadable: UnreadableLine[] = [];
+    await inChunks(bill, async (chunk) => {
+      const readable: FundLine[] = [];
+      for (const line of chunk) {
+        if (line.kind === 'unreadable') unreadable.push(line);
+        else readable.push(line);
+      }
+      await this.writeFund(readable);
+    });
     await this.session.query('CREATE INDEX ON fund_lines (business_no); ANALYZE fund_lines;');
-    return lines;
+    return unreadOfOurs(this.session, unreadable, loading);
   }
 
   private async writeTrade(lines: TradeLine[], appids: ReadonlySet<string>): Promise<void> {

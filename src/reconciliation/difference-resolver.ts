@@ -28,6 +28,7 @@ export class DifferenceResolver {
     if (asked === 'agrees') return false;
     const { type, noun, number, here, there } = difference;
     const isPayment = noun === 'payment';
+    const isRefund = noun === 'refund';
     await inTransaction(this.db, 'case.open', (tx) =>
       this.discrepancies.open(tx, [
         {
@@ -35,8 +36,8 @@ export class DifferenceResolver {
           caseKey: `bill:${type}:${noun}:${number}`,
           paymentId: isPayment && difference.known ? number : paymentRefundedElsewhere(difference),
           outTradeNo: isPayment ? number : null,
-          refundId: !isPayment && difference.known ? number : null,
-          outRefundNo: isPayment ? null : number,
+          refundId: isRefund && difference.known ? number : null,
+          outRefundNo: isRefund ? number : null,
           runId: run.id,
           detail: { day: run.day, noun, here, there, channel: asked },
         },
