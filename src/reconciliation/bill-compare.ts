@@ -1,7 +1,7 @@
 import { after, HOUR } from '../common/clock.js';
 import type { Session } from '../database/session.js';
 import type { BillCoverage } from '../provider/bill.js';
-import type { Unread } from './bill-foreign.js';
+import type { Sums, Unread } from './bill-foreign.js';
 import type { ChinaDay } from './china-day.js';
 
 export type DifferenceType =
@@ -209,11 +209,6 @@ export async function* compareBill(
 function unreadableLine({ noun, number, known, line, column, value, reason }: Unread): FoundDifference {
   const there = { line, column, value, reason };
   return { type: 'unreadable_line', noun, number, known, here: null, there, agrees: null };
-}
-
-export interface Sums {
-  count: number;
-  fen: number;
 }
 
 /** Counts and sums of both sides, over the day. */

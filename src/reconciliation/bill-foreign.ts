@@ -1,7 +1,11 @@
 import { isId } from '../common/ids.js';
 import type { Session } from '../database/session.js';
 import type { TradeLine, UnreadableLine } from '../provider/bill.js';
-import type { Sums } from './bill-compare.js';
+
+export interface Sums {
+  count: number;
+  fen: number;
+}
 
 /** What the bill has of other shops on the same merchant number. Amounts in fen. */
 export interface ForeignSums {
