@@ -147,7 +147,7 @@ module.exports = {
     {
       name: 'prove-without-tests',
       severity: 'error',
-      comment: 'A proof runs where no test runner is: share code by prove/, not by test/.',
+      comment: 'A proof runs where no test runner is: what both need lies in dev/.',
       from: { path: '^prove/' },
       to: { path: '^test/' },
     },

@@ -3,9 +3,9 @@ import { Clock } from '../src/common/clock.js';
 import { newId, nonce } from '../src/common/ids.js';
 import { bareStatements } from './bare.js';
 import type { Bench } from './bench.js';
-import type { Job, JobInput } from './job.js';
+import type { Job } from './job.js';
 import { numbers, sendAll } from './load.js';
-import { chinaTime, signedNotices } from './notices.js';
+import { paidContent, signedNotices } from './notices.js';
 import { addOpen, AMOUNT_FEN, countOpen, CUSTOMER, OPEN, rowId, sizeOf, transactionId } from './rows.js';
 import { withCpu } from './service.js';
 
@@ -45,27 +45,14 @@ const notices: Job = (input) => {
   const requests = signedNotices(input, PATH, count, (index) => ({
     eventType: 'TRANSACTION.SUCCESS',
     originalType: 'transaction',
-    content: paidContent(input, first + index),
+    content: paidContent({
+      ...{ mchid: input.mchid, appid: input.appid, openid: CUSTOMER.openid, amountFen: AMOUNT_FEN },
+      ...{ paymentId: rowId('pay', OPEN, first + index), attach: rowId('pay', OPEN, first + index) },
+      transactionId: transactionId(first + index),
+    }),
   }));
   return Promise.resolve({ run: () => sendAll(port, concurrency, requests) });
 };
-
-function paidContent(input: JobInput, number: number): Record<string, unknown> {
-  return {
-    mchid: input.mchid,
-    appid: input.appid,
-    out_trade_no: rowId('pay', OPEN, number),
-    transaction_id: transactionId(number),
-    trade_type: 'JSAPI',
-    trade_state: 'SUCCESS',
-    trade_state_desc: '支付成功',
-    bank_type: 'OTHERS',
-    attach: rowId('pay', OPEN, number),
-    success_time: chinaTime(),
-    payer: { openid: CUSTOMER.openid },
-    amount: { total: AMOUNT_FEN, payer_total: AMOUNT_FEN, currency: 'CNY', payer_currency: 'CNY' },
-  };
-}
 
 /** The rows that one callback changes and adds, as one statement. */
 const ROWS = `

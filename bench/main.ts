@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { argumentsOrUsage, UsageError, wholeNumber } from '../dev/arguments.js';
 import type { Bench } from './bench.js';
 import { callback, CALLBACK_JOBS } from './callback.js';
 import { CHANNEL_JOBS } from './channel.js';
@@ -30,8 +31,6 @@ ${BENCHES.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`).join('\n')}
   --help             this text
 `;
 
-class UsageError extends Error {}
-
 function readArguments(args: string[]): { benches: readonly Bench[]; options: BenchOptions; json: boolean } | 'help' {
   const { values, positionals } = parseArgs({
     args,
@@ -53,10 +52,10 @@ function readArguments(args: string[]): { benches: readonly Bench[]; options: Be
   if (benches.length === 0 || more !== undefined)
     throw new UsageError(`one name at most: ${BENCHES.map((bench) => bench.name).join(', ')}`);
   const options = {
-    seconds: whole('seconds', values.seconds, 1, 3600),
-    rounds: whole('rounds', values.rounds, 1, 100),
-    rows: values.rows.split(',').map((text) => whole('rows', text, 0, 20_000_000)),
-    concurrency: whole('concurrency', values.concurrency, 1, 1000),
+    seconds: wholeNumber('seconds', values.seconds, 1, 3600),
+    rounds: wholeNumber('rounds', values.rounds, 1, 100),
+    rows: values.rows.split(',').map((text) => wholeNumber('rows', text, 0, 20_000_000)),
+    concurrency: wholeNumber('concurrency', values.concurrency, 1, 1000),
     profile: values.profile,
     build: values.build,
     directory: 'var/bench',
@@ -66,12 +65,6 @@ function readArguments(args: string[]): { benches: readonly Bench[]; options: Be
   return { benches, options, json: values.json };
 }
 
-function whole(name: string, text: string, least: number, most: number): number {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
-  if (!(value >= least && value <= most)) throw new UsageError(`--${name} must be a number from ${least} to ${most}`);
-  return value;
-}
-
 function table(result: BenchResult): string {
   const { name, about, rounds, ...figures } = result;
   const lines = Object.entries({ ...figures, rounds: rounds.length }).filter(([, value]) => value !== null);
@@ -79,18 +72,10 @@ function table(result: BenchResult): string {
 }
 
 async function main(): Promise<void> {
-  let read: ReturnType<typeof readArguments>;
-  try {
-    read = readArguments(process.argv.slice(2));
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
-    process.exitCode = 2;
-    return;
-  }
-  if (read === 'help') return void process.stdout.write(USAGE);
+  const { benches, options, json } = argumentsOrUsage(USAGE, readArguments);
   const results: BenchResult[] = [];
-  for (const bench of read.benches) results.push(...(await runBench(bench, read.options)));
-  const text = read.json ? JSON.stringify(results, null, 2) : results.map(table).join('\n');
+  for (const bench of benches) results.push(...(await runBench(bench, options)));
+  const text = json ? JSON.stringify(results, null, 2) : results.map(table).join('\n');
   process.stdout.write(`${text}\n`);
   if (results.some((result) => result.errors > 0)) process.exitCode = 1;
 }

@@ -77,7 +77,58 @@ export function envelope(eventType: string, resource: unknown): Record<string, u
   };
 }
 
-export const chinaTime = (): string =>
+/** What the notice of a paid payment says, in fen. */
+export function paidContent(one: {
+  mchid: unknown;
+  appid: unknown;
+  paymentId: string;
+  transactionId: string;
+  openid: string;
+  attach: string;
+  amountFen: number;
+}): Record<string, unknown> {
+  const { mchid, appid, amountFen } = one;
+  return {
+    mchid,
+    appid,
+    out_trade_no: one.paymentId,
+    transaction_id: one.transactionId,
+    trade_type: 'JSAPI',
+    trade_state: 'SUCCESS',
+    trade_state_desc: '支付成功',
+    bank_type: 'OTHERS',
+    attach: one.attach,
+    success_time: chinaTime(),
+    payer: { openid: one.openid },
+    amount: { total: amountFen, payer_total: amountFen, currency: 'CNY', payer_currency: 'CNY' },
+  };
+}
+
+/** What the notice of a refund that arrived says, in fen. */
+export function refundedContent(one: {
+  mchid: unknown;
+  paymentId: string;
+  transactionId: string;
+  refundId: string;
+  channelRefundId: string;
+  amountFen: number;
+  refundFen: number;
+}): Record<string, unknown> {
+  const { mchid, amountFen, refundFen } = one;
+  return {
+    mchid,
+    out_trade_no: one.paymentId,
+    transaction_id: one.transactionId,
+    out_refund_no: one.refundId,
+    refund_id: one.channelRefundId,
+    refund_status: 'SUCCESS',
+    success_time: chinaTime(),
+    user_received_account: '支付用户零钱',
+    amount: { total: amountFen, refund: refundFen, payer_total: amountFen, payer_refund: refundFen },
+  };
+}
+
+const chinaTime = (): string =>
   `${after(clock.now(), 8 * HOUR)
     .toISOString()
     .slice(0, 19)}+08:00`;

@@ -19,7 +19,7 @@ import { addOpen, AMOUNT_FEN, countOpen, CUSTOMER, OPEN, rowId, sizeOf, transact
 
 /** Rows claimed at once, by both sides. */
 const BATCH = 100;
-/** Nobody listens there: the channel is played in memory. */
+/** Nothing listens there: the channel is played in memory. */
 const NO_CHANNEL = 9;
 const clock = new Clock();
 

@@ -3,9 +3,9 @@ import { Clock } from '../src/common/clock.js';
 import { newId, nonce } from '../src/common/ids.js';
 import { bareStatements } from './bare.js';
 import type { Bed, Bench, Range } from './bench.js';
-import type { Job, JobInput } from './job.js';
+import type { Job } from './job.js';
 import { numbers, sendAll } from './load.js';
-import { chinaTime, signedNotices } from './notices.js';
+import { refundedContent, signedNotices } from './notices.js';
 import { addOpen, AMOUNT_FEN, OPEN, rowId, sizeOf, transactionId } from './rows.js';
 import { withCpu } from './service.js';
 
@@ -73,24 +73,14 @@ const notices: Job = (input) => {
   const requests = signedNotices(input, PATH, count, (index) => ({
     eventType: 'REFUND.SUCCESS',
     originalType: 'refund',
-    content: refundedContent(input, first + index),
+    content: refundedContent({
+      ...{ mchid: input.mchid, amountFen: AMOUNT_FEN, refundFen: AMOUNT_FEN },
+      ...{ paymentId: rowId('pay', OPEN, first + index), transactionId: transactionId(first + index) },
+      ...{ refundId: refundId(first + index), channelRefundId: channelsId(first + index) },
+    }),
   }));
   return Promise.resolve({ run: () => sendAll(port, concurrency, requests) });
 };
-
-function refundedContent(input: JobInput, number: number): Record<string, unknown> {
-  return {
-    mchid: input.mchid,
-    out_trade_no: rowId('pay', OPEN, number),
-    transaction_id: transactionId(number),
-    out_refund_no: refundId(number),
-    refund_id: channelsId(number),
-    refund_status: 'SUCCESS',
-    success_time: chinaTime(),
-    user_received_account: '支付用户零钱',
-    amount: { total: AMOUNT_FEN, refund: AMOUNT_FEN, payer_total: AMOUNT_FEN, payer_refund: AMOUNT_FEN },
-  };
-}
 
 /** The rows that one refund notice changes and adds, as one statement. */
 const ROWS = `

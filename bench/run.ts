@@ -1,6 +1,6 @@
 import pg from 'pg';
+import { makeDatabase, runStatements } from '../dev/databases.js';
 import { type EmbeddedDatabase, startEmbeddedPostgres } from '../dev/embedded-postgres.js';
-import { migrate } from '../src/migrate.js';
 import type { Bed, Bench, Range } from './bench.js';
 import { startChannel } from './channel.js';
 import { type BenchKeys, makeKeys, serviceEnvironment } from './keys.js';
@@ -87,8 +87,8 @@ class OpenBed {
   static async open(server: EmbeddedDatabase, bench: Bench, rows: number, options: BenchOptions): Promise<OpenBed> {
     options.say(`${bench.name}: a database with ${rows.toLocaleString('en')} settled payments`);
     const keys = makeKeys();
-    const databaseUrl = await makeDatabase(server.url, `bench_${bench.name}_${rows}`);
-    await migrate(databaseUrl);
+    const name = `bench_${bench.name}_${rows}`;
+    const databaseUrl = await makeDatabase(server.url, name);
     const db = await fill(databaseUrl, keys, rows);
     const load = Worker.start(options.script);
     const channel = await startChannel(options.script, keys);
@@ -98,7 +98,7 @@ class OpenBed {
     const stop = async (): Promise<void> => {
       await service.stop();
       await Promise.all([load.stop(), channel.stop(), db.end()]);
-      await dropDatabase(server.url, databaseUrl);
+      await runStatements(server.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     };
     return new OpenBed(bench, { rows, databaseUrl, db, keys, service, load, concurrency }, stop);
   }
@@ -124,7 +124,7 @@ class OpenBed {
     await bench.check(bed, this.served);
     const memory = bed.service.memory();
     const of = (pick: (round: Round) => number): number => median(services.map(pick));
-    // Null where no round has it: nobody waited for an answer.
+    // Null where no round has it: no answer was waited for.
     const latency = (pick: (round: Round) => number | null): number | null => {
       const values = services.flatMap((round) => pick(round) ?? []);
       return values.length === 0 ? null : rounded(median(values));
@@ -173,28 +173,6 @@ class OpenBed {
     const first = this.next;
     this.next += count;
     return { first, count };
-  }
-}
-
-async function makeDatabase(serverUrl: string, name: string): Promise<string> {
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  await dropDatabase(serverUrl, url.toString());
-  await query(serverUrl, `CREATE DATABASE ${name}`);
-  return url.toString();
-}
-
-function dropDatabase(serverUrl: string, databaseUrl: string): Promise<void> {
-  return query(serverUrl, `DROP DATABASE IF EXISTS ${new URL(databaseUrl).pathname.slice(1)} WITH (FORCE)`);
-}
-
-async function query(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
   }
 }
 

@@ -2,7 +2,7 @@
 export interface Round {
   count: number;
   seconds: number;
-  /** Latencies in milliseconds; null where nobody waits for an answer. */
+  /** Latencies in milliseconds; null where no answer is waited for. */
   p50: number | null;
   p99: number | null;
   /** Requests that did not end as they should. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { waitFor } from './wait-for.js';
 
 const READY_WITHIN = 120_000;
 
@@ -71,13 +71,12 @@ export class BuiltProgram {
   /** Starts it and waits until it answers or was ended by a signal. @throws Error when it does not start */
   async start(): Promise<void> {
     const child = this.launch();
-    const until = performance.now() + READY_WITHIN;
-    while (child.signalCode === null && !(await answers(`${this.url}${this.options.ready ?? '/health/ready'}`))) {
-      if (child.exitCode !== null || performance.now() > until) {
-        child.kill('SIGKILL');
-        throw new Error(`the program did not start: see ${this.log}`);
-      }
-      await sleep(50);
+    const over = async (): Promise<boolean> =>
+      child.signalCode !== null || child.exitCode !== null || (await answers(`${this.url}${ready}`));
+    const { ready = '/health/ready' } = this.options;
+    if (!(await waitFor(over, { within: READY_WITHIN })) || child.exitCode !== null) {
+      child.kill('SIGKILL');
+      throw new Error(`the program did not start: see ${this.log}`);
     }
     this.child = child;
   }
@@ -96,6 +95,27 @@ async function answers(url: string): Promise<boolean> {
   const response = await fetch(url).catch(() => null);
   await response?.arrayBuffer();
   return response?.status === 200;
+}
+
+/**
+ * Runs a command of the built `paydesk` to its end, its errors on ours; it gets this environment and no other.
+ * Answers what it printed and how it ended: its signal or its exit code.
+ * @param watch is called with its process id ten times a second
+ */
+export async function runCommand(
+  words: string[],
+  env: Record<string, string>,
+  watch: (pid: number | null) => void = () => undefined,
+): Promise<{ stdout: string; how: string }> {
+  const child = spawn(process.execPath, ['dist/src/cli.js', ...words], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
+  const watching = setInterval(() => watch(child.pid ?? null), 100);
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  clearInterval(watching);
+  children.delete(child);
+  return { stdout, how: signal ?? String(code) };
 }
 
 /** Resident memory of a process in MB, now and at its highest; null where there is no /proc, or no such process. */

@@ -39,8 +39,8 @@ const WAIT_MILLISECONDS = 60_000;
 const POLL_MILLISECONDS = 100;
 
 /**
- * The service's own PostgreSQL, kept across restarts. Whoever handles signals calls `stop` when the application has
- * finished; a signal that nobody handles ends the process and the server.
+ * The service's own PostgreSQL, kept across restarts. Who handles signals calls `stop` when the application has
+ * finished; an unhandled signal ends the process and the server.
  * @throws EmbeddedPostgresError when another Paydesk runs in this folder, or the server cannot start
  */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
@@ -125,7 +125,7 @@ async function attach(directory: string, options: EmbeddedOptions): Promise<Embe
   if (!served || port === undefined) return undefined;
   const url = urlOf(port, served.password, options.database);
   const client = new pg.Client({ connectionString: url, application_name: 'paydesk command' });
-  // The server may stop under us; whoever is using the database meets the error where it matters.
+  // The server may stop under us; users of the database meet the error where it matters.
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -146,7 +146,7 @@ async function untilUnused(url: string, log: (line: string) => void): Promise<vo
     await client.connect();
     await client.query(UNUSED);
   } catch {
-    // The server is gone: nobody uses it.
+    // The server is gone: it is not used.
   } finally {
     clearTimeout(notice);
     await client.end().catch(() => undefined);

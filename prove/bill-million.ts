@@ -1,59 +1,63 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
 import type pg from 'pg';
 import { makeKeys, serviceEnvironment } from '../bench/keys.js';
-import { memoryOf } from '../dev/built-program.js';
+import { memoryOf, runCommand } from '../dev/built-program.js';
 import { DIRECTORY, openPlace } from './place.js';
-import { type Proof, Report, stopwatch } from './proof.js';
+import { stopwatch } from './report.js';
+import { proof } from './run.js';
 
 const DAY = '2026-11-22';
 const MOST_MB = 300;
 const AMOUNT_FEN = 1990;
 /** Seeded differences: so many lines left out, made up, with another amount, doubled. */
 const SEEDED = 5;
-/** Nobody listens there: asking about a difference gets no answer, and it remains. */
+/** Nothing listens there: asking about a difference gets no answer, and it remains. */
 const NO_CHANNEL = 9;
 
-export const billMillion: Proof = {
+interface Found {
+  lines: number;
+  differences: Record<string, number>;
+  payments: { here: { count: number } };
+}
+
+export const billMillion = proof({
   name: 'bill-million',
   about: `a bill of a million lines against a million payments: below ${MOST_MB} MB`,
   options: { lines: 1_000_000 },
-  async run({ lines = 0 }) {
-    const report = new Report();
-    const place = await openPlace('bill_million');
-    try {
-      const keys = makeKeys();
-      const filling = stopwatch();
-      await fill(place.db, lines, keys.mchid, keys.appid);
-      const file = `${DIRECTORY}/bill.csv.gz`;
-      await pipeline(Readable.from(bill(lines, keys.mchid)), createGzip({ level: 1 }), createWriteStream(file));
-      report.say('payments and a bill made', `${lines} in ${filling()} s`);
+  async run({ lines }, { report, cleanup }) {
+    const { db, databaseUrl } = await openPlace(cleanup, 'bill_million');
+    const keys = makeKeys();
+    const filling = stopwatch();
+    await fill(db, lines, keys.mchid, keys.appid);
+    const file = `${DIRECTORY}/bill.csv.gz`;
+    await pipeline(Readable.from(bill(lines, keys.mchid)), createGzip({ level: 1 }), createWriteStream(file));
+    report.say('payments and a bill made', `${lines} in ${filling()} s`);
 
-      const env = { ...serviceEnvironment(keys, NO_CHANNEL), DATABASE_URL: place.databaseUrl };
-      const seconds = stopwatch();
-      const { found, peakMb } = await reconcile(file, env);
-      const took = seconds();
-      report.expect('lines read', found.lines, lines + SEEDED);
-      report.expect('payments here', found.payments.here.count, lines);
-      report.expect(
-        'differences, each seeded one and no other',
-        sorted(found.differences),
-        sorted({ missing_here: SEEDED, amount: SEEDED, missing_there: SEEDED, duplicate: SEEDED }),
-      );
-      report.say('seconds, start of the program included', took);
-      report.say('lines/s', Math.round(lines / took));
-      report.check('most memory of the process, in MB', peakMb, peakMb > 0 && peakMb < MOST_MB);
-    } finally {
-      await place.close();
-    }
-    report.end();
+    const env = { ...serviceEnvironment(keys, NO_CHANNEL), DATABASE_URL: databaseUrl };
+    const reconciling = stopwatch();
+    let peakMb = 0;
+    const words = ['reconcile_bill', '--date', DAY, '--file', file, '--json'];
+    const { stdout } = await runCommand(words, env, (pid) => {
+      peakMb = Math.max(peakMb, Math.round(memoryOf(pid)?.peak ?? 0));
+    });
+    if (!stdout.startsWith('{')) throw new Error('reconcile_bill printed no report');
+    const found = JSON.parse(stdout) as Found;
+    const took = reconciling();
+    report.expect('lines read', found.lines, lines + SEEDED);
+    report.expect('payments here', found.payments.here.count, lines);
+    report.expect(
+      'differences, each seeded one and no other',
+      sorted(found.differences),
+      sorted({ missing_here: SEEDED, amount: SEEDED, missing_there: SEEDED, duplicate: SEEDED }),
+    );
+    report.say('seconds, start of the program included', took);
+    report.say('lines/s', Math.round(lines / took));
+    report.check('most memory of the process, in MB', peakMb, peakMb > 0 && peakMb < MOST_MB);
   },
-};
+});
 
 const sorted = (counts: Record<string, number>): string => JSON.stringify(Object.entries(counts).sort());
 const id = (prefix: string, number: number): string => `${prefix}_01JM${String(number).padStart(22, '0')}`;
@@ -113,26 +117,4 @@ function* bill(lines: number, mchid: string): Generator<string> {
   yield `${SUMS}\r\n`;
   const yuan = `${Math.trunc(fen / 100)}.${String(fen % 100).padStart(2, '0')}`;
   yield `\`${[`${count}.0`, yuan, '0.0', '0.0', `${((count * 12) / 100).toFixed(2)}`, yuan, '0.0'].join(',`')}\r\n`;
-}
-
-interface Found {
-  lines: number;
-  differences: Record<string, number>;
-  payments: { here: { count: number } };
-}
-
-/** Runs the command in a process of its own and watches its memory. */
-async function reconcile(file: string, env: Record<string, string>): Promise<{ found: Found; peakMb: number }> {
-  const args = ['dist/src/cli.js', 'reconcile_bill', '--date', DAY, '--file', file, '--json'];
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = once(child, 'exit');
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-  let peakMb = 0;
-  while (child.exitCode === null) {
-    peakMb = Math.max(peakMb, Math.round(memoryOf(child.pid ?? null)?.peak ?? 0));
-    await Promise.race([exited, sleep(100)]);
-  }
-  if (!text.startsWith('{')) throw new Error('reconcile_bill printed no report');
-  return { found: JSON.parse(text) as Found, peakMb };
 }

@@ -1,10 +1,9 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type pg from 'pg';
+import type { Cleanup } from '../dev/cleanup.js';
 import { freePort } from '../dev/embedded-postgres/free-port.js';
-import { type Difference, type Simulator, startSimulator } from '../simulator/index.js';
+import { openSimulator } from '../dev/open-simulator.js';
+import type { Difference, Simulator } from '../simulator/index.js';
 import { byCommand, byTimer } from '../src/common/cause.js';
 import { type Clock, DAY, HOUR, MINUTE, SECOND } from '../src/common/clock.js';
 import { newId } from '../src/common/ids.js';
@@ -16,9 +15,10 @@ import { BillService } from '../src/reconciliation/bill.service.js';
 import { RefundExecutor } from '../src/refunds/refund-executor.js';
 import { RefundsService } from '../src/refunds/refunds.service.js';
 import { openPlace } from './place.js';
-import { type Proof, Report, stopwatch } from './proof.js';
 import { Chance } from './random.js';
-import { customerId, insertPayment, makeCustomers, SimulatorClock } from './shop.js';
+import { proof } from './run.js';
+import { customerId, insertPayment, makeCustomers } from './shop.js';
+import { SimulatorClock } from './simulator.js';
 
 const CAUSE = byCommand('prove');
 const USER = customerId(0);
@@ -33,41 +33,35 @@ const NAMES: Record<Difference['kind'], string> = {
   duplicate: 'duplicate',
 };
 
-export const billWeek: Proof = {
+export const billWeek = proof({
   name: 'bill-week',
   about: 'a virtual week with bill differences of each type each day: every one found, none invented',
   options: { days: 7, payments: 40, seed: 1 },
-  async run({ days = 0, payments = 0, seed = 1 }) {
-    const report = new Report();
-    const seconds = stopwatch();
-    const week = await Week.open(seed);
-    try {
-      const seeded: string[] = [];
-      for (let day = 0; day < days; day += 1) seeded.push(...(await week.day(payments)));
-      // The last hour of the last day waits for the bill of the next.
-      for (let day = 0; day < 2; day += 1) {
-        await week.untilChina(10.5);
-        await week.compare();
-      }
-      const { compared } = week;
-      const found = await week.cases();
-      report.expect('days compared', compared.days, days + 1);
-      report.say('lines compared', compared.lines);
-      report.say('lost notices healed by asking', compared.healed);
-      report.say('differences seeded', seeded.length);
-      report.expect('of these found', seeded.filter((one) => found.includes(one)).length, seeded.length);
-      const invented = found.filter((one) => !seeded.includes(one));
-      for (const one of invented.slice(0, 10)) report.say('invented', one);
-      report.expect('invented', invented.length, 0);
-      report.expect('opened twice', found.length - new Set(found).size, 0);
-      report.expect('payments left in the dark', await week.openPayments(), 0);
-      report.say('seconds', seconds());
-    } finally {
-      await week.close();
+  async run({ days, payments, seed }, { report, cleanup }) {
+    const week = await Week.open(cleanup, seed);
+    const seeded: string[] = [];
+    for (let day = 0; day < days; day += 1) seeded.push(...(await week.day(payments)));
+    // The last hour of the last day waits for the bill of the next.
+    for (let day = 0; day < 2; day += 1) {
+      await week.untilChina(10.5);
+      await week.compare();
     }
-    report.end();
+    const { compared } = week;
+    const found = await week.cases();
+    report.expect('days compared', compared.days, days + 1);
+    report.say('lines compared', compared.lines);
+    report.say('lost notices healed by asking', compared.healed);
+    report.say('differences seeded', seeded.length);
+    report.expect('of these found', seeded.filter((one) => found.includes(one)).length, seeded.length);
+    report.none(
+      'invented',
+      found.filter((one) => !seeded.includes(one)),
+      10,
+    );
+    report.expect('opened twice', found.length - new Set(found).size, 0);
+    report.expect('payments left in the dark', await week.openPayments(), 0);
   },
-};
+});
 
 /** A shop and a WeChat Pay on one virtual clock. */
 class Week {
@@ -79,28 +73,22 @@ class Week {
     private readonly db: pg.Pool,
     private readonly clock: Clock,
     private readonly chance: Chance,
-    readonly close: () => Promise<void>,
   ) {}
 
-  static async open(seed: number): Promise<Week> {
-    const place = await openPlace('bill_week');
-    const keys = await mkdtemp(join(tmpdir(), 'paydesk-keys-'));
-    const sim = await startSimulator({ outDir: keys, seed, signatureClock: 'virtual', openingBalanceFen: 100_000_000 });
+  static async open(cleanup: Cleanup, seed: number): Promise<Week> {
+    const { db, databaseUrl } = await openPlace(cleanup, 'bill_week');
     const port = await freePort();
-    const env = { ...sim.environment(keys, `http://127.0.0.1:${port}`), JOBS_ENABLED: 'false', LOG_LEVEL: 'fatal' };
+    const notifyBase = `http://127.0.0.1:${port}`;
+    const { sim, env } = await openSimulator(cleanup, { notifyBase, seed, signatureClock: 'virtual' });
     const clock = new SimulatorClock(sim);
-    const settings = parseSettings({ ...env, CHANNEL_QUERIES_PER_SECOND: '10000' });
-    const app = await createHttpApp({ settings, databaseUrl: place.databaseUrl, clock });
+    const own = { JOBS_ENABLED: 'false', LOG_LEVEL: 'fatal', CHANNEL_QUERIES_PER_SECOND: '10000' };
+    const app = await createHttpApp({ settings: parseSettings({ ...env, ...own }), databaseUrl, clock });
+    cleanup.add(() => app.close());
     await app.listen(port, '127.0.0.1');
-    await makeCustomers(place.db, sim.credentials.appid, 1);
+    await makeCustomers(db, sim.credentials.appid, 1);
     // A third of the notices never come: the bill finds them.
     await sim.faults({ rules: [{ at: 'notice', do: 'lose', probability: 1 / 3 }] });
-    return new Week(sim, app, place.db, clock, new Chance(seed), async () => {
-      await app.close();
-      await sim.close();
-      await rm(keys, { recursive: true, force: true });
-      await place.close();
-    });
+    return new Week(sim, app, db, clock, new Chance(seed));
   }
 
   /** Payments and refunds all day long, some of them around midnight. Answers what was made to differ. */

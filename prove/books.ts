@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { type BuiltProgram } from '../dev/built-program.js';
 import type { Ledger, NoticeView, Simulator } from '../simulator/index.js';
-import { tell } from './processes.js';
-import type { Report } from './proof.js';
+import { Counts } from './report.js';
+import { tell } from './simulator.js';
 
 export interface OrderRow {
   id: string;
@@ -131,9 +131,14 @@ export async function readBooks(db: pg.Pool, sim: Channel): Promise<Books> {
 
 /** The same, with a simulator in a process of its own. */
 export async function readBooksOver(db: pg.Pool, simulator: BuiltProgram): Promise<Books> {
-  const ledger = await tell<Ledger>(simulator, 'GET', '/_sim/ledger');
-  const { notices } = await tell<{ notices: NoticeView[] }>(simulator, 'GET', '/_sim/notices');
+  const ledger = await tell<Ledger>(simulator, 'GET', '/ledger');
+  const notices = await noticesOf(simulator);
   return readBooks(db, { ledger: () => ledger, notices: () => notices, nowMs: () => 0 });
+}
+
+/** Every notice of a simulator in a process of its own, with its sends. */
+export async function noticesOf(simulator: BuiltProgram): Promise<NoticeView[]> {
+  return (await tell<{ notices: NoticeView[] }>(simulator, 'GET', '/notices')).notices;
 }
 
 /** What the channel has of a payment, if it ever heard of it. */
@@ -150,18 +155,12 @@ export const isOpen = ({ status }: { status: string }): boolean => status === 'i
 
 /** All that the service says, without what only tells when to look again: the same text, the same state. */
 export function stateText({ orders, payments, refunds, events, announced, cases }: Books): string {
-  const plain = [...payments.values()].map(({ id, status, reserved, refunded, late }) => [
-    id,
-    status,
-    reserved,
-    refunded,
-    late,
-  ]);
+  const paymentStates = [...payments.values()].map((one) => [one.id, one.status, one.reserved, one.refunded, one.late]);
   const refundStates = [...refunds.values()].map(({ id, status, failure }) => [id, status, failure]);
-  return JSON.stringify([[...orders.values()], plain, refundStates, events.length, announced.length, cases]);
+  return JSON.stringify([[...orders.values()], paymentStates, refundStates, events.length, announced.length, cases]);
 }
 
-const PLACES = ['delivered', 'refunded', 'open case'] as const;
+export const PLACES = ['delivered', 'refunded', 'open case'] as const;
 type PlaceOfMoney = (typeof PLACES)[number];
 
 /** Where the money of all paid transactions is. */
@@ -181,20 +180,20 @@ export const PARTLY_REFUNDED_OR_CASE = [
 ];
 
 /**
- * Every fen that the channel took is delivered, refunded, or in the open case of a person; what nobody paid is neither.
+ * Every fen that the channel took is delivered, refunded, or in the open case of a person; what was not paid is neither.
  * @param together combinations of places that one payment's money may be in
  */
 export function account(books: Books, together: readonly string[]): Account {
   const places = Object.fromEntries(PLACES.map((place) => [place, { count: 0, fen: 0 }])) as Account['places'];
   const wrong: string[] = [];
-  const refunded = new Map<string, number>();
+  const refunded = new Counts();
   for (const { out_trade_no: id, status, refund } of books.channel.refunds) {
-    if (status === 'SUCCESS') refunded.set(id, (refunded.get(id) ?? 0) + refund);
+    if (status === 'SUCCESS') refunded.add(id, refund);
   }
   const cases = new Set(books.cases.flatMap((one) => (one.status === 'open' ? [one.payment_id] : [])));
   for (const { out_trade_no: id, paid_at: paidAt, total } of books.channel.transactions) {
     const payment = books.payments.get(id);
-    const back = refunded.get(id) ?? 0;
+    const back = refunded.of(id);
     if (paidAt === null) {
       if (payment?.status === 'succeeded' || back > 0) wrong.push(`${id} unpaid: ${back} went back, ${say(payment)}`);
       continue;
@@ -220,49 +219,3 @@ export function account(books: Books, together: readonly string[]): Account {
 }
 
 const say = (row: object | undefined): string => (row ? `we have ${JSON.stringify(row)}` : 'we have no such row');
-
-/** Compares the simulator's ledger, fen for fen, with what became of the money here, and reports it. */
-export async function reportBooks(db: pg.Pool, simulator: BuiltProgram, report: Report): Promise<void> {
-  const books = await readBooksOver(db, simulator);
-  const { places, fen, wrong } = account(books, []);
-  const { totals } = books.channel;
-  sayNotices(books.notices, report);
-  report.say('taken, by the ledger of the simulator', `${totals.paid} payments, ${totals.taken} fen`);
-  for (const place of PLACES) report.say(place, `${places[place].count} payments, ${places[place].fen} fen`);
-  for (const line of wrong.slice(0, 20)) report.say('astray', line);
-  report.expect('delivered + refunded + open cases, in fen', fen, totals.taken);
-  report.expect('payments in no place, or in two', wrong.length, 0);
-  report.expect('refunds that arrived, by the ledger, in fen', totals.refunded, places.refunded.fen);
-  report.expect('refund numbers the simulator saw', totals.refunds, places.refunded.count);
-  const announced = counted(
-    books.announced.filter(({ type }) => type === 'payment.succeeded').map((one) => one.subject_id),
-  );
-  const payments = [...books.payments.values()];
-  const succeeded = payments.filter(({ status }) => status === 'succeeded');
-  const once = succeeded.filter(({ id }) => announced.get(id) === 1).length;
-  report.expect('succeeded payments with exactly one success notification', once, succeeded.length);
-  const others = payments.filter(({ id, status }) => status !== 'succeeded' && announced.has(id)).length;
-  report.expect('other payments with a success notification', others, 0);
-  const moves = counted(books.events.map((event) => `${event.noun} ${event.subject} ${event.to_status}`));
-  const twice = [...books.orders.keys()].filter((id) => (moves.get(`order ${id} paid`) ?? 0) > 1).length;
-  report.expect('orders that were paid twice', twice, 0);
-  const unheard = payments.filter((one) => !isOpen(one) && !moves.has(`payment ${one.id} ${one.status}`)).length;
-  report.expect('settled payments without their event', unheard, 0);
-}
-
-function counted(names: string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return counts;
-}
-
-function sayNotices(notices: NoticeView[], report: Report): void {
-  const payments = notices.filter((notice) => notice.event_type === 'TRANSACTION.SUCCESS');
-  const lost = payments.filter((notice) => notice.state === 'lost').length;
-  const again = payments.filter((notice) => notice.sends.length > 1).length;
-  const late = payments.filter(
-    ({ created_at: at, sends: [first] }) => first && Date.parse(first.at) - Date.parse(at) > 10_000,
-  );
-  report.say('payment notices', payments.length);
-  report.say('of these dropped / sent more than once / late', `${lost} / ${again} / ${late.length}`);
-}

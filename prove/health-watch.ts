@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Counts, seconds } from './report.js';
 
 /** Milliseconds between two questions. */
 const EVERY = 250;
@@ -33,10 +34,8 @@ export class HealthWatch {
   }
 
   /** Answers to one of the questions, counted by status. */
-  byStatus(question: HealthAnswer['question']): Record<string, number> {
-    const counts: Record<string, number> = {};
-    for (const one of this.answers) if (one.question === question) counts[one.status] = (counts[one.status] ?? 0) + 1;
-    return counts;
+  byStatus(question: HealthAnswer['question']): Counts<number> {
+    return Counts.of(this.answers.filter((one) => one.question === question).map(({ status }) => status));
   }
 
   private async watch(): Promise<void> {
@@ -54,7 +53,7 @@ export class HealthWatch {
 }
 
 /** Asks once. */
-export async function timed(url: string): Promise<Omit<HealthAnswer, 'question'>> {
+async function timed(url: string): Promise<Omit<HealthAnswer, 'question'>> {
   const begun = performance.now();
   const status = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN) }).then(
     async (response) => {
@@ -64,4 +63,29 @@ export async function timed(url: string): Promise<Omit<HealthAnswer, 'question'>
     () => 0,
   );
   return { begun, at: performance.now(), status };
+}
+
+/** Seconds until so many requests in a row were served, each as fast as in calm; null when that did not come. */
+export async function untilServed(
+  url: string,
+  { inARow, withinMs, patience }: { inARow: number; withinMs: number; patience: number },
+): Promise<number | null> {
+  const since = performance.now();
+  let good = 0;
+  let began = since;
+  while (performance.now() - since < patience) {
+    if (good === 0) began = performance.now();
+    const { status, begun, at } = await timed(`${url}/api/products/`);
+    good = status === 200 && at - begun <= withinMs ? good + 1 : 0;
+    if (good === inARow) return seconds(since, began);
+    if (good === 0) await sleep(50);
+  }
+  return null;
+}
+
+/** A figure of `/metrics` by its name and label, NaN when it is not there. */
+export async function metric(url: string, line: string): Promise<number> {
+  const text = await fetch(`${url}/metrics`).then((response) => response.text());
+  const found = text.split('\n').find((one) => one.startsWith(`${line} `));
+  return found === undefined ? NaN : Number(found.slice(line.length));
 }

@@ -1,15 +1,17 @@
 import { parseArgs } from 'node:util';
+import { argumentsOrUsage, UsageError, wholeNumber } from '../dev/arguments.js';
+import { Cleanup } from '../dev/cleanup.js';
 import { billMillion } from './bill-million.js';
 import { billWeek } from './bill-week.js';
 import { crashes } from './crashes/crashes.js';
-import { crashStorm } from './crashes/storm.js';
 import { databases } from './databases.js';
 import { histories } from './histories.js';
 import { hostile } from './hostile.js';
 import { overload } from './overload.js';
-import { NotShown, type Proof } from './proof.js';
 import { queryPlans } from './query-plans.js';
-import { soak } from './soak.js';
+import { NotShown, Report, stopwatch } from './report.js';
+import type { Proof } from './run.js';
+import { crashStorm, soak } from './soak.js';
 
 const PROOFS: readonly Proof[] = [
   histories,
@@ -35,56 +37,31 @@ ${PROOFS.map(({ name, about, options, texts = [] }) => {
 }).join('\n')}
 `;
 
-class UsageError extends Error {}
-
-interface Chosen {
-  proof: Proof;
-  options: Record<string, number>;
-  texts: Record<string, string>;
-}
-
-function readArguments(args: string[]): Chosen | 'help' {
-  const [name, ...rest] = args;
+const { proof, options, texts } = argumentsOrUsage(USAGE, ([name, ...args]) => {
   if (name === undefined || name === '--help') return 'help';
   const proof = PROOFS.find((one) => one.name === name);
   if (!proof) throw new UsageError(`there is no proof "${name}"`);
-  const { values } = parseArgs({
-    args: rest,
-    options: Object.fromEntries(
-      [...Object.keys(proof.options), ...(proof.texts ?? [])].map((flag) => [flag, { type: 'string' as const }]),
-    ),
-  });
-  const options = Object.fromEntries(
-    Object.entries(proof.options).map(([flag, value]) => [flag, whole(flag, values[flag] ?? `${value}`)]),
-  );
+  const flags = [...Object.keys(proof.options), ...(proof.texts ?? [])];
+  const known = Object.fromEntries(flags.map((flag) => [flag, { type: 'string' as const }]));
+  const { values } = parseArgs({ args, options: known });
+  const numbers = Object.entries(proof.options).map(([flag, value]) => [
+    flag,
+    wholeNumber(flag, values[flag] ?? `${value}`),
+  ]);
   const texts = Object.fromEntries((proof.texts ?? []).map((flag) => [flag, values[flag] ?? '']));
-  return { proof, options, texts };
-}
+  return { proof, options: Object.fromEntries(numbers) as Record<string, number>, texts };
+});
 
-function whole(flag: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${flag} must be a whole number`);
-  return Number(text);
-}
-
-let chosen: ReturnType<typeof readArguments>;
-try {
-  chosen = readArguments(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
-  process.exit(2);
-}
-if (chosen === 'help') {
-  process.stdout.write(USAGE);
-  process.exit(0);
-}
-const { proof, options, texts } = chosen;
 process.stdout.write(`${proof.name}: ${proof.about}\n`);
+const [report, cleanup, elapsed] = [new Report(), new Cleanup(), stopwatch()];
 try {
-  await proof.run(options, texts);
+  await proof.run(options, { report, cleanup, texts }).finally(() => cleanup.run());
+  report.say('seconds', elapsed());
+  report.end();
   process.stdout.write(`${proof.name}: shown\n`);
 } catch (error) {
   const text = error instanceof NotShown ? `NOT shown: ${error.message}` : ((error as Error).stack ?? String(error));
   process.stderr.write(`${proof.name}: ${text}\n`);
-  // Not at leisure: what a proof that broke off left open would keep the process.
+  // At once: what a proof that broke off left open would keep the process.
   process.exit(1);
 }

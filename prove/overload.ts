@@ -2,15 +2,15 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BuiltProgram, memoryOf } from '../dev/built-program.js';
-import { HealthWatch } from './health-watch.js';
-import { checkRows, settle } from './overload-books.js';
-import type { HoldOrder, HoldReport } from './overload-hold.js';
-import type { LoadOrder, MixOrder, MixReport } from './overload-load.js';
-import { metric, untilServed } from './overload-watch.js';
+import { HealthWatch, metric, untilServed } from './health-watch.js';
+import { checkRows, settle } from './overload/books.js';
+import type { HoldOrder, HoldReport } from './overload/hold.js';
+import type { LoadOrder, MixOrder, MixReport } from './overload/load.js';
 import { openPlace, type Place } from './place.js';
-import { openShop } from './processes.js';
-import { type Proof, Report } from './proof.js';
-import { pay } from './shop.js';
+import type { Report } from './report.js';
+import { proof } from './run.js';
+import { Shop } from './shop.js';
+import { pay } from './simulator.js';
 
 const CUSTOMERS = 200;
 /** Connections that use the service up without a queue. */
@@ -23,7 +23,7 @@ const FULL_HOUSE = 200;
 /** Of its capacity, what it still has to serve in the storm. */
 const STILL_SERVED = 0.5;
 
-const SHOP = { login: 8, products: 16, orders: 20, order: 24, payment: 16, start: 12, forged: 4 };
+const SHOP_LOAD = { login: 8, products: 16, orders: 20, order: 24, payment: 16, start: 12, forged: 4 };
 const SALES = { order: 1, payment: 1, start: 1 };
 const LOOKS = { products: 1, orders: 1 };
 
@@ -49,39 +49,30 @@ interface Calm {
   memory: number;
 }
 
-export const overload: Proof = {
+export const overload = proof({
   name: 'overload',
   about: 'ten times the load it can carry, dribbling clients, 10,000 idle ones: excess refused in time, nothing lost',
   options: { connections: 2000, seconds: 20, idle: 10_000, slow: 500, seed: 1 },
-  async run({ connections = 0, seconds = 0, idle = 0, slow = 0, seed = 1 }) {
-    const place = await openPlace('overload');
+  async run({ connections, seconds, idle, slow, seed }, { report, cleanup }) {
+    const place = await openPlace(cleanup, 'overload');
     const { databaseUrl, db } = place;
     const env = { LOGINS_PER_MINUTE: '1000000' };
-    const shop = await openShop({ databaseUrl, db, seed, customers: CUSTOMERS, env }).catch(async (error: unknown) => {
-      await place.close();
-      throw error;
-    });
+    const shop = await Shop.open(cleanup, { databaseUrl, db, seed, customers: CUSTOMERS, env });
     const { service, simulator, tokens } = shop;
     const { port } = service;
-    try {
-      const loads: MixReport[] = [];
-      const mix = async (order: Partial<MixOrder>): Promise<MixReport> => {
-        const own = { kind: 'mix' as const, port, tokens, connections: CALM, seconds: 5, rate: 0, weights: SHOP };
-        loads.push(await load<MixReport>({ ...own, seed: seed * 100 + loads.length, ...order }));
-        return loads.at(-1) as MixReport;
-      };
-      const stage: Stage = { place, service, simulator, report: new Report(), mix, loads };
-      const calm = await measureCalm(stage);
-      const paid = await storm(stage, calm, { connections, seconds });
-      await checkBooks(stage, paid);
-      await holdOpen(stage, calm, { idle, slow });
-      stage.report.end();
-    } finally {
-      await shop.close();
-      await place.close();
-    }
+    const loads: MixReport[] = [];
+    const mix = async (order: Partial<MixOrder>): Promise<MixReport> => {
+      const own = { kind: 'mix' as const, port, tokens, connections: CALM, seconds: 5, rate: 0, weights: SHOP_LOAD };
+      loads.push(await load<MixReport>({ ...own, seed: seed * 100 + loads.length, ...order }));
+      return loads.at(-1) as MixReport;
+    };
+    const stage: Stage = { place, service, simulator, report, mix, loads };
+    const calm = await measureCalm(stage);
+    const paid = await storm(stage, calm, { connections, seconds });
+    await checkBooks(stage, paid);
+    await holdOpen(stage, calm, { idle, slow });
   },
-};
+});
 
 async function measureCalm({ mix, service, report }: Stage): Promise<Calm> {
   await mix({});
@@ -133,8 +124,8 @@ async function storm(
   const slowest = Math.max(0, ...health.answers.map(({ begun, at }) => Math.round(at - begun)));
   report.say('health, slowest answer in ms', slowest);
   const live = health.byStatus('live');
-  report.check('/health/live', JSON.stringify(live), Object.keys(live).join() === '200');
-  report.say('/health/ready', JSON.stringify(health.byStatus('ready')));
+  report.check('/health/live', live, [...live.keys()].join() === '200');
+  report.say('/health/ready', health.byStatus('ready'));
   report.check('seconds until all is served as in calm', recovered ?? 'never', recovered !== null && recovered <= 10);
   const lost = await metric(service.url, 'paydesk_requests_refused_total{kind="callback"}');
   report.expect('callbacks refused', lost, 0);
@@ -206,7 +197,7 @@ function sayMix(report: Report, what: string, { byStatus, own, channel, refused 
 
 /** The load is made by a process of its own, which answers with this when it is done, or first with what it holds. */
 function begin(order: LoadOrder): () => Promise<{ report: unknown; holding: number }> {
-  const child = fork('dist/prove/overload-load.js');
+  const child = fork('dist/prove/overload/load.js');
   child.send(order);
   return async () => ((await once(child, 'message')) as [{ report: unknown; holding: number }])[0];
 }

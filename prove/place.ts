@@ -1,7 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import pg from 'pg';
+import type { Cleanup } from '../dev/cleanup.js';
+import { makeDatabase } from '../dev/databases.js';
 import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
-import { migrate } from '../src/migrate.js';
 
 /** Where the proofs keep their database, keys and logs. */
 export const DIRECTORY = 'var/prove';
@@ -12,46 +13,25 @@ export interface Place {
   /** All of them, where several were asked for. */
   databaseUrls: string[];
   db: pg.Pool;
-  close(): Promise<void>;
 }
 
-export async function openPlace(name: string, databases = 1): Promise<Place> {
+export async function openPlace(cleanup: Cleanup, name: string, databases = 1): Promise<Place> {
   await mkdir(DIRECTORY, { recursive: true });
   const server = await startEmbeddedPostgres({ directory: `${DIRECTORY}/postgres`, database: 'postgres' });
-  try {
-    const databaseUrls: string[] = [];
-    for (let index = 0; index < databases; index += 1)
-      databaseUrls.push(await makeDatabase(server.url, index === 0 ? `prove_${name}` : `prove_${name}_${index}`));
-    const [databaseUrl = ''] = databaseUrls;
-    const db = new pg.Pool({ connectionString: databaseUrl, max: 4 });
-    // The server goes before the last connection does, when a proof breaks off.
-    db.on('error', () => undefined);
-    return {
-      databaseUrl,
-      databaseUrls,
-      db,
-      async close() {
-        await db.end();
-        await server.stop();
-      },
-    };
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
+  cleanup.add(() => server.stop());
+  const databaseUrls: string[] = [];
+  for (let index = 0; index < databases; index += 1)
+    databaseUrls.push(await makeDatabase(server.url, index === 0 ? `prove_${name}` : `prove_${name}_${index}`));
+  const [databaseUrl = ''] = databaseUrls;
+  return { databaseUrl, databaseUrls, db: openPool(cleanup, { connectionString: databaseUrl, max: 4 }) };
 }
 
-/** An empty, migrated database. Answers its address. */
-export async function makeDatabase(serverUrl: string, name: string, tablespace = 'pg_default'): Promise<string> {
-  const admin = new pg.Client({ connectionString: serverUrl });
-  await admin.connect();
-  await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await admin.query(`CREATE DATABASE ${name} TABLESPACE ${tablespace}`);
-  await admin.end();
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  await migrate(url.toString());
-  return url.toString();
+export function openPool(cleanup: Cleanup, config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool(config);
+  // The server goes before the last connection does, when a proof breaks off.
+  pool.on('error', () => undefined);
+  cleanup.add(() => pool.end());
+  return pool;
 }
 
 /** An empty folder for keys. */

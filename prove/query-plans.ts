@@ -1,11 +1,13 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import pg from 'pg';
 import { makeKeys } from '../bench/keys.js';
 import { addOpen, fillSettled, rowId, SETTLED } from '../bench/rows.js';
 import { openPlace } from './place.js';
-import { NotShown, type Proof, Report } from './proof.js';
+import { NotShown, type Report } from './report.js';
+import { proof } from './run.js';
 
-const FILE = 'docs/query-plans.md';
+const FILE = 'docs/reports/query-plans.md';
 /** Payments that are open, and of these due. */
 const OPEN = 2000;
 const DUE = 500;
@@ -16,7 +18,7 @@ interface Hot {
   name: string;
   why: string;
   text: string;
-  values: unknown[];
+  values?: unknown[];
 }
 
 const PAYMENT_OPEN = `status IN ('init', 'processing') AND provider = 'wechat' AND (lease_until IS NULL OR lease_until <= now())`;
@@ -30,29 +32,25 @@ WHERE id = ANY (ARRAY(
   SELECT id FROM payments WHERE ${PAYMENT_OPEN} AND next_check_at <= now()
   ORDER BY next_check_at LIMIT 100 FOR UPDATE SKIP LOCKED))
 RETURNING id`,
-    values: [],
   },
   {
     name: 'Payments past their time: the claim',
     why: 'expire_payments',
     text: `SELECT id FROM payments WHERE ${PAYMENT_OPEN} AND expires_at <= now() AND id > ''
 ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED`,
-    values: [],
   },
   {
-    name: 'Orders that nobody is paying',
+    name: 'Orders that are not being paid',
     why: 'every thirty seconds',
     text: `SELECT o.id FROM orders o WHERE o.status = 'pending' AND o.expires_at <= now()
 AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.status IN ('init', 'processing'))
 ORDER BY o.expires_at LIMIT 1000`,
-    values: [],
   },
   {
     name: 'Refunds to be sent or asked about: the claim',
     why: 'every two seconds, in each process',
     text: `SELECT id FROM refunds WHERE status IN ('processing', 'abnormal') AND (lease_until IS NULL OR lease_until <= now())
 AND next_check_at <= now() ORDER BY next_check_at LIMIT 100 FOR UPDATE SKIP LOCKED`,
-    values: [],
   },
   {
     name: 'Orders of a batch, locked',
@@ -75,7 +73,6 @@ UNION ALL SELECT p.id FROM payments p WHERE p.transaction_id = ANY ($2::text[]) 
    SELECT status, count(*) FROM payments WHERE status IN ('init', 'processing') GROUP BY status) o),
   (SELECT min(next_check_at) FROM payments WHERE status IN ('init', 'processing')),
   (SELECT json_agg(c) FROM (SELECT type, count(*) FROM discrepancies WHERE status = 'open' GROUP BY type) c)`,
-    values: [],
   },
   {
     name: "An operators' page of payments",
@@ -85,34 +82,29 @@ UNION ALL SELECT p.id FROM payments p WHERE p.transaction_id = ANY ($2::text[]) 
   },
 ];
 
-export const queryPlans: Proof = {
+export const queryPlans = proof({
   name: 'query-plans',
   about: `plans of the hot statements, written to ${FILE}: the work depends on what is open, not on what is stored`,
   options: { rows: 1_000_000 },
-  async run({ rows = 0 }) {
-    const report = new Report();
-    const place = await openPlace('query_plans');
-    try {
-      const db = new pg.Client({ connectionString: place.databaseUrl });
-      await db.connect();
-      const keys = makeKeys();
-      await fillSettled(db, keys, rows);
-      await addOpen(db, keys, { status: 'processing', first: 1, count: OPEN });
-      await db.query(
-        `UPDATE payments SET next_check_at = now() - interval '1 minute', expires_at = now() - interval '1 second'
-         WHERE id IN (SELECT id FROM payments WHERE status = 'processing' ORDER BY id LIMIT ${DUE})`,
-      );
-      await db.query('VACUUM (ANALYZE)');
-      const chapters: string[] = [];
-      for (const statement of STATEMENTS) chapters.push(await chapter(db, statement, report));
-      await db.end();
-      await writeFile(FILE, `${head(rows)}\n${chapters.join('\n')}`);
-    } finally {
-      await place.close();
-    }
-    report.end();
+  async run({ rows }, { report, cleanup }) {
+    const { databaseUrl } = await openPlace(cleanup, 'query_plans');
+    const db = new pg.Client({ connectionString: databaseUrl });
+    await db.connect();
+    cleanup.add(() => db.end());
+    const keys = makeKeys();
+    await fillSettled(db, keys, rows);
+    await addOpen(db, keys, { status: 'processing', first: 1, count: OPEN });
+    await db.query(
+      `UPDATE payments SET next_check_at = now() - interval '1 minute', expires_at = now() - interval '1 second'
+       WHERE id IN (SELECT id FROM payments WHERE status = 'processing' ORDER BY id LIMIT ${DUE})`,
+    );
+    await db.query('VACUUM (ANALYZE)');
+    const chapters: string[] = [];
+    for (const statement of STATEMENTS) chapters.push(await chapter(db, statement, report));
+    await mkdir(dirname(FILE), { recursive: true });
+    await writeFile(FILE, `${head(rows)}\n${chapters.join('\n')}`);
   },
-};
+});
 
 function head(rows: number): string {
   return `# Plans of the hot statements
@@ -123,7 +115,7 @@ None of them scans what is stored: each reads partial indexes on what is open, o
 }
 
 /** Runs it once to warm up and once with its plan, and takes back what it did. */
-async function chapter(db: pg.Client, { name, why, text, values }: Hot, report: Report): Promise<string> {
+async function chapter(db: pg.Client, { name, why, text, values = [] }: Hot, report: Report): Promise<string> {
   let lines: string[] = [];
   for (let round = 0; round < 2; round += 1) {
     await db.query('BEGIN');

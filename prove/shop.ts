@@ -1,99 +1,134 @@
-import { createHmac } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
-import { Clock } from '../src/common/clock.js';
-
-const clock = new Clock();
-const TWO_HOURS = 7200;
-const THIRTY_DAYS = 30 * 24 * 3600;
+import { BuiltProgram, runCommand } from '../dev/built-program.js';
+import type { Cleanup } from '../dev/cleanup.js';
+import { freePort } from '../dev/embedded-postgres/free-port.js';
+import { TcpProxy } from '../dev/tcp-proxy.js';
+import { nowMs, token } from './api.js';
+import { DIRECTORY } from './place.js';
+import { Chance } from './random.js';
+import type { Report } from './report.js';
+import { advance, startSimulatorProgram, tell } from './simulator.js';
 
 /** A product of the demo catalogue. */
 export const TEA = 'prd_01JD0000000000000000000TEA';
 
-/** The time of this machine, in milliseconds since 1970. */
-export function nowMs(): number {
-  return clock.now().getTime();
-}
-
-/** Business time is the simulator's: one clock for the channel and the service. */
-export class SimulatorClock extends Clock {
-  constructor(private readonly sim: { nowMs(): number }) {
-    super();
-  }
-
-  override now(): Date {
-    return new Date(this.sim.nowMs());
-  }
-}
-
-/** A token as Paydesk issues them. */
-export function token(secret: string, sub: string, role: 'user' | 'operator' | 'service'): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const iat = Math.floor(nowMs() / 1000);
-  const claims = { sub, role, iat, exp: iat + (role === 'user' ? TWO_HOURS : THIRTY_DAYS) };
-  const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
-  return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
-}
-
-export interface Answer<T = Record<string, unknown>> {
-  /** 0: the connection was lost, or no answer came in time. */
-  status: number;
-  body: T;
-}
-
-/** A client of the service, with a token or without one. */
-export interface Api {
-  get<T = Record<string, unknown>>(path: string): Promise<Answer<T>>;
-  /** @param key the `Idempotency-Key` */
-  post<T = Record<string, unknown>>(path: string, body?: object, key?: string): Promise<Answer<T>>;
-}
-
-/** @param withinMs milliseconds that an answer may take */
-export function apiAt(url: string, token?: string, withinMs = 120_000): Api {
-  const send = async <T>(method: string, path: string, body?: object, key?: string): Promise<Answer<T>> => {
-    const headers = {
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-      ...(key !== undefined && { 'idempotency-key': key }),
-    };
-    try {
-      const signal = AbortSignal.timeout(withinMs);
-      const response = await fetch(`${url}/api${path}`, {
-        method,
-        headers,
-        signal,
-        body: body && JSON.stringify(body),
-      });
-      const text = await response.text();
-      return { status: response.status, body: (text ? JSON.parse(text) : {}) as T };
-    } catch (error) {
-      // A process that is killed in the middle of its answer has not given one.
-      return { status: 0, body: { code: String(error) } as T };
-    }
-  };
-  return { get: (path) => send('GET', path), post: (path, body, key) => send('POST', path, body, key) };
-}
-
-/** The body of an answer that must have one of these statuses. @throws Error when it has another */
-export async function must<T>(asked: Promise<Answer<T>>, ...statuses: number[]): Promise<T> {
-  const { status, body } = await asked;
-  if (!statuses.includes(status)) throw new Error(`answered ${status} ${JSON.stringify(body)}`);
-  return body;
-}
-
-/** The payer pays. @param allowed further statuses of the payment sheet, as when the payment is closed there */
-export async function pay(simulator: { url: string }, paymentId: string, ...allowed: number[]): Promise<void> {
-  const response = await fetch(`${simulator.url}/_sim/transactions/${paymentId}/pay`, { method: 'POST' });
-  const text = await response.text();
-  if (![200, ...allowed].includes(response.status)) throw new Error(`paying answered ${response.status}: ${text}`);
-}
-
-export function customerId(index: number): string {
-  return `usr_${String(index).padStart(26, '0')}`;
-}
+/** Seconds after which every notice that was not taken was sent for the last time, and the bill of the day is there. */
+const A_DAY_AND_A_HALF = 36 * 3600;
 
 /** Where rows are written and read. */
 export interface Rows {
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>;
+}
+
+/** The built service on this port; it knows nothing but this environment. */
+export function serviceProgram(env: Record<string, string>, port: number): BuiltProgram {
+  return new BuiltProgram({ env: { ...env, PORT: String(port) }, port, folder: DIRECTORY });
+}
+
+export interface ShopOptions {
+  databaseUrl: string;
+  /** Where the customers are written. */
+  db: Rows;
+  seed: number;
+  customers: number;
+  /** How many processes of the service; the simulator reaches several through a balancer. */
+  processes?: number;
+  refundDelaySeconds?: number;
+  /** Further settings of the service. */
+  env?: Record<string, string>;
+  /** The simulator's. */
+  faults?: object;
+}
+
+/** The simulator and processes of the service on one database, with customers who are logged in. */
+export class Shop {
+  private readonly openedOn = chinaDay();
+
+  private constructor(
+    readonly services: BuiltProgram[],
+    readonly simulator: BuiltProgram,
+    /** Of each process, and of a command beside them. */
+    readonly env: Record<string, string>,
+    readonly tokens: string[],
+    private readonly chance: Chance,
+  ) {}
+
+  static async open(cleanup: Cleanup, options: ShopOptions): Promise<Shop> {
+    const { databaseUrl, db, seed, customers, processes = 1, refundDelaySeconds = 2, faults } = options;
+    const chance = new Chance(seed);
+    const services: BuiltProgram[] = [];
+    let notifyPort = await freePort();
+    const ports = [notifyPort];
+    if (processes > 1) {
+      const balancer = await TcpProxy.choosing(() => chance.pick(living(services))?.port ?? null);
+      cleanup.add(() => balancer.cut());
+      notifyPort = balancer.port;
+    }
+    const { simulator, env } = await startSimulatorProgram(cleanup, notifyPort, { seed, refundDelaySeconds });
+    if (faults) await tell(simulator, 'PUT', '/faults', faults);
+    const secret = randomBytes(32).toString('hex');
+    const own = { ...env, DATABASE_URL: databaseUrl, JWT_SECRET: secret, LOG_LEVEL: 'error', ...options.env };
+    while (ports.length < processes) ports.push(await freePort());
+    services.push(...ports.map((port) => serviceProgram(own, port)));
+    const tokens = Array.from({ length: customers }, (_, index) => token(secret, customerId(index), 'user'));
+    const shop = new Shop(services, simulator, own, tokens, chance);
+    cleanup.add(() => shop.stop());
+    await shop.start();
+    await makeCustomers(db, env.WECHAT_APPID ?? '', customers);
+    return shop;
+  }
+
+  /** The only process, or the first. */
+  get service(): BuiltProgram {
+    return this.services[0] as BuiltProgram;
+  }
+
+  /** A process that is alive, or that will be. */
+  alive(): BuiltProgram {
+    const { services } = this;
+    return this.chance.pick(living(services).length > 0 ? living(services) : services);
+  }
+
+  /**
+   * A day and a half later by the channel's clock: the days' bills are compared. Money of a closed payment whose notice
+   * was lost for good is found by them alone.
+   */
+  async compareBills(report: Report): Promise<void> {
+    await advance(this.simulator, A_DAY_AND_A_HALF);
+    // Paydesk's clock did not move: what it sent back during the comparison would count to a day that is over there.
+    await this.stop();
+    for (const day of new Set([this.openedOn, chinaDay()])) {
+      const words = ['reconcile_bill', '--date', day, '--json'];
+      const { stdout } = await runCommand(words, this.env);
+      // Cases that remain are not a failure of the command.
+      if (!stdout.startsWith('{')) throw new Error(`${words.join(' ')} printed no report`);
+      const { lines, healed, differences } = JSON.parse(stdout) as Record<string, unknown>;
+      report.say(`the bill of ${day}`, JSON.stringify({ lines, healed, differences }));
+    }
+    await this.start();
+  }
+
+  /** The first alone. */
+  private async start(): Promise<void> {
+    await this.service.start();
+    await Promise.all(this.services.slice(1).map((program) => program.start()));
+  }
+
+  private async stop(): Promise<void> {
+    await Promise.all(this.services.map((program) => program.end()));
+  }
+}
+
+const living = (programs: BuiltProgram[]): BuiltProgram[] => programs.filter((program) => program.alive);
+
+/** China's day now. */
+function chinaDay(): string {
+  return new Date(nowMs() + 8 * 3_600_000).toISOString().slice(0, 10);
+}
+
+export function customerId(index: number): string {
+  return `usr_${String(index).padStart(26, '0')}`;
 }
 
 /** Customers numbered from 0, as they are after their first login. */

@@ -1,4 +1,4 @@
-import { generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
+import { generateKeyPair, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
 import { DAY } from './clock.js';
 
@@ -81,9 +81,27 @@ export class Authority {
         ? { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true }
         : { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, dataEncipherment: true, critical: true },
     ]);
-    certificate.sign(forge.pki.privateKeyFromPem(privatePem(this.#key)), forge.md.sha256.create());
+    signWith(this.#key, certificate);
     return { serial: serial.toUpperCase(), pem: forge.pki.certificateToPem(certificate), effectiveAt, expiresAt };
   }
+}
+
+/** Public in node-forge, but left out of its types. */
+interface Unsigned {
+  getTBSCertificate(certificate: forge.pki.Certificate): forge.asn1.Asn1;
+}
+
+/** As `certificate.sign` of node-forge does with SHA-256, but a hundred times as fast: RSA in JavaScript takes 25 ms. */
+function signWith(key: KeyObject, certificate: forge.pki.Certificate): void {
+  const oid = forge.pki.oids.sha256WithRSAEncryption;
+  if (oid === undefined) throw new Error('node-forge does not know RSA with SHA-256');
+  certificate.signatureOid = oid;
+  certificate.siginfo.algorithmOid = oid;
+  const signed = (forge.pki as unknown as Unsigned).getTBSCertificate(certificate);
+  certificate.tbsCertificate = signed;
+  certificate.signature = sign('sha256', Buffer.from(forge.asn1.toDer(signed).getBytes(), 'binary'), key).toString(
+    'binary',
+  );
 }
 
 function name(values: Record<string, string>): forge.pki.CertificateField[] {

@@ -1,6 +1,7 @@
 import { BillOffice } from './bill-office.js';
 import { type Order, type Refund } from './books.js';
 import { Books } from './books.js';
+import { type KeyPair } from './certificates.js';
 import { Clock, type SignatureClock } from './clock.js';
 import { DueQueue } from './due-queue.js';
 import { Faults } from './faults.js';
@@ -34,6 +35,8 @@ export interface SimulationOptions {
   signatureClock?: SignatureClock;
   /** Account balance at the start; default 0. */
   openingBalanceFen?: number;
+  /** RSA pairs to use before new ones are made: for the authority, the merchant, the public key and the certificate. */
+  keyPairs?: readonly KeyPair[];
 }
 
 const FIVE_MINUTES = 300_000;
@@ -83,7 +86,7 @@ export class Simulation {
     const clock = new Clock(options.signatureClock);
     const random = new Random(options.seed ?? randomSeed());
     const merchant = { mchid: options.mchid ?? '1900009191', appid: options.appid ?? 'wx8888888888888888' };
-    const keyring = await Keyring.make(clock, random, options.mode ?? 'public_key', merchant);
+    const keyring = await Keyring.make(clock, random, options.mode ?? 'public_key', merchant, options.keyPairs);
     return new Simulation(clock, random, keyring, options);
   }
 

@@ -10,7 +10,7 @@ export interface Failure {
   code: string;
   message: string;
   exitCode: number;
-  /** Of an error that nobody foresaw, for those who mend it. */
+  /** Of an unexpected error, for developers. */
   stack?: string;
 }
 

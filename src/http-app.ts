@@ -96,7 +96,7 @@ function makeAdapter(settings: Settings, filter: ProblemFilter, clock: Clock): F
   });
   const { server } = adapter.getInstance();
   server.maxConnections = settings.maxConnections;
-  // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1). Node would refuse it with no word of why.
+  // An unknown expectation may be ignored (RFC 9110, 10.1.1). Node would refuse it with no word of why.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   return adapter;
 }

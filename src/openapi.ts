@@ -24,7 +24,7 @@ const PROBLEM = {
   },
 };
 
-/** Routes that only the pretend channel has: left out of the document where they answer 404. */
+/** Routes that only the mock provider has: left out of the document where they answer 404. */
 const MOCK_ONLY = ['/api/payments/{id}/succeed', '/api/payments/callback/mock'];
 
 /** The OpenAPI document of the routes that this configuration really serves. */

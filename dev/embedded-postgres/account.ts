@@ -14,7 +14,7 @@ export interface Account {
 const NAME = 'postgres';
 
 /**
- * As a plain user: that user. As root: whoever owns the data already, else the system's `postgres` account, which is
+ * As a plain user: that user. As root: the owner of the data, if any, else the system's `postgres` account, which is
  * made when it does not exist.
  */
 export async function serverAccount(dataFolder?: string): Promise<Account> {

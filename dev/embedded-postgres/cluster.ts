@@ -40,7 +40,7 @@ export async function prepareFolder(directory: string): Promise<void> {
   }
 }
 
-/** Finds the cluster of this folder, or makes it. Whoever calls it holds the folder's lock. */
+/** Finds the cluster of this folder, or makes it. The caller holds the folder's lock. */
 export async function openCluster(directory: string, log: Log, outside = OUTSIDE): Promise<Cluster> {
   try {
     const home = await homeOf(directory, await serverAccount(join(directory, 'data')), outside, log);

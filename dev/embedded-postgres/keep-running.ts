@@ -14,7 +14,7 @@ export interface KeptServer {
 
 /**
  * A server that is started again on the same port when it falls, so that the application's pool finds it again and
- * nobody needs to restart the application.
+ * the application need not be restarted.
  * @param givenUp called once when it fell and could not be brought back
  */
 export async function keepRunning(options: ServerOptions, givenUp: (reason: string) => void): Promise<KeptServer> {

@@ -41,7 +41,7 @@ export async function takeFolder(directory: string, role: HolderRole): Promise<F
   }
 }
 
-/** Who holds the folder now; nobody when the lock is absent, unreadable as a lock, or left by a dead process. */
+/** Who holds the folder now; no process when the lock is absent, unreadable as a lock, or left by a dead process. */
 export async function readHolder(directory: string): Promise<Holder | undefined> {
   const text = await readFile(join(directory, 'lock'), 'utf8').catch(ignoreMissing);
   const holder = parse(text ?? '');

@@ -53,7 +53,7 @@ export class Server {
       try {
         return await Server.launch(options, port ?? (await freePort()));
       } catch (error) {
-        // Between finding the free port and taking it, somebody else may have taken it.
+        // Between finding the free port and taking it, another process may have taken it.
         const again = port === undefined && attempt < 5 && error instanceof Error && PORT_TAKEN.test(error.message);
         if (!again) throw explained('PostgreSQL did not start', error);
       }
@@ -113,7 +113,7 @@ export class Server {
   }
 }
 
-/** The port of the server that serves a data folder, whoever started it; undefined while it is not ready. */
+/** The port of the server on a data folder, also of another process's; undefined while it is not ready. */
 export async function runningPort(data: string): Promise<number | undefined> {
   const lines = await readPidFile(data);
   return lines[7]?.trim() === 'ready' ? Number(lines[3]) : undefined;

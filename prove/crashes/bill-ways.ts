@@ -1,16 +1,15 @@
 import type { Failpoint } from '../../src/common/failpoints.js';
-import { must } from '../shop.js';
 import type { CrashLab } from './lab.js';
+import { askFor, operate } from './refund-ways.js';
 import { call, commit, type Outcome, PAID, type Way, way } from './way.js';
 
-const PART = 300;
 const DAY_AND_A_HALF = 36 * 3600;
 
 /** A day is compared with the channel's bill while the process dies. They move the channel's clock: in a lab of their own. */
 export const BILL_WAYS: readonly Way[] = [
   way(
     'bill',
-    'an operator compares a day of whose payment nobody had heard, and again',
+    'an operator compares a day of whose payment there was no notice, and again',
     [
       'bill.run.after_begin',
       ...call('bill.trade'),
@@ -28,13 +27,13 @@ export const BILL_WAYS: readonly Way[] = [
   ),
   way(
     'bill-refund',
-    'an operator compares a day of whose refund nobody had heard that it was paid, and again',
+    'an operator compares a day of whose refund there was no notice that it was paid, and again',
     [...call('refund.query'), ...commit('refund.outcome')],
     async (lab, point) => {
-      const { token, paymentId } = await lab.paid();
-      const body = { payment_id: paymentId, amount: PART };
-      const { id } = await must(lab.helper(token).post<{ id: string }>('/refunds/', body), 201);
-      await must(lab.helper(lab.as('operator')).post(`/refunds/${id}/succeed/`), 200);
+      const bought = await lab.paid();
+      const { paymentId } = bought;
+      const id = await askFor(lab, bought);
+      await operate(lab, id, 'succeed', { by: 'helper' });
       lab.sim.settleRefund(id, 'SUCCESS');
       return compared(lab, point, { [paymentId]: ['succeeded/partially_refunded'], [id]: ['succeeded'] });
     },
@@ -56,7 +55,7 @@ async function compared(lab: CrashLab, point: Failpoint, ends: Outcome['ends'], 
   await lab.sim.advance(DAY_AND_A_HALF);
   if (extra > 0) lab.sim.billDifferences(day, { count: { extra } });
   const words = ['reconcile_bill', '--date', day];
-  await lab.runWithFailpoint(point, ...words);
+  await lab.crashCommand(point, ...words);
   return {
     ends,
     async again() {

@@ -1,25 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import { BuiltProgram } from '../../dev/built-program.js';
+import type pg from 'pg';
+import { type BuiltProgram, runCommand } from '../../dev/built-program.js';
+import type { Cleanup } from '../../dev/cleanup.js';
 import { freePort } from '../../dev/embedded-postgres/free-port.js';
-import { type FaultRule, type Simulator, startSimulator } from '../../simulator/index.js';
+import { openSimulator } from '../../dev/open-simulator.js';
+import type { FaultRule, Simulator } from '../../simulator/index.js';
 import type { Failpoint } from '../../src/common/failpoints.js';
-import { DIRECTORY } from '../place.js';
-import { serviceProgram } from '../processes.js';
-import { type Api, apiAt, must, token } from '../shop.js';
-import { setAside, takeUp, wait } from './time.js';
-
-/** Who speaks to a process that is about to die, and hears of it. */
-export interface Doomed {
-  api(token?: string): Api;
-  /** Resolves when it has killed itself at its point, over this request or by its own timers. @throws NotReached */
-  dies(request?: Promise<unknown>): Promise<void>;
-}
+import { type Answer, type Api, apiAt, must, token } from '../api.js';
+import { DIRECTORY, openPool } from '../place.js';
+import { serviceProgram } from '../shop.js';
+import { RowTime } from './row-time.js';
 
 /** A customer's order and its payment. */
 export interface Bought {
@@ -39,10 +31,11 @@ const LOSE: FaultRule = { at: 'notice', do: 'lose' };
 
 /**
  * One service on one port, killed and started again, with its database and the WeChat Pay that it speaks to; beside it a
- * helper on the same database, by which everything is prepared. Time is that on the wall, since a process has no other:
- * rows are made old instead. Notices are lost and refunds wait at the channel until a way wants them to come.
+ * helper on the same database, by which everything is prepared. Notices are lost and refunds wait at the channel until a
+ * way wants them to come.
  */
 export class CrashLab {
+  readonly time: RowTime;
   private customers = 0;
   private service: BuiltProgram | null = null;
 
@@ -52,19 +45,20 @@ export class CrashLab {
     private readonly env: Record<string, string>,
     private readonly port: number,
     private readonly helping: BuiltProgram,
-    private readonly keys: string,
     /** Amounts in fen. */
     private readonly amounts: () => number,
-  ) {}
+  ) {
+    this.time = new RowTime(db);
+  }
 
-  static async open(databaseUrl: string, amounts: () => number = () => 1800): Promise<CrashLab> {
+  static async open(cleanup: Cleanup, databaseUrl: string, amounts: () => number = () => 1800): Promise<CrashLab> {
     mkdirSync(DIRECTORY, { recursive: true });
-    const keys = await mkdtemp(join(tmpdir(), 'paydesk-keys-'));
-    const sim = await startSimulator({ outDir: keys, seed: 7, refundDelayMs: null, openingBalanceFen: 100_000_000 });
-    await sim.faults({ rules: [LOSE] });
     const port = await freePort();
-    const env = {
-      ...sim.environment(keys, `http://127.0.0.1:${port}`),
+    const notifyBase = `http://127.0.0.1:${port}`;
+    const { sim, env } = await openSimulator(cleanup, { notifyBase, seed: 7, refundDelayMs: null });
+    await sim.faults({ rules: [LOSE] });
+    const own = {
+      ...env,
       NODE_ENV: 'test',
       DATABASE_URL: databaseUrl,
       DATABASE_POOL_SIZE: '5',
@@ -74,19 +68,21 @@ export class CrashLab {
       CHANNEL_QUERIES_PER_SECOND: '10000',
       WECHAT_PAY_TIMEOUT_MS: '10000',
     };
-    const helping = serviceProgram({ ...env, JOBS_ENABLED: 'false' }, await freePort());
+    const helping = serviceProgram({ ...own, JOBS_ENABLED: 'false' }, await freePort());
+    cleanup.add(() => helping.end());
     await helping.start();
-    const db = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-    db.on('error', () => undefined);
-    return new CrashLab(sim, db, env, port, helping, keys, amounts);
+    const db = openPool(cleanup, { connectionString: databaseUrl, max: 2 });
+    const lab = new CrashLab(sim, db, own, port, helping, amounts);
+    cleanup.add(() => lab.service?.end());
+    return lab;
   }
 
-  /** The helper, who never dies. */
+  /** The helper, which never dies. */
   helper(token?: string): Api {
     return apiAt(this.helping.url, token);
   }
 
-  /** The service as everybody knows it, while it runs. */
+  /** The service that is killed, while it runs. */
   front(token?: string): Api {
     return apiAt(`http://127.0.0.1:${this.port}`, token);
   }
@@ -95,50 +91,56 @@ export class CrashLab {
     return token(this.env.JWT_SECRET ?? '', id, role);
   }
 
-  /** Starts the service; it dies at the point. Its timers run only where it is they that come to it. */
-  async startWithFailpoint(point: Failpoint, { jobs = false } = {}): Promise<Doomed> {
-    // One that a way left alive, since something else went wrong on it.
-    await this.service?.end('SIGKILL');
-    const program = this.program({ PAYDESK_CRASH_AT: point, JOBS_ENABLED: String(jobs) });
-    this.service = program;
-    await program.start();
-    return {
-      api: (token) => this.front(token),
-      async dies(request) {
-        // Its timers have not come to anything yet; a request is over when it is answered or its process is dead.
-        const lived = request ? request.then(() => sleep(2000)) : sleep(DIES_WITHIN);
-        const how = await Promise.race([program.ended, lived.catch(() => sleep(2000)).then(() => 'alive')]);
-        if (how === 'SIGKILL') return;
-        await program.end('SIGKILL');
-        throw new NotReached(`nothing came to ${point}: the process is ${how === 'alive' ? how : `ended by ${how}`}`);
-      },
-    };
+  /** The service is started and kills itself at the point, to which this work brings it. @throws NotReached */
+  crash(point: Failpoint, work: () => unknown): Promise<void> {
+    return this.crashing(point, 'false', work);
+  }
+
+  /** The same over one request. */
+  crashOver(point: Failpoint, token: string | undefined, path: string, body?: object, key?: string): Promise<void> {
+    return this.crash(point, () => this.front(token).post(path, body, key));
+  }
+
+  /** The same by its timers, which run only here. */
+  crashInTimer(point: Failpoint): Promise<void> {
+    return this.crashing(point, 'true', () => undefined);
+  }
+
+  /** The same by the notice of what happens at the channel. */
+  crashByNotice(point: Failpoint, happens: () => unknown): Promise<void> {
+    return this.withFaults([], () => this.crash(point, () => void happens()));
+  }
+
+  private async crashing(point: Failpoint, JOBS_ENABLED: string, work: () => unknown): Promise<void> {
+    const program = await this.restart({ PAYDESK_CRASH_AT: point, JOBS_ENABLED });
+    const lived = (async (): Promise<string> => {
+      const answer = (await work()) as Answer | undefined;
+      // A request that was answered is over, but for what it left to be done.
+      return sleep(answer?.status ? 2000 : DIES_WITHIN, 'alive', { ref: false });
+    })();
+    const how = await Promise.race([program.ended, lived]);
+    if (how === 'SIGKILL') return;
+    await program.end('SIGKILL');
+    throw new NotReached(`nothing came to ${point}: the process is ${how === 'alive' ? how : `ended by ${how}`}`);
   }
 
   /** An operator's command that dies at the point. @throws NotReached */
-  async runWithFailpoint(point: Failpoint, ...words: string[]): Promise<void> {
+  async crashCommand(point: Failpoint, ...words: string[]): Promise<void> {
     const how = await this.command(words, { PAYDESK_CRASH_AT: point });
     if (how !== 'SIGKILL') throw new NotReached(`nothing came to ${point}: ${words.join(' ')} ended by ${how}`);
   }
 
   /** An operator's command to its end; answers its exit code or the signal that ended it. */
   async command(words: string[], env: Record<string, string> = {}): Promise<string> {
-    const { port } = this;
-    const own = { ...this.env, ...env };
-    const program = new BuiltProgram({ script: 'dist/src/cli.js', args: words, env: own, port, folder: DIRECTORY });
-    program.launch();
-    return program.ended;
+    return (await runCommand(words, { ...this.env, ...env })).how;
   }
 
-  /** The service as it is started every day, its timers on. */
-  async restart(): Promise<void> {
+  /** The service in place of the one that runs, if any; without further settings as every day, its timers on. */
+  async restart(env: Record<string, string> = {}): Promise<BuiltProgram> {
     await this.service?.end('SIGKILL');
-    this.service = this.program({});
+    this.service = serviceProgram({ ...this.env, ...env }, this.port);
     await this.service.start();
-  }
-
-  private program(env: Record<string, string>): BuiltProgram {
-    return serviceProgram({ ...this.env, ...env }, this.port);
+    return this.service;
   }
 
   /** Notices come and calls fail by these rules while the work is done. */
@@ -186,7 +188,7 @@ export class CrashLab {
 
   async started(): Promise<Bought> {
     const bought = await this.buy();
-    await must(this.helper(bought.token).post(`/payments/${bought.paymentId}/start/`), 200);
+    await this.requests(bought, 'start', 'helper');
     return bought;
   }
 
@@ -194,8 +196,18 @@ export class CrashLab {
   async paid(): Promise<Bought> {
     const bought = await this.started();
     this.sim.pay(bought.paymentId);
-    await must(this.helper(bought.token).post(`/payments/${bought.paymentId}/sync/`), 200);
+    await this.requests(bought, 'sync', 'helper');
     return bought;
+  }
+
+  /** What its owner asks for, answered with this status: of the service that was killed, or of the helper. */
+  async requests(
+    { token, paymentId }: Bought,
+    what: 'start' | 'cancel' | 'sync',
+    by: 'front' | 'helper' = 'front',
+    status = 200,
+  ): Promise<void> {
+    await must(this[by](token).post(`/payments/${paymentId}/${what}/`), status);
   }
 
   /** The payer starts at the service (again) and pays what it hands out. */
@@ -206,44 +218,5 @@ export class CrashLab {
     const { pay_params: params } = await must(asked, 200);
     this.sim.requestPayment(params);
     this.sim.pay(paymentId);
-  }
-
-  // Time.
-
-  /** What was under way before is no business of what comes now, until it is taken up again. */
-  setAside(): Promise<void> {
-    return setAside(this.db);
-  }
-
-  takeUp(): Promise<void> {
-    return takeUp(this.db);
-  }
-
-  /** As if so many minutes had passed for what is under way. */
-  wait(minutes: number): Promise<void> {
-    return wait(this.db, minutes);
-  }
-
-  /** The time of an order and its payments is over. */
-  async endLife(orderId: string): Promise<void> {
-    for (const [table, key] of [
-      ['payments', 'order_id'],
-      ['orders', 'id'],
-    ]) {
-      await this.db.query(
-        `UPDATE ${table} SET created_at = created_at - interval '1 day', expires_at = expires_at - interval '1 day'
-         WHERE ${key} = $1`,
-        [orderId],
-      );
-    }
-    await this.wait(60);
-  }
-
-  async close(): Promise<void> {
-    await this.service?.end();
-    await this.helping.end();
-    await this.db.end();
-    await this.sim.close();
-    await rm(this.keys, { recursive: true, force: true });
   }
 }

@@ -1,30 +1,27 @@
-import { must } from '../shop.js';
+import { waitFor } from '../../dev/wait-for.js';
+import { must } from '../api.js';
+import { lateRefundOf } from '../histories/model.js';
 import type { Bought, CrashLab } from './lab.js';
 import { call, commit, EXPIRED, LATE, type Outcome, PAID, UNPAID, type Way, way } from './way.js';
 
 const START = ['payment.start.before_intent', ...call('payment.start'), 'payment.start.after_commit'] as const;
-
 const CANCEL = [...call('payment.cancel'), ...commit('payment.settle')] as const;
 const SYNC = [...call('payment.sync'), ...commit('payment.settle')] as const;
+
+type Request = 'start' | 'cancel' | 'sync';
 
 /** A payment is prepared, and the service dies over one request of its owner, who does not come back. */
 function owner(
   name: string,
   about: string,
-  {
-    through,
-    what,
-    ends,
-    prepare,
-  }: Pick<Way, 'through'> & {
-    what: 'start' | 'cancel' | 'sync';
-    ends: readonly string[];
-    prepare: (lab: CrashLab) => Promise<Bought>;
-  },
+  request: Request,
+  through: Way['through'],
+  ends: readonly string[],
+  prepare: (lab: CrashLab) => Promise<Bought>,
 ): Way {
   return way(name, about, through, async (lab, point) => {
     const bought = await prepare(lab);
-    await dieOver(lab, point, bought, what);
+    await crashOver(lab, point, bought, request);
     return { ends: { [bought.paymentId]: ends } };
   });
 }
@@ -38,8 +35,7 @@ export const PAYMENT_WAYS: readonly Way[] = [
     async (lab, point) => {
       const { id } = await lab.customer();
       const order = { user_id: id, description: 'Two cups of tea', amount: 700 };
-      const doomed = await lab.startWithFailpoint(point);
-      await doomed.dies(doomed.api(lab.as('service')).post('/orders/', order, id));
+      await lab.crashOver(point, lab.as('service'), '/orders/', order, id);
       return {
         ends: {},
         async again() {
@@ -51,9 +47,8 @@ export const PAYMENT_WAYS: readonly Way[] = [
   ),
   way('create', 'a payment is made, and again under the same key', commit('payment.create'), async (lab, point) => {
     const { token, orderId, amount } = await lab.order();
-    const doomed = await lab.startWithFailpoint(point);
     const body = { order_id: orderId };
-    await doomed.dies(doomed.api(token).post('/payments/', body, orderId));
+    await lab.crashOver(point, token, '/payments/', body, orderId);
     const outcome: Outcome = {
       ends: {},
       async again() {
@@ -67,16 +62,17 @@ export const PAYMENT_WAYS: readonly Way[] = [
   }),
   way('start', 'a payment is started, and again by its owner, who pays', START, async (lab, point) => {
     const bought = await lab.buy();
-    await dieOver(lab, point, bought, 'start');
+    await crashOver(lab, point, bought, 'start');
     return { ends: { [bought.paymentId]: PAID }, again: () => lab.startsAndPays(bought) };
   }),
   way(
     'start-alone',
-    'a payment is started and nobody comes back; what the channel has of it is paid',
+    'a payment is started and its owner does not come back; what the channel has of it is paid',
     START,
     async (lab, point) => {
-      const { paymentId, ...bought } = await lab.buy();
-      await dieOver(lab, point, { paymentId, ...bought }, 'start');
+      const bought = await lab.buy();
+      const { paymentId } = bought;
+      await crashOver(lab, point, bought, 'start');
       const known = lab.sim.ledger({ out_trade_no: paymentId }).transactions.length > 0;
       if (known) lab.sim.pay(paymentId);
       return { ends: { [paymentId]: known ? PAID : EXPIRED } };
@@ -89,93 +85,84 @@ export const PAYMENT_WAYS: readonly Way[] = [
     async (lab, point) => {
       const bought = await lab.buy();
       const rule = { at: 'order', do: 'error', status: 400, code: 'PARAM_ERROR' } as const;
-      await lab.withFault(rule, () => dieOver(lab, point, bought, 'start'));
+      await lab.withFault(rule, () => crashOver(lab, point, bought, 'start'));
       return { ends: { [bought.paymentId]: UNPAID } };
     },
   ),
-  owner('start-paid', 'a payment whose first start was never answered is paid, and started again', {
-    through: [...call('payment.start_query'), ...commit('payment.settle')],
-    what: 'start',
-    ends: PAID,
-    async prepare(lab) {
+  owner(
+    'start-paid',
+    'a payment whose first start was never answered is paid, and started again',
+    'start',
+    [...call('payment.start_query'), ...commit('payment.settle')],
+    PAID,
+    async (lab) => {
       const bought = await lab.buy();
-      await lab.withFault({ at: 'order', do: 'disconnect', when: 'after' }, async () => {
-        await must(lab.helper(bought.token).post(`/payments/${bought.paymentId}/start/`), 503);
-      });
+      await lab.withFault({ at: 'order', do: 'disconnect', when: 'after' }, () =>
+        lab.requests(bought, 'start', 'helper', 503),
+      );
       lab.sim.pay(bought.paymentId);
       return bought;
     },
-  }),
+  ),
   way(
     'start-cancelled',
     'a payment is cancelled while its start waits for the channel, whose order is closed again',
     call('payment.cancel'),
     async (lab, point) => {
-      const { token, paymentId } = await lab.buy();
-      await lab.withFault({ at: 'order', do: 'delay', ms: 1500 }, async () => {
-        const doomed = await lab.startWithFailpoint(point);
-        const starting = doomed.api(token).post(`/payments/${paymentId}/start/`);
-        await until(async () => (await statusOf(lab, paymentId)) === 'processing');
-        await must(lab.helper(token).post(`/payments/${paymentId}/cancel/`), 200);
-        await doomed.dies(starting);
-      });
+      const bought = await lab.buy();
+      const { token, paymentId } = bought;
+      await lab.withFault({ at: 'order', do: 'delay', ms: 1500 }, () =>
+        lab.crash(point, async () => {
+          const starting = lab.front(token).post(`/payments/${paymentId}/start/`);
+          await waitFor(() => isProcessing(lab, paymentId), { within: 20_000, every: 20 });
+          await lab.requests(bought, 'cancel', 'helper');
+          return starting;
+        }),
+      );
       return { ends: { [paymentId]: ['closed/cancelled'] } };
     },
   ),
   way('cancel', 'a started payment is cancelled, and again by its owner', CANCEL, async (lab, point) => {
     const bought = await lab.started();
-    await dieOver(lab, point, bought, 'cancel');
-    const again = (): Promise<unknown> =>
-      must(lab.front(bought.token).post(`/payments/${bought.paymentId}/cancel/`), 200);
-    return { ends: { [bought.paymentId]: ['closed/cancelled'] }, again };
+    await crashOver(lab, point, bought, 'cancel');
+    return { ends: { [bought.paymentId]: ['closed/cancelled'] }, again: () => lab.requests(bought, 'cancel') };
   }),
-  owner('cancel-alone', 'a started payment is cancelled and nobody comes back', {
-    through: CANCEL,
-    what: 'cancel',
-    ends: UNPAID,
-    prepare: (lab) => lab.started(),
-  }),
-  owner('cancel-paid', 'a payment is cancelled that was paid a moment ago', {
-    through: CANCEL,
-    what: 'cancel',
-    ends: PAID,
-    prepare: paidUnheard,
-  }),
-  owner('cancel-unsent', 'a payment is cancelled that the channel never heard of', {
-    through: commit('payment.close_unsent'),
-    what: 'cancel',
-    ends: UNPAID,
-    prepare: (lab) => lab.buy(),
-  }),
-  owner('sync', 'the owner of a paid payment asks about it', {
-    through: SYNC,
-    what: 'sync',
-    ends: PAID,
-    prepare: paidUnheard,
-  }),
+  owner(
+    'cancel-alone',
+    'a started payment is cancelled and its owner does not come back',
+    'cancel',
+    CANCEL,
+    UNPAID,
+    (lab) => lab.started(),
+  ),
+  owner('cancel-paid', 'a payment is cancelled that was paid a moment ago', 'cancel', CANCEL, PAID, paidUnheard),
+  owner(
+    'cancel-unsent',
+    'a payment is cancelled that the channel never heard of',
+    'cancel',
+    commit('payment.close_unsent'),
+    UNPAID,
+    (lab) => lab.buy(),
+  ),
+  owner('sync', 'the owner of a paid payment asks about it', 'sync', SYNC, PAID, paidUnheard),
   way('sync-late', 'the owner asks about a closed payment that was paid all the same', SYNC, async (lab, point) => {
     const bought = await closedHere(lab);
     lab.sim.pay(bought.paymentId);
-    await dieOver(lab, point, bought, 'sync');
-    const again = (): Promise<unknown> =>
-      must(lab.front(bought.token).post(`/payments/${bought.paymentId}/sync/`), 200);
-    const ends = { [bought.paymentId]: LATE, [refundOfLate(bought)]: ['succeeded'] };
-    return { ends, again };
+    await crashOver(lab, point, bought, 'sync');
+    return { ends: endsOfLate(bought), again: () => lab.requests(bought, 'sync') };
   }),
 ];
 
-/** The service dies over the owner's request. */
-export async function dieOver(
+function crashOver(
   lab: CrashLab,
-  point: Parameters<CrashLab['startWithFailpoint']>[0],
+  point: Parameters<Way['walk']>[1],
   { token, paymentId }: Bought,
-  what: 'start' | 'cancel' | 'sync',
+  request: Request,
 ): Promise<void> {
-  const doomed = await lab.startWithFailpoint(point);
-  await doomed.dies(doomed.api(token).post(`/payments/${paymentId}/${what}/`));
+  return lab.crashOver(point, token, `/payments/${paymentId}/${request}/`);
 }
 
-/** Paid at the channel, and nobody said so. */
+/** Paid at the channel, and not known here. */
 export async function paidUnheard(lab: CrashLab): Promise<Bought> {
   const bought = await lab.started();
   lab.sim.pay(bought.paymentId);
@@ -185,36 +172,23 @@ export async function paidUnheard(lab: CrashLab): Promise<Bought> {
 /** A payment that Paydesk believes to be closed and the channel keeps open. */
 export async function closedHere(lab: CrashLab): Promise<Bought> {
   const bought = await lab.started();
-  const { token, paymentId } = bought;
-  await lab.withFault({ at: 'close', do: 'error', status: 404, code: 'ORDER_NOT_EXIST' }, async () => {
-    await must(lab.helper(token).post(`/payments/${paymentId}/cancel/`), 200);
-  });
+  await lab.withFault({ at: 'close', do: 'error', status: 404, code: 'ORDER_NOT_EXIST' }, () =>
+    lab.requests(bought, 'cancel', 'helper'),
+  );
   return bought;
 }
 
-/** The number of the refund of late money is that of its payment. */
-export function refundOfLate({ paymentId }: Bought): string {
-  return paymentId.replace('pay_', 'ref_');
+/** Its money came when its order could no longer take it, and goes back. */
+export function endsOfLate({ paymentId }: Bought): Outcome['ends'] {
+  return { [paymentId]: LATE, [lateRefundOf(paymentId)]: ['succeeded'] };
 }
 
-export async function statusOf({ db }: CrashLab, paymentId: string): Promise<string | undefined> {
-  const { rows } = await db.query<{ status: string }>('SELECT status FROM payments WHERE id = $1', [paymentId]);
-  return rows[0]?.status;
-}
-
-/** Polls until it is so. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  const giveUp = performance.now() + 20_000;
-  while (!(await holds())) {
-    if (performance.now() > giveUp) throw new Error('it does not come to be so');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+async function isProcessing({ db }: CrashLab, paymentId: string): Promise<boolean> {
+  const { rows } = await db.query('SELECT FROM payments WHERE id = $1 AND status = $2', [paymentId, 'processing']);
+  return rows.length > 0;
 }
 
 async function exactlyOne({ db }: CrashLab, table: string, column: string, value: string): Promise<void> {
-  const { rows } = await db.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM ${table} WHERE ${column} = $1`,
-    [value],
-  );
-  if (rows[0]?.count !== 1) throw new Error(`${rows[0]?.count} rows of ${table} instead of one`);
+  const { rows } = await db.query(`SELECT FROM ${table} WHERE ${column} = $1`, [value]);
+  if (rows.length !== 1) throw new Error(`${rows.length} rows of ${table} instead of one`);
 }

@@ -1,9 +1,8 @@
 import type { FaultRule } from '../../simulator/index.js';
-import type { Failpoint } from '../../src/common/failpoints.js';
-import { must } from '../shop.js';
+import { type Answer, must } from '../api.js';
 import type { Bought, CrashLab } from './lab.js';
-import { closedHere, refundOfLate } from './payment-ways.js';
-import { call, commit, LATE, type Outcome, PAID, type Way, way } from './way.js';
+import { closedHere, endsOfLate } from './payment-ways.js';
+import { call, commit, type Outcome, PAID, type Trigger, type Way, way } from './way.js';
 
 /** Fen that go back of a payment; the rest is delivered. */
 const PART = 300;
@@ -15,9 +14,39 @@ const ASKED = [
   ...call('refund.query'),
   ...commit('refund.outcome'),
 ] as const;
-/** Nobody knows whether the call arrived: it did not, and it did. */
+/** It is not known whether the call arrived: it did not, and it did. */
 const NEVER_SENT: FaultRule = { at: 'refund', do: 'disconnect' };
 const SENT_UNHEARD: FaultRule = { ...NEVER_SENT, when: 'after' };
+
+/** A refund of a part was asked for; then the service dies over it. */
+function refund(
+  name: string,
+  about: string,
+  through: Way['through'],
+  walk: (
+    lab: CrashLab,
+    point: Parameters<Way['walk']>[1],
+    asked: { bought: Bought; id: string },
+  ) => Promise<Pick<Outcome, 'again'> | void>,
+): Way {
+  return way(name, about, through, async (lab, point) => {
+    const bought = await lab.paid();
+    const id = await askFor(lab, bought);
+    const more = await walk(lab, point, { bought, id });
+    return { ends: endsOf(bought, id), ...more };
+  });
+}
+
+/** It was approved under this fault, and is not known to be sent. */
+const unknown = (name: string, about: string, through: Way['through'], fault: FaultRule, trigger: Trigger): Way =>
+  refund(name, about, through, async (lab, point, { id }) => {
+    await lab.withFault(fault, () => operate(lab, id, 'succeed', { by: 'helper' }));
+    await lab.time.pass(10);
+    await trigger(lab, point);
+  });
+
+const crashOver = (lab: CrashLab, point: Parameters<Way['walk']>[1], id: string): Promise<void> =>
+  lab.crashOver(point, lab.as('operator'), `/refunds/${id}/succeed/`);
 
 /** Money goes back while the service dies. */
 export const REFUND_WAYS: readonly Way[] = [
@@ -28,93 +57,75 @@ export const REFUND_WAYS: readonly Way[] = [
     async (lab, point) => {
       const bought = await lab.paid();
       const body = { payment_id: bought.paymentId, amount: PART };
-      const doomed = await lab.startWithFailpoint(point);
-      await doomed.dies(doomed.api(bought.token).post('/refunds/', body, bought.orderId));
+      await lab.crashOver(point, bought.token, '/refunds/', body, bought.orderId);
       const outcome: Outcome = {
         ends: {},
         async again() {
-          const asked = lab.front(bought.token).post<{ id: string }>('/refunds/', body, bought.orderId);
-          const { id } = await must(asked, 201);
-          const list = lab.front(bought.token).get<{ items: unknown[] }>(`/refunds/?payment_id=${bought.paymentId}`);
-          const { items } = await must(list, 200);
+          const payer = lab.front(bought.token);
+          const { id } = await must(payer.post<{ id: string }>('/refunds/', body, bought.orderId), 201);
+          const { items } = await must(payer.get<{ items: unknown[] }>(`/refunds/?payment_id=${body.payment_id}`), 200);
           if (items.length !== 1) throw new Error(`${items.length} refunds instead of one`);
           outcome.ends = endsOf(bought, id);
-          await approveRefund(lab, id);
+          await operate(lab, id, 'succeed');
         },
       };
       return outcome;
     },
   ),
   way('refund-reject', 'an operator says no to a refund', commit('refund.reject'), async (lab, point) => {
-    const { bought, id } = await askedFor(lab);
-    const no = { reason: 'not in this shop' };
-    const doomed = await lab.startWithFailpoint(point);
-    await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/reject/`, no));
-    const again = (): Promise<unknown> => must(lab.front(lab.as('operator')).post(`/refunds/${id}/reject/`, no), 200);
-    return { ends: { [bought.paymentId]: PAID, [id]: ['rejected'] }, again };
+    const bought = await lab.paid();
+    const id = await askFor(lab, bought);
+    const body = { reason: 'not in this shop' };
+    await lab.crashOver(point, lab.as('operator'), `/refunds/${id}/reject/`, body);
+    const ends = { [bought.paymentId]: PAID, [id]: ['rejected'] };
+    return { ends, again: () => operate(lab, id, 'reject', { body }) };
   }),
-  way('refund-carry', 'an operator carries a refund out, and again', SENT, async (lab, point) => {
-    const { bought, id } = await askedFor(lab);
-    await dieOverCarrying(lab, point, id);
-    return { ends: endsOf(bought, id), again: () => approveRefund(lab, id) };
+  refund('refund-carry', 'an operator carries a refund out, and again', SENT, async (lab, point, { id }) => {
+    await crashOver(lab, point, id);
+    return { again: () => operate(lab, id, 'succeed') };
   }),
-  way(
+  refund(
     'refund-carry-alone',
-    'an operator carries a refund out, and nobody comes back',
+    'an operator carries a refund out, and does not come back',
     ['refund.intent.after_commit', ...call('refund.send'), ...commit('refund.outcome')],
-    async (lab, point) => {
-      const { bought, id } = await askedFor(lab);
-      await dieOverCarrying(lab, point, id);
-      return { ends: endsOf(bought, id) };
-    },
+    (lab, point, { id }) => crashOver(lab, point, id),
   ),
-  way(
+  refund(
     'refund-held',
     'an operator carries a refund out for which there is not enough money, and again when there is',
     commit('refund.outcome'),
-    async (lab, point) => {
-      const { bought, id } = await askedFor(lab);
+    async (lab, point, { id }) => {
       const rule: FaultRule = { at: 'refund', do: 'error', status: 403, code: 'NOT_ENOUGH' };
-      await lab.withFault(rule, () => dieOverCarrying(lab, point, id));
-      return { ends: endsOf(bought, id), again: () => approveRefund(lab, id) };
+      await lab.withFault(rule, () => crashOver(lab, point, id));
+      return { again: () => operate(lab, id, 'succeed') };
     },
   ),
-  way('refund-check', 'a timer asks about a refund that was sent, or so it may be', ASKED, async (lab, point) => {
-    const { bought, id } = await askedFor(lab);
-    await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
-    await lab.wait(10);
-    await (await lab.startWithFailpoint(point, { jobs: true })).dies();
-    return { ends: endsOf(bought, id) };
-  }),
-  way('refund-command', 'an operator lets all refunds be asked about', ASKED, async (lab, point) => {
-    const { bought, id } = await askedFor(lab);
-    await lab.withFault(SENT_UNHEARD, () => carryOutByHelper(lab, id));
-    await lab.wait(10);
-    await lab.runWithFailpoint(point, 'sync_refunds');
-    return { ends: endsOf(bought, id) };
-  }),
-  way(
+  unknown(
+    'refund-check',
+    'a timer asks about a refund that was sent, or so it may be',
+    ASKED,
+    SENT_UNHEARD,
+    (lab, point) => lab.crashInTimer(point),
+  ),
+  unknown('refund-command', 'an operator lets all refunds be asked about', ASKED, SENT_UNHEARD, (lab, point) =>
+    lab.crashCommand(point, 'sync_refunds'),
+  ),
+  unknown(
     'refund-send-again',
     'a timer sends a refund that the channel never got, under the same number',
-    [...commit('refund.intent'), ...call('refund.send'), ...commit('refund.outcome')],
-    async (lab, point) => {
-      const { bought, id } = await askedFor(lab);
-      await lab.withFault(NEVER_SENT, () => carryOutByHelper(lab, id));
-      await lab.wait(10);
-      await (await lab.startWithFailpoint(point, { jobs: true })).dies();
-      return { ends: endsOf(bought, id) };
+    SENT,
+    NEVER_SENT,
+    (lab, point) => lab.crashInTimer(point),
+  ),
+  refund(
+    'refund-notice',
+    'the channel announces that a refund was paid',
+    commit('callback'),
+    async (lab, point, { id }) => {
+      await operate(lab, id, 'succeed', { by: 'helper' });
+      await lab.crashByNotice(point, () => lab.sim.settleRefund(id, 'SUCCESS'));
     },
   ),
-  way('refund-notice', 'the channel announces that a refund was paid', commit('callback'), async (lab, point) => {
-    const { bought, id } = await askedFor(lab);
-    await carryOutByHelper(lab, id);
-    const doomed = await lab.startWithFailpoint(point);
-    await lab.withFaults([], async () => {
-      lab.sim.settleRefund(id, 'SUCCESS');
-      await doomed.dies();
-    });
-    return { ends: endsOf(bought, id) };
-  }),
   way(
     'refund-late',
     'a timer sends the refund of late money',
@@ -122,34 +133,29 @@ export const REFUND_WAYS: readonly Way[] = [
     async (lab, point) => {
       const bought = await closedHere(lab);
       lab.sim.pay(bought.paymentId);
-      await must(lab.helper(bought.token).post(`/payments/${bought.paymentId}/sync/`), 200);
-      await lab.wait(10);
-      await (await lab.startWithFailpoint(point, { jobs: true })).dies();
-      return { ends: { [bought.paymentId]: LATE, [refundOfLate(bought)]: ['succeeded'] } };
+      await lab.requests(bought, 'sync', 'helper');
+      await lab.time.pass(10);
+      await lab.crashInTimer(point);
+      return { ends: endsOfLate(bought) };
     },
   ),
-  way(
+  refund(
     'refund-elsewhere',
     'an operator sends the money of an abnormal refund elsewhere, and again',
     [...commit('refund.abnormal'), ...call('refund.abnormal'), ...commit('refund.outcome')],
-    async (lab, point) => {
-      const { bought, id } = await askedFor(lab);
-      await carryOutByHelper(lab, id);
+    async (lab, point, { bought, id }) => {
+      await operate(lab, id, 'succeed', { by: 'helper' });
       await lab.withFaults([], async () => {
         lab.sim.settleRefund(id, 'ABNORMAL');
         await lab.sim.settled();
       });
       await must(lab.helper(bought.token).get(`/refunds/${id}/`), 200);
-      await lab.wait(60);
+      await lab.time.pass(60);
       await lab.command(['sync_refunds']);
-      const target = { to: 'merchant_card' };
-      const doomed = await lab.startWithFailpoint(point);
-      await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/retry-abnormal/`, target));
-      const again = async (): Promise<void> => {
-        // 503: where the first call got through, the channel says that it is under way. 409: it has arrived.
-        await must(lab.front(lab.as('operator')).post(`/refunds/${id}/retry-abnormal/`, target), 200, 409, 503);
-      };
-      return { ends: endsOf(bought, id), again };
+      const body = { to: 'merchant_card' };
+      await lab.crashOver(point, lab.as('operator'), `/refunds/${id}/retry-abnormal/`, body);
+      // 503: where the first call got through, the channel says that it is under way. 409: it has arrived.
+      return { again: () => operate(lab, id, 'retry-abnormal', { body, statuses: [200, 409, 503] }) };
     },
   ),
 ];
@@ -158,22 +164,22 @@ function endsOf({ paymentId }: Bought, refundId: string): Outcome['ends'] {
   return { [paymentId]: PARTLY, [refundId]: ['succeeded'] };
 }
 
-/** A paid payment of which a part was asked back. */
-async function askedFor(lab: CrashLab): Promise<{ bought: Bought; id: string }> {
-  const bought = await lab.paid();
-  const body = { payment_id: bought.paymentId, amount: PART };
-  return { bought, id: (await must(lab.helper(bought.token).post<{ id: string }>('/refunds/', body), 201)).id };
+/** The payer asks for a part back. Answers the refund's number. */
+export async function askFor(lab: CrashLab, { token, paymentId }: Bought): Promise<string> {
+  const body = { payment_id: paymentId, amount: PART };
+  return (await must(lab.helper(token).post<{ id: string }>('/refunds/', body), 201)).id;
 }
 
-async function approveRefund(lab: CrashLab, id: string): Promise<void> {
-  await must(lab.front(lab.as('operator')).post(`/refunds/${id}/succeed/`), 200);
-}
-
-async function carryOutByHelper(lab: CrashLab, id: string): Promise<void> {
-  await must(lab.helper(lab.as('operator')).post(`/refunds/${id}/succeed/`), 200);
-}
-
-async function dieOverCarrying(lab: CrashLab, point: Failpoint, id: string): Promise<void> {
-  const doomed = await lab.startWithFailpoint(point);
-  await doomed.dies(doomed.api(lab.as('operator')).post(`/refunds/${id}/succeed/`));
+/** An operator decides on a refund: at the service that was killed, or at the helper. */
+export async function operate(
+  lab: CrashLab,
+  id: string,
+  what: 'succeed' | 'reject' | 'retry-abnormal',
+  {
+    by = 'front',
+    body,
+    statuses = [200],
+  }: { by?: 'front' | 'helper'; body?: object; statuses?: Answer['status'][] } = {},
+): Promise<void> {
+  await must(lab[by](lab.as('operator')).post(`/refunds/${id}/${what}/`, body), ...statuses);
 }

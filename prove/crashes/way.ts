@@ -9,7 +9,7 @@ export type Ends = Record<string, readonly string[]>;
 
 export interface Outcome {
   ends: Ends;
-  /** What the people concerned do once the service runs again; may add to `ends`. Left out: nobody comes back. */
+  /** What the people concerned do once the service runs again; may add to `ends`. Left out: they do not come back. */
   again?: () => Promise<unknown>;
 }
 
@@ -23,6 +23,9 @@ export interface Way {
   /** Brings a process to the point. @throws NotReached */
   walk(lab: CrashLab, point: Failpoint): Promise<Outcome>;
 }
+
+/** Brings a process to its end at the point: by a timer or by a command. @throws NotReached */
+export type Trigger = (lab: CrashLab, point: Failpoint) => Promise<void>;
 
 export const way = (name: string, about: string, through: Way['through'], walk: Way['walk']): Way => ({
   name,

@@ -28,6 +28,6 @@ export function failpointsWithoutWay(): Failpoint[] {
 
 /** Lets a process die on a way, alone with what it is about. @throws NotReached */
 export async function die(lab: CrashLab, { way, point }: Case): Promise<Outcome> {
-  await lab.setAside();
+  await lab.time.setAside();
   return way.walk(lab, point);
 }

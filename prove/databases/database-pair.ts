@@ -1,14 +1,15 @@
 import { execFile } from 'node:child_process';
 import { appendFile, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import pg from 'pg';
+import type { Cleanup } from '../../dev/cleanup.js';
+import { makeDatabase, runStatements } from '../../dev/databases.js';
 import { chownTo, type Cluster, openCluster, prepareFolder, SUPERUSER } from '../../dev/embedded-postgres/cluster.js';
-import { type FolderLock, takeFolder } from '../../dev/embedded-postgres/lock.js';
+import { takeFolder } from '../../dev/embedded-postgres/lock.js';
 import { signal } from '../../dev/embedded-postgres/processes.js';
 import { Server, stopOrphan } from '../../dev/embedded-postgres/server.js';
-import { DIRECTORY, makeDatabase } from '../place.js';
+import { waitFor } from '../../dev/wait-for.js';
+import { DIRECTORY } from '../place.js';
 import { SmallDisk } from './small-disk.js';
 
 const run = promisify(execFile);
@@ -29,7 +30,6 @@ interface Member {
  */
 export class DatabasePair {
   private constructor(
-    private readonly lock: FolderLock,
     private readonly primary: Member,
     private readonly standby: Member,
     readonly name: string,
@@ -38,49 +38,37 @@ export class DatabasePair {
   ) {}
 
   /** Made anew, with one migrated database. */
-  static async open(name: string): Promise<DatabasePair> {
+  static async open(cleanup: Cleanup, name: string): Promise<DatabasePair> {
     await prepareFolder(`${DIRECTORY}/pair`);
     const directory = await realpath(`${DIRECTORY}/pair`);
     const lock = await takeFolder(directory, 'service');
     if (!('release' in lock)) throw new Error(`process ${lock.pid} uses ${directory}`);
-    const running: Server[] = [];
+    cleanup.add(() => lock.release());
     let disk: SmallDisk | null = null;
-    try {
-      const made = await openCluster(directory, () => undefined);
-      const primary = await copyOf(made, 'primary');
-      const standby = await copyOf(made, STANDBY);
-      const first = await start(primary, { synchronous_standby_names: STANDBY, wal_keep_size: '512MB' });
-      running.push(first);
-      await follow(standby, first.port);
-      const second = await start(standby, {});
-      running.push(second);
-      await untilReplicated(urlOf(first, primary, 'postgres'));
-      disk = await SmallDisk.mount(await makeTablespace(urlOf(first, primary, 'postgres'), primary), {
-        account: primary.account,
-        megabytes: DISK_MEGABYTES,
-      });
-      await makeDatabase(urlOf(first, primary, 'postgres'), name, TABLESPACE);
-      return new DatabasePair(
-        lock,
-        { cluster: primary, server: first },
-        { cluster: standby, server: second },
-        name,
-        disk,
-      );
-    } catch (error) {
-      await Promise.all(running.map((server) => server.stop()));
-      await disk?.unmount();
-      await lock.release();
-      throw error;
-    }
+    cleanup.add(() => disk?.unmount());
+    const made = await openCluster(directory, () => undefined);
+    const primary = await copyOf(made, 'primary');
+    const standby = await copyOf(made, STANDBY);
+    const first = await start(cleanup, primary, { synchronous_standby_names: STANDBY, wal_keep_size: '512MB' });
+    await follow(standby, first.port);
+    const second = await start(cleanup, standby, {});
+    const server = urlOf({ cluster: primary, server: first }, 'postgres');
+    const replicated = async (): Promise<boolean> =>
+      (await runStatements(server, `SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`)).length === 1;
+    if (!(await waitFor(replicated, { within: REPLICATES_WITHIN })))
+      throw new Error('the standby does not follow the primary');
+    const options = { account: primary.account, megabytes: DISK_MEGABYTES };
+    disk = await SmallDisk.mount(await makeTablespace(server, primary), options);
+    await makeDatabase(server, name, TABLESPACE);
+    return new DatabasePair({ cluster: primary, server: first }, { cluster: standby, server: second }, name, disk);
   }
 
   get primaryUrl(): string {
-    return urlOf(this.primary.server, this.primary.cluster, this.name);
+    return urlOf(this.primary, this.name);
   }
 
   get standbyUrl(): string {
-    return urlOf(this.standby.server, this.standby.cluster, this.name);
+    return urlOf(this.standby, this.name);
   }
 
   /** The whole primary at once, as when its machine loses power. */
@@ -97,35 +85,18 @@ export class DatabasePair {
 
   /** The standby becomes a primary that waits for no other. */
   async promote(): Promise<void> {
-    await ask(this.standbyUrl, 'SELECT pg_promote(true, 30)');
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([this.primary, this.standby].map(({ server }) => server.stop()));
-    await this.disk?.unmount();
-    await this.lock.release();
+    await runStatements(this.standbyUrl, 'SELECT pg_promote(true, 30)');
   }
 }
 
-export async function ask(url: string, ...statements: string[]): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    let rows: Record<string, unknown>[] = [];
-    for (const statement of statements) rows = (await client.query<Record<string, unknown>>(statement)).rows;
-    return rows;
-  } finally {
-    await client.end();
-  }
-}
-
-function urlOf(server: Server, { password }: Cluster, database: string): string {
+function urlOf({ server, cluster: { password } }: Member, database: string): string {
   return `postgresql://${SUPERUSER}:${password}@127.0.0.1:${server.port}/${database}`;
 }
 
-function start(cluster: Cluster, settings: Record<string, string>): Promise<Server> {
-  return Server.start({ cluster, settings, log: () => undefined });
+async function start(cleanup: Cleanup, cluster: Cluster, settings: Record<string, string>): Promise<Server> {
+  const server = await Server.start({ cluster, settings, log: () => undefined });
+  cleanup.add(() => server.stop());
+  return server;
 }
 
 /** A cluster that was never started is copied as it is. What an earlier, killed run left in its place goes first. */
@@ -147,16 +118,6 @@ async function follow(standby: Cluster, port: number): Promise<void> {
   await chownTo(standby.account, mark);
 }
 
-async function untilReplicated(url: string): Promise<void> {
-  const until = performance.now() + REPLICATES_WITHIN;
-  for (;;) {
-    const rows = await ask(url, `SELECT FROM pg_stat_replication WHERE sync_state = 'sync'`);
-    if (rows.length === 1) return;
-    if (performance.now() > until) throw new Error('the standby does not follow the primary');
-    await sleep(50);
-  }
-}
-
 const TABLESPACE = 'small';
 
 /**
@@ -164,7 +125,7 @@ const TABLESPACE = 'small';
  * Answers the primary's folder of it.
  */
 async function makeTablespace(url: string, { data }: Cluster): Promise<string> {
-  const [row] = await ask(
+  const [row] = await runStatements(
     url,
     'SET allow_in_place_tablespaces = on',
     `CREATE TABLESPACE ${TABLESPACE} LOCATION ''`,

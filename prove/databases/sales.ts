@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuiltProgram } from '../../dev/built-program.js';
 import { nonce } from '../../src/common/ids.js';
-import { apiAt, pay, TEA } from '../shop.js';
+import { apiAt } from '../api.js';
+import { Counts } from '../report.js';
+import { TEA } from '../shop.js';
+import { pay } from '../simulator.js';
 
 /** An answer of the service to a customer. Status 0: the connection was lost, or nothing came in time. */
 export interface Answer {
@@ -23,7 +26,7 @@ export interface Acknowledged {
 const ANSWER_WITHIN = 20_000;
 const BETWEEN_CALLS = 30;
 const AGAIN_AFTER = 200;
-/** A mini-program that hears nothing of its payment asks the service to ask WeChat Pay. */
+/** A mini-program without news of its payment asks the service to ask WeChat Pay. */
 const SYNC_AFTER = 3000;
 const SYNC_AGAIN_AFTER = 1500;
 
@@ -48,6 +51,13 @@ export class Sales {
     private readonly simulator: BuiltProgram,
     private readonly tokens: readonly string[],
   ) {}
+
+  /** How often each was said so far. */
+  get told(): Counts {
+    const told = new Counts();
+    for (const [kind, ids] of Object.entries(this.acknowledged)) told.add(kind, (ids as string[]).length);
+    return told;
+  }
 
   begin(lanes: number): void {
     this.open = true;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { TcpProxy } from '../tcp-proxy.js';
-import { ask, type DatabasePair } from './database-pair.js';
+import { runStatements } from '../../dev/databases.js';
+import type { TcpProxy } from '../../dev/tcp-proxy.js';
+import type { DatabasePair } from './database-pair.js';
 
 export interface Ground {
   pair: DatabasePair;
@@ -18,7 +19,7 @@ export interface Scene {
   /** Seconds that it lasts at least: longer than what the service waits for. */
   least: number;
   /** Answers how the trouble ends; null: it cannot be made here. */
-  begin(ground: Ground): Promise<(() => Promise<void>) | null>;
+  begin(ground: Ground): Promise<(() => unknown) | null>;
 }
 
 const silence: Scene = {
@@ -28,7 +29,7 @@ const silence: Scene = {
   least: 6,
   begin({ proxy }) {
     proxy.fallSilent();
-    return Promise.resolve(() => Promise.resolve(proxy.speak()));
+    return Promise.resolve(() => proxy.speak());
   },
 };
 
@@ -40,7 +41,7 @@ const standby: Scene = {
   begin({ pair, proxy }) {
     proxy.turnTo(pair.standbyUrl);
     proxy.breakAll();
-    return Promise.resolve(() => Promise.resolve(proxy.turnTo(pair.primaryUrl)));
+    return Promise.resolve(() => proxy.turnTo(pair.primaryUrl));
   },
 };
 
@@ -51,15 +52,19 @@ const readOnly: Scene = {
   unready: true,
   least: 2,
   async begin({ pair }) {
-    await ask(pair.primaryUrl, 'ALTER SYSTEM SET default_transaction_read_only = on', 'SELECT pg_reload_conf()');
+    await runStatements(
+      pair.primaryUrl,
+      'ALTER SYSTEM SET default_transaction_read_only = on',
+      'SELECT pg_reload_conf()',
+    );
     // Each connection hears of it by itself.
     await sleep(500);
     return () =>
-      ask(
+      runStatements(
         pair.primaryUrl,
         'SET default_transaction_read_only = off',
         `ALTER DATABASE ${pair.name} SET default_transaction_read_only = off`,
-      ).then(() => undefined);
+      );
   },
 };
 
@@ -99,7 +104,7 @@ const disk: Scene = {
   async begin({ pair }) {
     if (!pair.disk) return null;
     await pair.disk.fill();
-    return () => pair.disk?.makeRoom() ?? Promise.resolve();
+    return () => pair.disk?.makeRoom();
   },
 };
 
@@ -109,8 +114,7 @@ const noStandby: Scene = {
   unready: false,
   least: 8,
   async begin({ pair }) {
-    const goOn = await pair.haltStandby();
-    return () => Promise.resolve(goOn());
+    return pair.haltStandby();
   },
 };
 

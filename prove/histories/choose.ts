@@ -34,7 +34,6 @@ export function candidates(step: StepAbout, books: Books): string[] {
     case 'ask':
       return choose(payments, ({ status, amount, reserved }) => status === 'succeeded' && reserved < amount);
     case 'carry':
-      return choose(refunds, ({ status }) => status === 'requested');
     case 'reject':
       return choose(refunds, ({ status }) => status === 'requested');
     case 'sync_refund':

@@ -37,7 +37,7 @@ function rightAnswers({ step, subject }: Done, before: Books): string[] | null {
       // What we call abnormal may have arrived there meanwhile, or be on its way already.
       return is('abnormal') ? ['200', '502 channel_rejected', '503 channel_unavailable'] : ['409 refund_not_open'];
     case 'forge':
-      return ['401'];
+      return ['401 FAIL'];
     default:
       return null;
   }

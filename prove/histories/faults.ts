@@ -3,6 +3,11 @@ import type { FaultRule } from '../../simulator/index.js';
 const call = (at: FaultRule['at'], ...kinds: Omit<FaultRule, 'at'>[]): FaultRule[] =>
   kinds.map((kind) => ({ at, ...kind }));
 
+/** Kinds that need no more than their name. */
+function kinds(...names: FaultRule['do'][]): Omit<FaultRule, 'at'>[] {
+  return names.map((name) => ({ do: name }));
+}
+
 /** The work is done, and the answer tells nothing. Not tried again at once, so it costs no pause. */
 const DONE_UNTOLD = { do: 'error', status: 429, code: 'FREQUENCY_LIMITED', when: 'after' } as const;
 /** Nothing was done. */
@@ -10,21 +15,9 @@ const TURNED_AWAY = { do: 'error', status: 429, code: 'FREQUENCY_LIMITED' } as c
 const DOWN_AFTER = { do: 'error', status: 500, code: 'SYSTEM_ERROR', when: 'after' } as const;
 const DOWN = { do: 'error', status: 500, code: 'SYSTEM_ERROR' } as const;
 const CUT_AFTER = { do: 'disconnect', when: 'after' } as const;
-const FORGED_ANSWERS: Omit<FaultRule, 'at'>[] = [
-  { do: 'unsigned' },
-  { do: 'wrong_signature' },
-  { do: 'signtest' },
-  { do: 'unknown_serial' },
-  { do: 'stale_timestamp' },
-  { do: 'flip_body' },
-  { do: 'cut_body' },
-];
-const LIES: Omit<FaultRule, 'at'>[] = [
-  { do: 'wrong_amount' },
-  { do: 'wrong_currency' },
-  { do: 'wrong_mchid' },
-  { do: 'wrong_appid' },
-];
+const UNPROVED = kinds('unsigned', 'wrong_signature', 'signtest', 'unknown_serial', 'stale_timestamp');
+const FORGED_ANSWERS = [...UNPROVED, ...kinds('flip_body', 'cut_body')];
+const LIES = kinds('wrong_amount', 'wrong_currency', 'wrong_mchid', 'wrong_appid');
 
 /** What may go wrong with a call of the service; every kind of fault that the channel knows of its payment calls. */
 export const CALL_TROUBLES: FaultRule[] = [
@@ -46,25 +39,13 @@ export const CALL_TROUBLES: FaultRule[] = [
   ...call('call', { do: 'delay', ms: 30 }, { do: 'other_mode' }, { do: 'slow_body', ms: 30 }),
 ];
 
-const SENDS: Omit<FaultRule, 'at'>[] = [
-  ...FORGED_ANSWERS.filter((kind) => kind.do !== 'flip_body' && kind.do !== 'cut_body'),
-  ...LIES,
-  { do: 'other_mode' },
-  { do: 'drop' },
-  { do: 'double' },
-  { do: 'flip_ciphertext' },
-  { do: 'wrong_key' },
-  { do: 'no_associated_data' },
-  { do: 'unknown_event' },
-  { do: 'new_id' },
+const SENDS = [
+  ...[...UNPROVED, ...LIES],
+  ...kinds('other_mode', 'drop', 'double', 'flip_ciphertext', 'wrong_key', 'no_associated_data', 'unknown_event'),
+  ...kinds('new_id'),
 ];
-const WHOLE: Omit<FaultRule, 'at'>[] = [
-  { do: 'lose' },
-  { do: 'lose' },
-  { do: 'hold_back', seconds: 400 },
-  { do: 'hold_back', seconds: 4000 },
-  { do: 'reorder' },
-];
+const HELD_BACK = [400, 4000].map((seconds) => ({ do: 'hold_back', seconds }) as const);
+const WHOLE = [...kinds('lose', 'lose', 'reorder'), ...HELD_BACK];
 
 /** What may go wrong with a notice; every kind of fault that the channel knows of notices. */
 export const NOTICE_TROUBLES: FaultRule[] = [

@@ -1,4 +1,5 @@
 import { type Books, channelOf, channelRefundOf, type EventRow, isOpen, type PaymentRow } from '../books.js';
+import { Counts } from '../report.js';
 import { lateRefundOf, type Model, MOVES } from './model.js';
 
 /** A law answers every breach of it, in words that name what broke it. */
@@ -38,12 +39,12 @@ const refundsAgree: Law = (books, model) => [
   ...books.channel.refunds.flatMap((there) => {
     const { out_refund_no: id } = there;
     const here = books.refunds.get(id);
-    if (!here) return [`the channel has refund ${id}, nobody here does`];
+    if (!here) return [`the channel has refund ${id}, unknown here`];
     const wrong: string[] = [];
     if (here.amount !== there.refund) wrong.push(`refund ${id} is ${here.amount} here and ${there.refund} there`);
     if (here.payment_id !== there.out_trade_no) wrong.push(`refund ${id} is of another payment there`);
     const late = id === lateRefundOf(here.payment_id);
-    if (!late && !model.approved.has(id)) wrong.push(`refund ${id} was sent, and nobody had approved it`);
+    if (!late && !model.approved.has(id)) wrong.push(`refund ${id} was sent without approval`);
     const allowed: Record<string, string[]> = {
       requested: [],
       rejected: [],
@@ -66,7 +67,7 @@ const refundsAgree: Law = (books, model) => [
       return [`refund ${refund.id} is ${refund.status}, unknown there`];
     if (asked) return [];
     const payment = books.payments.get(refund.payment_id);
-    return payment?.late && refund.id === lateRefundOf(payment.id) ? [] : [`nobody asked for refund ${refund.id}`];
+    return payment?.late && refund.id === lateRefundOf(payment.id) ? [] : [`refund ${refund.id} was not asked for`];
   }),
 ];
 
@@ -76,7 +77,7 @@ const paymentsAgree: Law = (books, model) =>
     const there = channelOf(books, payment.id);
     if (payment.status === 'succeeded') {
       if (model.lied.has(payment.id)) return [`${payment.id} succeeded with an amount that is not its own`];
-      if (!there?.paid_at) return [`${payment.id} succeeded, and nobody paid`];
+      if (!there?.paid_at) return [`${payment.id} succeeded, and was not paid`];
       if (there.total !== payment.amount) return [`${payment.id} is ${payment.amount}, and ${there.total} was paid`];
       return there.transaction_id === payment.transaction_id ? [] : [`${payment.id} has another transaction there`];
     }
@@ -107,7 +108,7 @@ const releasedOnce: Law = (books, model) => [
     const isPaid = ['paid', 'partially_refunded', 'refunded'].includes(order.status);
     const wrong: string[] = [];
     const open = [...books.payments.values()].some((payment) => payment.order_id === order.id && isOpen(payment));
-    if (open && order.status === 'cancelled') wrong.push(`${order.id} is cancelled while somebody is paying it`);
+    if (open && order.status === 'cancelled') wrong.push(`${order.id} is cancelled while it is being paid`);
     if (releases > 1) wrong.push(`${order.id} was released ${releases} times`);
     if (isPaid !== (releases === 1)) wrong.push(`${order.id} is ${order.status} after ${releases} releases`);
     if (isPaid && (payer?.status !== 'succeeded' || payer.late || payer.amount !== order.amount)) {
@@ -131,8 +132,8 @@ const releasedOnce: Law = (books, model) => [
     const isCase = books.cases.some((one) => one.type === 'late_payment' && one.payment_id === payment.id);
     // Given up, by the channel's word: then it is a person's.
     const givenUp = model.policy === 'refund' && payment.reserved < payment.amount && !isCase;
-    if (givenUp) wrong.push(`the late money of ${payment.id} is not going back any more, and nobody's case`);
-    if (model.policy === 'hold' && !isCase) wrong.push(`the late money of ${payment.id} is nobody's case`);
+    if (givenUp) wrong.push(`the late money of ${payment.id} is not going back any more, and there is no case`);
+    if (model.policy === 'hold' && !isCase) wrong.push(`the late money of ${payment.id} has no case`);
     return wrong;
   }),
 ];
@@ -170,10 +171,7 @@ const eventsLead = ({ orders, payments, refunds, events }: Books): string[] => {
 
 /** What happened is announced once, and what did not happen is not. */
 const announcedOnce = ({ payments, refunds, events, announced, cases }: Books): string[] => {
-  const found = new Map<string, number>();
-  for (const { type, subject_id: subject } of announced) {
-    found.set(`${type} ${subject}`, (found.get(`${type} ${subject}`) ?? 0) + 1);
-  }
+  const found = Counts.of(announced.map(({ type, subject_id: subject }) => `${type} ${subject}`));
   const due = new Set<string>();
   for (const { noun, subject, to_status: to } of events) {
     if (noun === 'payment' && to !== 'init' && to !== 'processing') due.add(`payment.${to} ${subject}`);
@@ -189,7 +187,7 @@ const announcedOnce = ({ payments, refunds, events, announced, cases }: Books): 
   }
   for (const one of cases) due.add(`discrepancy.opened ${one.id}`);
   return [
-    ...[...due].filter((one) => found.get(one) !== 1).map((one) => `${one} was announced ${found.get(one) ?? 0} times`),
+    ...[...due].filter((one) => found.of(one) !== 1).map((one) => `${one} was announced ${found.of(one)} times`),
     ...[...found.keys()].filter((one) => !due.has(one)).map((one) => `${one} was announced, and is not so`),
   ];
 };

@@ -45,7 +45,7 @@ export class Life {
       books = after;
     }
     const rest = await comeToRest(world, troubles, model, history.bills);
-    if (rest.compared) this.tally.note('bills compared at rest');
+    if (rest.compared) this.tally.extra.add('bills compared at rest');
     const wrong = [
       ...rest.wrong,
       ...brokenLaws(rest.books, model),
@@ -61,7 +61,7 @@ export class Life {
     const { world, troubles } = this;
     const crowd = step.do === 'together' ? step.steps : null;
     const alone = crowd === null;
-    if (crowd) this.tally.note(`crowds of ${crowd.length}`);
+    if (crowd) this.tally.extra.add(`crowds of ${crowd.length}`);
     const things = step.do === 'together' ? step.steps : [step];
     await troubles.arm(...things.flatMap((one) => one.trouble ?? []));
     const performer = new Performer(world, troubles, model, before);
@@ -96,7 +96,7 @@ export class Life {
   }
 }
 
-/** What was placed and closed at once, while closing failed, may be left open there: nobody holds its prepay id. */
+/** What was placed and closed at once, while closing failed, may be left open there: no client holds its prepay id. */
 function markDeaf(all: Done[], model: Model): void {
   for (const { step, subject } of all) if (step.do === 'start' && subject) model.deaf.add(subject);
 }

@@ -35,7 +35,7 @@ export function brokenAnswers(before: Books, after: Books, known: ReadonlySet<st
     if (send.status === 400 && read && send.faults.some((fault) => LIES.has(fault))) {
       const number = notice.out_refund_no ?? notice.out_trade_no;
       const isCase = after.cases.some((one) => one.type === 'mismatch' && one.case_key.includes(String(number)));
-      return isCase ? [] : [`${about} lied, and is nobody's case`];
+      return isCase ? [] : [`${about} lied, and there is no case`];
     }
     return [];
   });
@@ -46,7 +46,7 @@ function expectedAnswer(notice: NoticeView, { faults, serial }: Send, known: Rea
   if (faults.includes('drop')) return 0;
   if (faults.some((fault) => UNPROVED.has(fault))) return 401;
   if (!known.has(serial)) return null;
-  // Of an event that nobody has heard of nothing is opened.
+  // Of an unknown event nothing is opened.
   if (faults.includes('unknown_event')) return 200;
   if (faults.some((fault) => SHUT.has(fault))) return 400;
   if (faults.some((fault) => LIES.has(fault))) {

@@ -1,10 +1,11 @@
+import { PLENTY_FEN } from '../../dev/open-simulator.js';
+import type { Answer } from '../api.js';
 import type { Books } from '../books.js';
-import type { Answer } from '../shop.js';
 import { candidates, pick } from './choose.js';
 import { lateRefundOf, type Model } from './model.js';
 import type { SingleStep, StepAbout, StepAlone } from './steps.js';
 import type { Troubles } from './troubles.js';
-import { payerId, PLENTY_FEN, type Process, type Who, type World } from './world.js';
+import { payerId, type Process, type Who, type World } from './world.js';
 
 /** What became of a step. */
 export interface Done {
@@ -28,13 +29,13 @@ export class Performer {
   ) {}
 
   async perform(step: SingleStep): Promise<Done> {
-    if (!('of' in step)) return { step, outcome: 'done', subject: null, answer: await this.alone(step) };
+    if (!('of' in step)) return { step, outcome: 'done', subject: null, answer: (await this.alone(step)) ?? null };
     const id = pick(candidates(step, this.books), step.of);
     return id === undefined ? { step, outcome: 'nothing', subject: null, answer: null } : this.about(step, id);
   }
 
-  /** What is about nothing that is there already. */
-  private async alone(step: StepAlone): Promise<Answer | null> {
+  /** What is about nothing that is there already. Answers what the service answered, if it was asked. */
+  private async alone(step: StepAlone): Promise<Answer | void> {
     const { world, troubles } = this;
     switch (step.do) {
       case 'order': {
@@ -46,30 +47,22 @@ export class Performer {
       case 'forge':
         return world.forge(step.by, step.noun, ...forged(step.kind, this.books));
       case 'fault':
-        await troubles.arm(step.rule);
-        return null;
+        return troubles.arm(step.rule);
       case 'account':
-        await world.sim.faults({ balance_fen: step.empty ? 0 : PLENTY_FEN });
-        return null;
+        return void (await world.sim.faults({ balance_fen: step.empty ? 0 : PLENTY_FEN }));
       case 'keys':
-        await world.changeKeys(step.change);
-        return null;
+        return world.changeKeys(step.change);
       case 'tick':
-        await world.tick(step.by);
-        return null;
+        return world.tick(step.by);
       case 'reconcile':
       case 'expire':
-        await world.reconcile(step.by, step.do === 'expire');
-        return null;
+        return world.reconcile(step.by, step.do === 'expire');
       case 'bills':
-        await world.bills(step.by);
-        return null;
+        return void (await world.bills(step.by));
       case 'restart':
-        await world.restart(step.by);
-        return null;
+        return world.restart(step.by);
       case 'wait':
-        await world.advance(step.seconds);
-        return null;
+        return world.advance(step.seconds);
     }
   }
 
@@ -112,7 +105,7 @@ export class Performer {
         );
         return done;
       case 'deaf':
-        // Closed is what the service is told, and nothing was: whoever has the payment sheet open can still pay.
+        // The service is told that it is closed, which is not so: a payer with the payment sheet open can still pay.
         model.deaf.add(id);
         await troubles.arm({ at: 'close', do: 'error', status: 404, code: 'ORDER_NOT_EXIST', match: id, times: 1 });
         return done;
@@ -157,7 +150,7 @@ export function partOf(leftFen: number, tenths: number): number {
   return tenths === 0 ? leftFen : Math.max(1, Math.ceil((leftFen * tenths) / 10));
 }
 
-/** A notice of somebody who has no key: about a payment that is there, in the right form, signed by nobody. */
+/** A notice made without a key: about a payment that is there, in the right form, without a right signature. */
 function forged(kind: 'unsigned' | 'stranger' | 'noise', books: Books): [Record<string, string>, string] {
   const number = [...books.payments.keys()].at(-1) ?? lateRefundOf('pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB');
   const body = JSON.stringify({

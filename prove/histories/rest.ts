@@ -1,24 +1,17 @@
-import {
-  account,
-  type Books,
-  channelOf,
-  channelRefundOf,
-  isOpen,
-  PARTLY_REFUNDED_OR_CASE,
-  readBooks,
-  stateText,
-} from '../books.js';
+import { PLENTY_FEN } from '../../dev/open-simulator.js';
+import { DAY, HOUR, SECOND } from '../../src/common/clock.js';
+import { type Books, channelOf, isOpen, PARTLY_REFUNDED_OR_CASE, readBooks, stateText } from '../books.js';
+import { compareBooks } from '../compare-books.js';
 import type { Model } from './model.js';
 import type { Troubles } from './troubles.js';
-import { PLENTY_FEN, type World } from './world.js';
+import type { World } from './world.js';
 
 const ROUNDS = 60;
-const SECOND = 1000;
 const HALF_AN_HOUR_SECONDS = 1801;
 /** Longer than the channel goes on sending a notice. */
 const LAST_RETRY_SECONDS = 90_000;
 
-/** What still has to come to an end: neither a lie that stands nor a refund that nobody approved is waited for. */
+/** What still has to come to an end: neither a lie that stands nor a refund that was not approved is waited for. */
 function underWay(books: Books, model: Model): { what: string; at: number }[] {
   const { payments, refunds, orders } = books;
   const open = [...payments.values()].filter((one) => isOpen(one) && !isLiedAbout(one.id, books, model));
@@ -59,7 +52,7 @@ export async function comeToRest(
   await world.advance(LAST_RETRY_SECONDS);
   // Money that was held back until now is on its way back.
   wrong.push(...(await settle(world, model)));
-  // What the channel denied and never announced to anybody who could read it is found in the bill, and only there.
+  // What the channel denied and never announced in a readable way is found in the bill, and only there.
   const found = await readBooks(db, sim);
   const unheard = [...found.payments.values()].some(
     ({ id, status }) => status !== 'succeeded' && Boolean(channelOf(found, id)?.paid_at),
@@ -103,8 +96,7 @@ async function compareBills(world: World, model: Model): Promise<string[]> {
 
 /** Noon in China, of the next day. */
 function nextNoon(now: number): number {
-  const day = 86_400_000;
-  return Math.ceil((now - 4 * 3_600_000) / day) * day + 4 * 3_600_000;
+  return Math.ceil((now - 4 * HOUR) / DAY) * DAY + 4 * HOUR;
 }
 
 /** What is at rest stays so, whatever is announced or asked once more. */
@@ -114,7 +106,7 @@ async function stirred(world: World, books: Books): Promise<string[]> {
   await Promise.all([world.tick(0), world.tick(1)]);
   await world.reconcile(0, true);
   const after = await readBooks(world.db, world.sim);
-  // What was lost for good is news to nobody: all was asked about. A lie opens its case at the first notice.
+  // What was lost for good is known: all was asked about. A lie opens its case at the first notice.
   const text = (one: Books): string => stateText({ ...one, cases: [], announced: [] });
   return text(after) === text(books) ? [] : ['what was at rest moved when everything was announced once more'];
 }
@@ -124,7 +116,7 @@ async function stirred(world: World, books: Books): Promise<string[]> {
  * refund number that was sent is one refund there.
  */
 export function brokenAtRest(books: Books, model: Model): string[] {
-  const { fen, wrong } = account(books, PARTLY_REFUNDED_OR_CASE);
+  const { wrong } = compareBooks(books, PARTLY_REFUNDED_OR_CASE);
   for (const payment of books.payments.values()) {
     const there = channelOf(books, payment.id);
     const expected = model.taken.get(payment.id) ?? 0;
@@ -133,18 +125,10 @@ export function brokenAtRest(books: Books, model: Model): string[] {
     if (isOpen(payment) && !isLiedAbout(payment.id, books, model))
       wrong.push(`${payment.id} is still ${payment.status}`);
   }
-  const { taken, refunded, refunds } = books.channel.totals;
-  if (fen !== taken) wrong.push(`${taken} were taken, ${fen} are accounted for`);
-  const ours = [...books.refunds.values()];
-  const paidBack = ours.filter(({ status }) => status === 'succeeded').reduce((all, { amount }) => all + amount, 0);
-  if (paidBack !== refunded) wrong.push(`${refunded} went back, ${paidBack} is known here`);
-  const sent = ours.filter(({ status }) => status === 'succeeded' || status === 'closed').length;
-  if (sent !== refunds) wrong.push(`the channel saw ${refunds} refund numbers, ${sent} are settled here`);
   for (const [id, { fen: amount }] of model.asked) {
     const status = books.refunds.get(id)?.status ?? 'gone';
     if (status === 'gone') wrong.push(`refund ${id} of ${amount} fen was promised, and is gone`);
     if (model.approved.has(id) && status === 'requested') wrong.push(`refund ${id} was approved and never sent`);
-    if (status === 'rejected' && channelRefundOf(books, id)) wrong.push(`refund ${id} is rejected, and was sent`);
   }
   for (const order of books.orders.values()) {
     const lied = [...books.payments.values()].some(

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { stopwatch } from '../proof.js';
+import { stopwatch } from '../report.js';
 import { Broken, type Life } from './life.js';
 import { histories, type History, inWords } from './steps.js';
 

@@ -163,7 +163,7 @@ const LATE: Step[] = [...DEAF, { do: 'pay', of: 0, any: false, coupon: false }];
 /** The channel tells a wrong amount of it. */
 const LIED: Step[] = [...BOUGHT, { do: 'lie', of: 0 }, { do: 'pay', of: 0, any: false, coupon: false }];
 const TRYING: Step = { do: 'start', of: 0, any: false, by: 0 };
-/** Placed without anybody hearing of it, then refused for sure. */
+/** Placed without an answer, then refused for sure. */
 const REFUSED: Step[] = [
   ...BOUGHT.slice(0, 2),
   { ...TRYING, trouble: { at: 'order', do: 'error', status: 429, when: 'after', times: 3 } },

@@ -1,4 +1,5 @@
 import type { FaultRule, Simulator } from '../../simulator/index.js';
+import { Counts } from '../report.js';
 
 /** Does nothing but count the calls that reach the channel. */
 const COUNTER: FaultRule = { at: 'call', do: 'delay', ms: 0 };
@@ -17,8 +18,8 @@ export function nameOf({ at, do: what, status, when }: FaultRule): string {
 /** The faults in force, one added to another, and how often each has struck. */
 export class Troubles {
   /** Total strikes by name, over all histories. */
-  readonly struck = new Map<string, number>();
-  readonly armed = new Map<string, number>();
+  readonly struck = new Counts();
+  readonly armed = new Set<string>();
   private rules: FaultRule[] = [];
   private seen: number[] = [];
   /** Calls that reached the channel since the last {@link note}. */
@@ -28,7 +29,7 @@ export class Troubles {
 
   async arm(...rules: FaultRule[]): Promise<void> {
     this.note();
-    for (const rule of rules) this.armed.set(nameOf(rule), (this.armed.get(nameOf(rule)) ?? 0) + 1);
+    for (const rule of rules) this.armed.add(nameOf(rule));
     await this.put([...this.left(), ...rules]);
   }
 
@@ -51,7 +52,7 @@ export class Troubles {
     this.rules.forEach((rule, index) => {
       const times = (counts[index + 1] ?? 0) - (this.seen[index + 1] ?? 0);
       if (times === 0) return;
-      this.struck.set(nameOf(rule), (this.struck.get(nameOf(rule)) ?? 0) + times);
+      this.struck.add(nameOf(rule), times);
       if (!rule.at.endsWith('notice') && !HARMLESS.has(rule.do)) disturbing.push(rule);
     });
     this.seen = counts;

@@ -1,15 +1,20 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
-import { type Simulator, startSimulator } from '../../simulator/index.js';
+import type { Cleanup } from '../../dev/cleanup.js';
+import { openSimulator } from '../../dev/open-simulator.js';
+import { type Simulator } from '../../simulator/index.js';
 import { TokensService } from '../../src/auth/tokens.service.js';
 import { byTimer } from '../../src/common/cause.js';
+import { DAY, HOUR, SECOND } from '../../src/common/clock.js';
 import { parseSettings } from '../../src/config/settings.js';
 import { createHttpApp } from '../../src/http-app.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
 import { StaleOrders } from '../../src/payments/stale-orders.js';
 import { type BillReport, BillService } from '../../src/reconciliation/bill.service.js';
 import { DueRefunds } from '../../src/refunds/due-refunds.js';
-import { type Answer, SimulatorClock } from '../shop.js';
+import type { Answer } from '../api.js';
+import { openPool } from '../place.js';
+import { SimulatorClock } from '../simulator.js';
 import { FrontDoor } from './front-door.js';
 
 export type Process = 0 | 1;
@@ -28,57 +33,46 @@ const TABLES = [
   ...['refunds', 'payments', 'orders', 'payment_events', 'callbacks', 'users_notification', 'discrepancies'],
   ...['reconciliation_runs', 'bill_matches', 'idempotency_keys'],
 ];
-/** The channel's account, so that no refund waits for money that a history did not take away. */
-export const PLENTY_FEN = 100_000_000;
 const MORNING = 8;
 const PER_TICK = 1000;
-const CHINA_OFFSET = 8 * 3_600_000;
-const DAY = 86_400_000;
+const CHINA_OFFSET = 8 * HOUR;
 
 /**
  * What a history is lived in: the channel, two processes of the service on one database, and the way of the notices to
  * one or the other. Built once for many histories; each finds it empty, at eight in the morning.
  */
 export class World {
-  readonly db: pg.Pool;
   private apps: (NestFastifyApplication | null)[] = [null, null];
   private policy: 'refund' | 'hold' = 'refund';
   private readonly tokens = new Map<Who, string>();
   private readonly owners = new Map<string, Who>();
   private retired = false;
   /** Serials of the platform keys that every process has from the start. */
-  private readonly firstSerials: ReadonlySet<string>;
+  readonly knownSerials: ReadonlySet<string>;
 
   private constructor(
     readonly sim: Simulator,
+    readonly db: pg.Pool,
     private readonly door: FrontDoor,
     private readonly databaseUrl: string,
     private readonly env: Record<string, string>,
   ) {
-    this.db = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-    // The server goes before the last connection does, when a proof breaks off.
-    this.db.on('error', () => undefined);
     const { publicKeyId, platformCertificates } = sim.credentials;
-    this.firstSerials = new Set([publicKeyId, ...platformCertificates.map(({ serial }) => serial)]);
+    this.knownSerials = new Set([publicKeyId, ...platformCertificates.map(({ serial }) => serial)]);
   }
 
-  get knownSerials(): ReadonlySet<string> {
-    return this.firstSerials;
-  }
-
-  /** @param folder where the simulator writes its keys */
-  static async open(databaseUrl: string, folder: string): Promise<World> {
+  static async open(cleanup: Cleanup, databaseUrl: string): Promise<World> {
     const door = await FrontDoor.open();
-    const sim = await startSimulator({
+    cleanup.add(() => door.close());
+    const { sim, env } = await openSimulator(cleanup, {
+      notifyBase: door.url,
       mode: 'both',
-      outDir: folder,
       signatureClock: 'virtual',
-      openingBalanceFen: PLENTY_FEN,
       // A notice is due seconds after what it tells of, so that a question or a cancellation may come before it.
       notifyDelayMs: 3000,
     });
-    const env = {
-      ...sim.environment(folder, door.url),
+    const settings = {
+      ...env,
       NODE_ENV: 'test',
       JOBS_ENABLED: 'false',
       LOG_LEVEL: 'silent',
@@ -88,9 +82,11 @@ export class World {
       WECHAT_PAY_TIMEOUT_MS: '1500',
       DATABASE_POOL_SIZE: '8',
     };
-    const world = new World(sim, door, databaseUrl, env);
+    const db = openPool(cleanup, { connectionString: databaseUrl, max: 2 });
+    const world = new World(sim, db, door, databaseUrl, settings);
+    cleanup.add(() => Promise.all(world.apps.flatMap((app) => app?.close() ?? [])));
     door.receivers = () => world.apps.filter((app) => app !== null);
-    // Before the processes connect. Nobody crashes here, so nobody has to wait for the disk.
+    // Before the processes connect. No process crashes here, so none has to wait for the disk.
     await world.db.query(
       `ALTER DATABASE ${pg.escapeIdentifier(new URL(databaseUrl).pathname.slice(1))} SET synchronous_commit = off`,
     );
@@ -117,8 +113,8 @@ export class World {
   async begin(policy: 'refund' | 'hold', seed: number): Promise<void> {
     const reached = this.sim.nowMs();
     this.sim.reset();
-    const morning = Math.ceil((reached + CHINA_OFFSET) / DAY) * DAY - CHINA_OFFSET + MORNING * 3_600_000;
-    await this.sim.advance(Math.ceil((morning - this.sim.nowMs()) / 1000));
+    const morning = Math.ceil((reached + CHINA_OFFSET) / DAY) * DAY - CHINA_OFFSET + MORNING * HOUR;
+    await this.sim.advance(Math.ceil((morning - this.sim.nowMs()) / SECOND));
     await this.sim.faults({ seed, keys: { switch_day: 4, rotation_share: 0 } });
     // Else the processes would take no notice any more that a certificate signed.
     if (this.retired) await Promise.all([this.restart(0), this.restart(1)]);
@@ -151,26 +147,20 @@ export class World {
     await this.sim.faults({ keys: { retire_old: true } });
   }
 
-  async call(by: Process, who: Who, path: string, body: object = {}): Promise<Answer> {
-    const response = await this.app(by).inject({
-      method: 'POST',
-      url: `/api${path}`,
-      headers: { authorization: `Bearer ${this.tokens.get(who) ?? ''}`, 'content-type': 'application/json' },
-      payload: JSON.stringify(body),
-    });
-    return { status: response.statusCode, body: JSON.parse(response.body || '{}') as Answer['body'] };
+  call(by: Process, who: Who, path: string, body: object = {}): Promise<Answer> {
+    const authorization = `Bearer ${this.tokens.get(who) ?? ''}`;
+    const headers = { authorization, 'content-type': 'application/json' };
+    return this.post(by, `/api${path}`, headers, JSON.stringify(body));
   }
 
   /** A notice that the channel never sent. */
-  async forge(
-    by: Process,
-    noun: 'payments' | 'refunds',
-    headers: Record<string, string>,
-    body: string,
-  ): Promise<Answer> {
-    const url = `/api/${noun}/callback/wechat/`;
-    const { statusCode: status } = await this.app(by).inject({ method: 'POST', url, headers, payload: body });
-    return { status, body: {} };
+  forge(by: Process, noun: 'payments' | 'refunds', headers: Record<string, string>, body: string): Promise<Answer> {
+    return this.post(by, `/api/${noun}/callback/wechat/`, headers, body);
+  }
+
+  private async post(by: Process, url: string, headers: Record<string, string>, payload: string): Promise<Answer> {
+    const response = await this.app(by).inject({ method: 'POST', url, headers, payload });
+    return { status: response.statusCode, body: JSON.parse(response.body || '{}') as Answer['body'] };
   }
 
   /** What the timers do. */
@@ -196,17 +186,10 @@ export class World {
     return this.app(by).get(BillService).runDaily(byTimer('reconcile_bill'));
   }
 
-  /** Moves the clock of everybody; done when every notice that fell due on the way was sent and answered. */
+  /** Moves the one clock of all; done when every notice that fell due on the way was sent and answered. */
   async advance(seconds: number): Promise<void> {
     await this.sim.advance(seconds);
     await this.sim.settled();
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.apps.flatMap((app) => app?.close() ?? []));
-    await this.door.close();
-    await this.sim.close();
-    await this.db.end();
   }
 
   private app(process: Process): NestFastifyApplication {

@@ -1,11 +1,12 @@
-import { chinaTime, envelope, sealed } from '../../bench/notices.js';
+import { paidContent, refundedContent } from '../../bench/notices.js';
+import { requestBytes } from '../../dev/http-line.js';
+import { nowMs } from '../api.js';
 import type { Chance } from '../random.js';
-import { nowMs } from '../shop.js';
-import { type Facts, genuineMock, genuineNotices } from './genuine.js';
-import { type Input, requestBytes, statusIn } from './input.js';
+import { type Facts, type Genuine, genuineMock, genuineNotices, noticeOf } from './genuine.js';
+import { type Input, statusIn } from './input.js';
 import { mutants } from './mutants.js';
 import { type Callback, mockSigned, signed } from './notice.js';
-import { AMOUNT_FEN, type Rows, SENT_FEN } from './rows.js';
+import { AMOUNT_FEN, channelRefundId, type Rows, SENT_FEN, transactionId } from './rows.js';
 import type { Target } from './target.js';
 
 const PAYMENT = '/api/payments/callback/wechat';
@@ -51,8 +52,8 @@ function wechatCallbacks(target: Target, chance: Chance): Generator<One>[] {
   const fresh = (body: Buffer): (() => Callback) => again(() => signed(body, channelKey));
   const sign = (body: Buffer): Callback => signed(body, channelKey);
   return [
-    touched(PAYMENT, fresh(noticeOf(payment[0], apiV3Key)), chance),
-    touched(REFUND, fresh(noticeOf(refund[0], apiV3Key)), chance),
+    touched(PAYMENT, fresh(noticeOf(payment[0], payment[0].content, apiV3Key)), chance),
+    touched(REFUND, fresh(noticeOf(refund[0], refund[0].content, apiV3Key)), chance),
     genuine(PAYMENT, genuineNotices(...payment, apiV3Key, chance), sign),
     genuine(REFUND, genuineNotices(...refund, apiV3Key, chance), sign),
   ];
@@ -71,11 +72,7 @@ function* touched(path: string, fresh: () => Callback, chance: Chance): Generato
   for (const { kind, ...callback } of mutants(fresh, chance)) yield { path, kind, callback, refused: true };
 }
 
-function* genuine(
-  path: string,
-  list: Iterable<{ kind: string; body: Buffer; refused: boolean }>,
-  sign: (body: Buffer) => Callback,
-): Generator<One> {
+function* genuine(path: string, list: Iterable<Genuine>, sign: (body: Buffer) => Callback): Generator<One> {
   for (const { kind, body, refused } of list) yield { path, kind, callback: sign(body), refused };
 }
 
@@ -91,7 +88,7 @@ export function* flood(target: Target): Generator<Input> {
 /** The valid ones, untouched. */
 export function* controls(target: Target): Generator<Input> {
   const { name, victim, mockSecret, apiV3Key, channelKey } = target;
-  const sign = (facts: Facts): Callback => signed(noticeOf(facts, apiV3Key), channelKey);
+  const sign = (facts: Facts): Callback => signed(noticeOf(facts, facts.content, apiV3Key), channelKey);
   const valid: [string, Callback][] =
     name === 'mock'
       ? [[MOCK, mockSigned(Buffer.from(JSON.stringify(mockFacts(victim))), mockSecret)]]
@@ -138,51 +135,25 @@ function again(make: () => Callback): () => Callback {
   };
 }
 
-function noticeOf({ eventType, originalType, content }: Facts, apiV3Key: string): Buffer {
-  const plain = Buffer.from(JSON.stringify(content));
-  return Buffer.from(JSON.stringify(envelope(eventType, sealed(plain, originalType, apiV3Key))));
-}
-
 /** What must be right in every notice about a row of ours. */
 const OURS = ['mchid', 'out_trade_no', 'success_time', 'amount', 'amount.total'];
 
-function paymentFacts({ account: { mchid, appid } }: Target, { openPaymentId, openid, mark }: Rows): Facts {
+function paymentFacts({ account }: Target, { openPaymentId: paymentId, openid, mark }: Rows): Facts {
+  const ids = { paymentId, transactionId: transactionId(paymentId) };
   return {
     eventType: 'TRANSACTION.SUCCESS',
     originalType: 'transaction',
-    content: {
-      mchid,
-      appid,
-      out_trade_no: openPaymentId,
-      transaction_id: `4200${openPaymentId.slice(4, 32)}`,
-      trade_type: 'JSAPI',
-      trade_state: 'SUCCESS',
-      trade_state_desc: '支付成功',
-      bank_type: 'OTHERS',
-      attach: mark,
-      success_time: chinaTime(),
-      payer: { openid },
-      amount: { total: AMOUNT_FEN, payer_total: AMOUNT_FEN, currency: 'CNY', payer_currency: 'CNY' },
-    },
+    content: paidContent({ ...account, ...ids, openid, attach: mark, amountFen: AMOUNT_FEN }),
     critical: [...OURS, 'appid', 'trade_state', 'amount.currency'],
   };
 }
 
-function refundFacts({ account: { mchid } }: Target, { paymentId, sentRefundId }: Rows): Facts {
+function refundFacts({ account: { mchid } }: Target, { paymentId, sentRefundId: refundId }: Rows): Facts {
+  const ids = { refundId, channelRefundId: channelRefundId(refundId), transactionId: transactionId(paymentId) };
   return {
     eventType: 'REFUND.SUCCESS',
     originalType: 'refund',
-    content: {
-      mchid,
-      transaction_id: `4200${paymentId.slice(4, 32)}`,
-      out_trade_no: paymentId,
-      refund_id: `5030${sentRefundId.slice(4, 32)}`,
-      out_refund_no: sentRefundId,
-      refund_status: 'SUCCESS',
-      success_time: chinaTime(),
-      user_received_account: '招商银行信用卡0403',
-      amount: { total: AMOUNT_FEN, refund: SENT_FEN, payer_total: AMOUNT_FEN, payer_refund: SENT_FEN },
-    },
+    content: refundedContent({ mchid, paymentId, ...ids, amountFen: AMOUNT_FEN, refundFen: SENT_FEN }),
     critical: [...OURS, 'out_refund_no', 'refund_status', 'amount.refund'],
   };
 }

@@ -1,12 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { HttpLine, requestBytes } from '../../dev/http-line.js';
 import type { Chance } from '../random.js';
+import { TEA } from '../shop.js';
 import { callbacks, controls, flood } from './callbacks.js';
 import { type OpenApi, type Route, routesOf } from './document.js';
 import { fuzz, type Playground } from './fuzz.js';
 import type { Input, Role } from './input.js';
 import { Judge } from './judge.js';
-import { Line } from './line.js';
-import { checksums } from './rows.js';
-import { SPARE, spareId } from './spare.js';
+import { checksums, idsOf, SPARE, spareId } from './rows.js';
 import { prefixOf, tryStrangersIds } from './strangers.js';
 import type { Target } from './target.js';
 import { forgedTokens, forgeries, goodTokens } from './tokens.js';
@@ -15,7 +16,7 @@ import { type Vitals, vitals } from './vitals.js';
 export interface Campaign {
   judge: Judge;
   routes: Route[];
-  /** Pairs of a stranger's id and nobody's that answered the same bytes. */
+  /** Pairs of a stranger's id and an unknown one that answered the same bytes. */
   strangersIds: number;
   vitals: Vitals[];
 }
@@ -31,13 +32,13 @@ export async function attack(target: Target, inputs: number, chance: Chance): Pr
   const document = (await (await fetch(`${program.url}/openapi.json`)).json()) as OpenApi;
   const routes = routesOf(document);
   const before = await checksums(db, victim.userId);
-  const lines = Array.from({ length: LANES }, () => new Line(program.port));
+  const lines = Array.from({ length: LANES }, () => new HttpLine(program.port));
   const seen: Vitals[] = [];
   const measure = async (): Promise<void> => {
     const one = program.pid === null ? null : await vitals(program.pid, program.url, db, judge.inputs);
     if (one) seen.push(one);
   };
-  const first = lines[0] as Line;
+  const first = lines[0] as HttpLine;
   await checkGoodTokens(target, judge);
   const strangersIds = await tryStrangersIds(routes, victim, (role) => target.token(role), first, judge);
 
@@ -61,14 +62,14 @@ export async function attack(target: Target, inputs: number, chance: Chance): Pr
   await send(controls(target), Infinity, [first], judge);
   for (const line of lines) line.close();
   if (program.pid === null) judge.find('the service has ended');
-  const log = target.log();
+  const log = readFileSync(program.log, 'utf8');
   for (const what of judge.leaks(log)) judge.find(`the log holds ${what}`);
   if (/eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}/.test(log)) judge.find('the log holds a token');
   for (const { name } of routes) if (!judge.byRoute.has(name)) judge.find(`${name} got no input`);
   return { judge, routes, strangersIds, vitals: seen };
 }
 
-/** How often something that nobody has played with yet is taken: what is settled is refused at once. */
+/** How often something untouched is taken: what is settled is refused at once. */
 const SPARE_SHARE = 0.7;
 
 /** All of what is bounded, mixed evenly into what is without end, so many altogether. */
@@ -79,7 +80,7 @@ function* mixed(
   chance: Chance,
 ): Generator<Input> {
   const left = new Set(bounded);
-  // Whatever is bounded is over well before the end, or is a fair part of what there is time for.
+  // What is bounded is over well before the end, or is a fair part of what there is time for.
   for (let index = 0; index < count; index += 1) {
     const source = left.size > 0 && chance.next() < 0.5 ? chance.pick([...left]) : endless;
     const next = source.next();
@@ -91,9 +92,9 @@ function* mixed(
   }
 }
 
-async function send(inputs: Generator<Input>, count: number, lines: Line[], judge: Judge): Promise<void> {
+async function send(inputs: Generator<Input>, count: number, lines: HttpLine[], judge: Judge): Promise<void> {
   let left = count;
-  const lane = async (line: Line): Promise<void> => {
+  const lane = async (line: HttpLine): Promise<void> => {
     while (left > 0) {
       left -= 1;
       const next = inputs.next();
@@ -105,10 +106,10 @@ async function send(inputs: Generator<Input>, count: number, lines: Line[], judg
 }
 
 /** Routes that ask for a token: those that answer 401 without one. */
-async function doorsOf(routes: readonly Route[], line: Line): Promise<Route[]> {
+async function doorsOf(routes: readonly Route[], line: HttpLine): Promise<Route[]> {
   const doors: Route[] = [];
   for (const route of routes) {
-    const bytes = Buffer.from(`${route.method} ${route.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+    const bytes = requestBytes({ method: route.method, target: route.path, headers: [], body: Buffer.alloc(0) });
     if (!route.callback && (await line.send({ bytes })).status === 401) doors.push(route);
   }
   return doors;
@@ -128,7 +129,7 @@ function compare(before: Record<string, string>, after: Record<string, string>, 
     if (after[name] !== sum) judge.find(`rows of ${name} have moved: ${sum} before, ${after[name]} after`);
 }
 
-/** The player's rows for everybody to play with; the victim's too for those who may not touch them. */
+/** The player's rows for every role to play with; the victim's too for those who may not touch them. */
 function playgroundOf({ token, victim, player }: Target): Playground {
   const owns = (role: Role): boolean => role === 'operator' || role === 'service';
   const rowsFor = (role: Role, chance: Chance): typeof victim => (!owns(role) && chance.next() < 0.3 ? victim : player);
@@ -142,7 +143,7 @@ function playgroundOf({ token, victim, player }: Target): Playground {
       logins += 1;
       return {
         code: `hostile_${logins}`,
-        product_id: 'prd_01JD0000000000000000000TEA',
+        product_id: TEA,
         quantity: 1,
         user_id: rows.userId,
         description: 'Hostile tea',
@@ -156,21 +157,12 @@ function playgroundOf({ token, victim, player }: Target): Playground {
     },
     id(role, path, chance) {
       const rows = rowsFor(role, chance);
-      const { orderId, openOrderId, paymentId, openPaymentId, refundId, sentRefundId, notificationId, discrepancyId } =
-        rows;
       const number = chance.between(0, SPARE);
       if (rows === player && chance.next() < SPARE_SHARE) {
         if (path.startsWith('/api/refunds/')) return spareId('ref', 'paid', number);
         if (path.startsWith('/api/payments/')) return spareId('pay', 'open', number);
       }
-      const ids = {
-        ord: [orderId, openOrderId],
-        pay: [paymentId, openPaymentId],
-        ref: [refundId, sentRefundId],
-        ntf: [notificationId],
-        dis: [discrepancyId],
-      } as Record<string, string[]>;
-      return chance.pick(ids[prefixOf(path)] ?? [paymentId]);
+      return chance.pick(idsOf(rows)[prefixOf(path)] ?? [rows.paymentId]);
     },
   };
 }

@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib';
+import { requestBytes } from '../../dev/http-line.js';
 import type { Chance } from '../random.js';
 import { bodyOf, type Route } from './document.js';
-import { type Input, type Parts, requestBytes, type Role, ROLES } from './input.js';
+import { type Input, type Role, ROLES } from './input.js';
 import {
   bigJson,
   BROKEN_HTTP,
@@ -28,7 +29,7 @@ export interface Draft {
   raw: Buffer | null;
 }
 
-/** Who may be played with, and what a request of each role carries. */
+/** What may be played with, and what a request of each role carries. */
 export interface Playground {
   token: (role: Role) => string | null;
   /** Values of a body's fields by their name, some of them strange to this role. */
@@ -44,7 +45,7 @@ const names = (draft: Draft): string[] => [...(draft.fields?.keys() ?? [])];
 const write = (draft: Draft): string =>
   `{${[...(draft.fields ?? [])].map(([name, value]) => `${QUOTED(name)}:${value}`).join()}}`;
 
-/** Sets a field, one that nobody asked for where the route takes none. */
+/** Sets a field, one too many where the route takes none. */
 function set(draft: Draft, chance: Chance, value: string): void {
   draft.fields ??= new Map();
   draft.fields.set(chance.pick([...names(draft), ...(draft.fields.size > 0 ? [] : ['extra'])]), value);
@@ -225,17 +226,8 @@ function make(route: Route, role: Role, kind: string, playground: Playground, ch
   // Else the limit of one address would be all that is met.
   if (route.callback) draft.headers.push(['X-Forwarded-For', `192.0.2.${chance.between(0, 256)}`]);
   MUTATIONS[kind]?.(draft, chance, route);
-  return {
-    kind,
-    route: route.name,
-    role,
-    bytes: draft.raw ?? requestBytes(partsOf(draft)),
-    head: draft.method === 'HEAD',
-  };
-}
-
-function partsOf({ method, path, query, headers, fields, body }: Draft): Parts {
-  const bytes =
-    body ?? (fields ? Buffer.from(`{${[...fields].map(([n, v]) => `${QUOTED(n)}:${v}`).join()}}`) : undefined);
-  return { method, target: `${path}${query}`, headers, ...(bytes && { body: bytes }) };
+  const { method, path, query, headers } = draft;
+  const bytes = draft.body ?? (draft.fields ? Buffer.from(write(draft)) : undefined);
+  const parts = { method, target: `${path}${query}`, headers, ...(bytes && { body: bytes }) };
+  return { kind, route: route.name, role, bytes: draft.raw ?? requestBytes(parts), head: method === 'HEAD' };
 }

@@ -61,10 +61,7 @@ function bombs(text: string): Buffer[] {
 
 /** Genuine notices of WeChat Pay about `canary`, of which none may be taken, and about what may be played with. */
 export function* genuineNotices(canary: Facts, toy: Facts, apiV3Key: string, chance: Chance): Generator<Genuine> {
-  const { eventType, originalType } = canary;
-  const notice = (plain: string | Buffer): Buffer =>
-    json(envelope(eventType, sealed(Buffer.from(plain), originalType, apiV3Key)));
-  const whole = (content: Fields): Fields => envelope(eventType, sealed(json(content), originalType, apiV3Key));
+  const notice = (plain: string | Buffer): Buffer => noticeOf(canary, plain, apiV3Key);
   const sealedPart = /^resource(\.|$)/;
   type Odd = [kind: string, refused: boolean, body: () => Buffer];
   const odd = (kind: string, refused: boolean, texts: { text: string }[], make: (text: string) => Buffer): Odd[] =>
@@ -72,7 +69,9 @@ export function* genuineNotices(canary: Facts, toy: Facts, apiV3Key: string, cha
   const critical = (facts: Facts, wanted: boolean): { text: string }[] =>
     changed(facts.content, chance).filter(({ path }) => facts.critical.includes(path) === wanted);
   const inEnvelope = (facts: Facts, isSealed: boolean): { text: string }[] =>
-    changed(whole(facts.content), chance).filter(({ path }) => sealedPart.test(path) === isSealed);
+    changed(JSON.parse(noticeOf(facts, facts.content, apiV3Key).toString()) as Fields, chance).filter(
+      ({ path }) => sealedPart.test(path) === isSealed,
+    );
   const all: Odd[] = [
     ...odd('odd fact', true, critical(canary, true), notice),
     ...odd('odd detail', false, critical(toy, false), notice),
@@ -86,10 +85,10 @@ export function* genuineNotices(canary: Facts, toy: Facts, apiV3Key: string, cha
     yield { kind: `genuine callback: ${kind}`, refused, body: body() };
 }
 
-/** The same of the pretend channel, whose notices are not sealed. */
+/** The same of the mock provider, whose callbacks are not sealed. */
 export function* genuineMock(canary: Fields, toy: Fields, chance: Chance): Generator<Genuine> {
   for (const { path, text } of changed(canary, chance))
-    // Whoever leaves the amount out, or says another transaction, has said nothing wrong.
+    // Without the amount, or with another transaction, it says nothing wrong.
     if (path !== 'transaction_id' && text.includes('"amount"'))
       yield { kind: 'genuine callback: odd fact', body: Buffer.from(text), refused: true };
   for (const { path, text } of changed(toy, chance))
@@ -98,7 +97,11 @@ export function* genuineMock(canary: Fields, toy: Fields, chance: Chance): Gener
   for (const body of bombs(JSON.stringify(toy))) yield { kind: 'genuine callback: odd body', body, refused: false };
 }
 
-const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+/** The notice of these facts that says this, sealed and not yet signed. */
+export function noticeOf({ eventType, originalType }: Facts, says: string | Buffer | Fields, apiV3Key: string): Buffer {
+  const plain = typeof says === 'string' || Buffer.isBuffer(says) ? says : JSON.stringify(says);
+  return Buffer.from(JSON.stringify(envelope(eventType, sealed(plain, originalType, apiV3Key))));
+}
 
 function pathsOf(content: Fields, before = ''): string[] {
   return Object.entries(content).flatMap(([name, value]) => {

@@ -1,12 +1,13 @@
+import type { Answer } from '../../dev/http-line.js';
 import { ERRORS } from '../../src/common/errors.js';
+import { Counts } from '../report.js';
 import type { Input } from './input.js';
-import type { Answer } from './line.js';
 
 /** Texts by which it is seen that something came out. */
 export interface Secrets {
   /** Keys, tokens and personal data that may be in no answer and no line of the log, by what they are. */
   never: ReadonlyMap<string, string>;
-  /** Marks in the rows of the victim, which neither a user nor a stranger nor anybody without a token may see. */
+  /** Marks in the rows of the victim, which neither a user nor a stranger may see, nor who has no token. */
   victim: readonly string[];
 }
 
@@ -26,11 +27,11 @@ const INNARDS: readonly [what: string, pattern: RegExp][] = [
 const REQUEST_ID = /^[\w.-]{8,64}$/;
 const KEPT = 200;
 
-/** Looks at every answer: what it must never be, whoever asked for what. Counts what it has seen. */
+/** Looks at every answer: what it must never be, whatever the request. Counts what it has seen. */
 export class Judge {
-  readonly byKind = new Map<string, Map<number, number>>();
-  readonly byRoute = new Map<string, number>();
-  readonly byStatus = new Map<number, number>();
+  readonly byKind = new Map<string, Counts<number>>();
+  readonly byRoute = new Counts();
+  readonly byStatus = new Counts<number>();
   readonly wrong: string[] = [];
   wrongCount = 0;
   /** Refused with 503 and Retry-After: protection against overload, no fault. */
@@ -45,15 +46,15 @@ export class Judge {
   ) {}
 
   get inputs(): number {
-    return [...this.byRoute.values()].reduce((sum, count) => sum + count, 0);
+    return this.byRoute.sum;
   }
 
   look(input: Input, answer: Answer): void {
-    const statuses = this.byKind.get(input.kind) ?? new Map<number, number>();
+    const statuses = this.byKind.get(input.kind) ?? new Counts<number>();
     this.byKind.set(input.kind, statuses);
-    add(statuses, answer.status);
-    add(this.byRoute, input.route);
-    add(this.byStatus, answer.status);
+    statuses.add(answer.status);
+    this.byRoute.add(input.route);
+    this.byStatus.add(answer.status);
     for (const complaint of this.complaints(input, answer)) this.note(input, answer, complaint);
   }
 
@@ -63,7 +64,7 @@ export class Judge {
     this.wrong.push(complaint);
   }
 
-  /** Secrets in a text that is nobody's answer: the log. */
+  /** Secrets in a text that is no answer: the log. */
   *leaks(text: string): Generator<string> {
     for (const [what, secret] of this.secrets.never) if (text.includes(secret)) yield what;
   }
@@ -155,8 +156,4 @@ function objectOf(text: string): Record<string, unknown> | null {
 
 function excerpt({ status, body }: Answer): string {
   return `${status} ${JSON.stringify(body.slice(0, 200))}`;
-}
-
-function add<K>(counts: Map<K, number>, key: K): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

@@ -38,7 +38,7 @@ export function signed(body: Buffer, { privateKey, serial }: ChannelKey): Callba
   return { headers: [['Content-Type', 'application/json'], ...signatureHeaders(body, privateKey, serial)], body };
 }
 
-/** Signs these bytes as the pretend channel does. */
+/** Signs these bytes as the mock provider does. */
 export function mockSigned(body: Buffer, secret: string): Callback {
   const signature = createHmac('sha256', secret).update(body).digest('hex');
   return {

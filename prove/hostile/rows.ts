@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { Clock } from '../../src/common/clock.js';
 import { type IdPrefix, newId } from '../../src/common/ids.js';
+import { nowMs } from '../api.js';
 
 /** Whom the payments belong to at the channel. */
 export interface Account {
@@ -30,78 +31,104 @@ export interface Rows {
 
 export const AMOUNT_FEN = 1990;
 export const SENT_FEN = 300;
+const ASKED_FEN = 100;
+const NINE_HOURS = 9 * 3_600_000;
 const clock = new Clock();
-const id = (prefix: IdPrefix): string => newId(prefix, clock);
+
+/** An id of this kind that no row has yet. */
+export const freshId = (prefix: IdPrefix): string => newId(prefix, clock);
+
+/** All ids of a customer by their prefix. */
+export const idsOf = (rows: Rows): Partial<Record<IdPrefix, string[]>> => ({
+  ord: [rows.orderId, rows.openOrderId],
+  pay: [rows.paymentId, rows.openPaymentId],
+  ref: [rows.refundId, rows.sentRefundId],
+  ntf: [rows.notificationId],
+  dis: [rows.discrepancyId],
+});
+
+/** Inserts rows by their columns, which are the same in all; what is left out has its default. */
+async function insert(db: pg.Pool, table: string, ...rows: object[]): Promise<void> {
+  const columns = Object.keys(rows[0] ?? {}).join(', ');
+  await db.query(
+    `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM json_populate_recordset(NULL::${table}, $1)`,
+    [JSON.stringify(rows)],
+  );
+}
+
+const now = (): string => new Date(nowMs()).toISOString();
+const life = () => ({ created_at: now(), expires_at: new Date(nowMs() + NINE_HOURS).toISOString() });
+
+const order = (id: string, userId: string, description: string) => ({
+  ...{ id, user_id: userId, created_by: userId, description, amount_fen: AMOUNT_FEN, currency: 'CNY' },
+  ...life(),
+  status: 'pending',
+});
+
+const payment = (id: string, orderId: string, account: Account) => ({
+  ...{ id, order_id: orderId, ...account, amount_fen: AMOUNT_FEN, currency: 'CNY' },
+  ...life(),
+  status: 'init',
+  next_check_at: life().expires_at,
+});
+
+const paidOrder = (id: string, userId: string, description: string, paymentId: string) => ({
+  ...order(id, userId, description),
+  ...{ status: 'paid', paid_payment_id: paymentId, paid_at: now() },
+});
+
+const paidPayment = (id: string, orderId: string, account: Account, reservedFen: number) => ({
+  ...payment(id, orderId, account),
+  ...{ status: 'succeeded', reserved_fen: reservedFen, transaction_id: transactionId(id) },
+  ...{ started_at: now(), paid_at: now(), settled_at: now() },
+});
+
+const refund = (id: string, paymentId: string, orderId: string, userId: string, reason: string) => ({
+  ...{ id, payment_id: paymentId, order_id: orderId, status: 'requested', amount_fen: ASKED_FEN, currency: 'CNY' },
+  ...{ reason, requested_by: userId, created_at: now() },
+});
+
+/** The channel's numbers of a payment and a refund of ours. */
+export const transactionId = (paymentId: string): string => `4200${paymentId.slice(4, 32)}`;
+export const channelRefundId = (refundId: string): string => `5030${refundId.slice(4, 32)}`;
 
 /** Makes a customer with a paid order and an open one, refunds of it, a notification and a case. */
 export async function addCustomer(db: pg.Pool, account: Account, mark: string): Promise<Rows> {
+  const openid = `o${mark}OPENID`;
   const rows: Rows = {
-    userId: id('usr'),
-    openid: `o${mark}OPENID`,
-    mark,
-    orderId: id('ord'),
-    paymentId: id('pay'),
-    openOrderId: id('ord'),
-    openPaymentId: id('pay'),
-    refundId: id('ref'),
-    sentRefundId: id('ref'),
-    notificationId: id('ntf'),
-    discrepancyId: id('dis'),
+    ...{ userId: await addUser(db, account, openid), openid, mark },
+    ...{ orderId: freshId('ord'), paymentId: freshId('pay') },
+    ...{ openOrderId: freshId('ord'), openPaymentId: freshId('pay') },
+    ...{ refundId: freshId('ref'), sentRefundId: freshId('ref') },
+    ...{ notificationId: freshId('ntf'), discrepancyId: freshId('dis') },
   };
   const { userId, orderId, paymentId, openOrderId, openPaymentId, refundId, sentRefundId } = rows;
-  const owner = [account.provider, account.mchid, account.appid, AMOUNT_FEN];
-  const add = (text: string, values: unknown[]): Promise<unknown> => db.query(text, values);
-  await add('INSERT INTO users (id, appid, openid, created_at) VALUES ($1, $2, $3, now())', [
-    userId,
-    account.appid,
-    rows.openid,
-  ]);
-  await add(
-    `INSERT INTO orders (id, user_id, status, amount_fen, currency, description, metadata, paid_payment_id, created_by,
-                         created_at, expires_at, paid_at)
-     VALUES ($1, $2, 'paid', $5, 'CNY', $4, $6, $3, $2, now(), now() + interval '9 hours', now())`,
-    [orderId, userId, paymentId, mark, AMOUNT_FEN, JSON.stringify({ mark })],
-  );
-  await add(
-    `INSERT INTO orders (id, user_id, status, amount_fen, currency, description, created_by, created_at, expires_at)
-     VALUES ($1, $2, 'pending', $4, 'CNY', $3, $2, now(), now() + interval '9 hours')`,
-    [openOrderId, userId, mark, AMOUNT_FEN],
-  );
-  await add(
-    `INSERT INTO payments (id, order_id, provider, mchid, appid, status, amount_fen, currency, reserved_fen, transaction_id,
-                           prepay_id, created_at, expires_at, started_at, paid_at, settled_at, next_check_at)
-     VALUES ($1, $2, $3, $4, $5, 'succeeded', $6, 'CNY', $7, $8, $9, now(), now() + interval '9 hours', now(), now(), now(), now())`,
-    [paymentId, orderId, ...owner, 100 + SENT_FEN, `4200${paymentId.slice(4, 32)}`, `wx${mark}PREPAY1`],
-  );
-  await add(
-    `INSERT INTO payments (id, order_id, provider, mchid, appid, status, amount_fen, currency, prepay_id, prepay_expires_at,
-                           created_at, expires_at, started_at, next_check_at)
-     VALUES ($1, $2, $3, $4, $5, 'processing', $6, 'CNY', $7, now() + interval '2 hours', now(), now() + interval '9 hours',
-             now(), now() + interval '9 hours')`,
-    [openPaymentId, openOrderId, ...owner, `wx${mark}PREPAY2`],
-  );
-  await add(
-    `INSERT INTO refunds (id, payment_id, order_id, status, amount_fen, currency, reason, refund_id, requested_by,
-                          created_at, sent_at, last_sent_at, next_check_at)
-     VALUES ($1, $3, $4, 'requested', 100, 'CNY', $5, NULL, $6, now(), NULL, NULL, NULL),
-            ($2, $3, $4, 'processing', $7, 'CNY', $5, $8, $6, now(), now(), now(), now() + interval '9 hours')`,
-    [refundId, sentRefundId, paymentId, orderId, mark, userId, SENT_FEN, `5030${sentRefundId.slice(4, 32)}`],
-  );
-  await add(
-    `INSERT INTO payment_events (at, order_id, payment_id, noun, from_status, to_status, cause, actor)
-     VALUES (now(), $1, $2, 'payment', 'processing', 'succeeded', 'callback', 'wechat')`,
-    [orderId, paymentId],
-  );
-  await add(
-    `INSERT INTO users_notification (id, user_id, type, subject_id, data, created_at)
-     VALUES ($1, $2, 'payment.succeeded', $3, $4, now())`,
-    [rows.notificationId, userId, paymentId, JSON.stringify({ payment_id: paymentId, mark })],
-  );
-  await add(
-    `INSERT INTO discrepancies (id, type, case_key, payment_id, out_trade_no, detail, opened_at)
-     VALUES ($1, 'mismatch', $2, $2, $2, $3, now())`,
-    [rows.discrepancyId, paymentId, JSON.stringify({ mark })],
-  );
+  await insert(db, 'orders', { ...paidOrder(orderId, userId, mark, paymentId), metadata: { mark } });
+  await insert(db, 'orders', order(openOrderId, userId, mark));
+  const paid = paidPayment(paymentId, orderId, account, ASKED_FEN + SENT_FEN);
+  await insert(db, 'payments', { ...paid, prepay_id: `wx${mark}PREPAY1` });
+  await insert(db, 'payments', {
+    ...payment(openPaymentId, openOrderId, account),
+    ...{ status: 'processing', prepay_id: `wx${mark}PREPAY2`, prepay_expires_at: life().expires_at, started_at: now() },
+  });
+  await insert(db, 'refunds', refund(refundId, paymentId, orderId, userId, mark));
+  await insert(db, 'refunds', {
+    ...refund(sentRefundId, paymentId, orderId, userId, mark),
+    ...{ status: 'processing', amount_fen: SENT_FEN, refund_id: channelRefundId(sentRefundId) },
+    ...{ sent_at: now(), last_sent_at: now(), next_check_at: life().expires_at },
+  });
+  await insert(db, 'payment_events', {
+    ...{ at: now(), order_id: orderId, payment_id: paymentId, noun: 'payment', cause: 'callback', actor: 'wechat' },
+    ...{ from_status: 'processing', to_status: 'succeeded' },
+  });
+  await insert(db, 'users_notification', {
+    ...{ id: rows.notificationId, user_id: userId, type: 'payment.succeeded', subject_id: paymentId },
+    ...{ data: { payment_id: paymentId, mark }, created_at: now() },
+  });
+  await insert(db, 'discrepancies', {
+    ...{ id: rows.discrepancyId, type: 'mismatch', case_key: paymentId, payment_id: paymentId },
+    ...{ out_trade_no: paymentId, detail: { mark }, opened_at: now() },
+  });
   return rows;
 }
 
@@ -115,17 +142,38 @@ export async function addProduct(db: pg.Pool): Promise<void> {
 
 /** A user who logged in and did nothing else. */
 export async function addUser(db: pg.Pool, { appid }: Account, openid: string): Promise<string> {
-  const userId = id('usr');
-  await db.query('INSERT INTO users (id, appid, openid, created_at) VALUES ($1, $2, $3, now())', [
-    userId,
-    appid,
-    openid,
-  ]);
-  return userId;
+  const id = freshId('usr');
+  await insert(db, 'users', { id, appid, openid, created_at: now() });
+  return id;
 }
 
-/** An id of this kind that nobody has. */
-export const nobodys = (prefix: IdPrefix): string => id(prefix);
+/** So many of each kind to be played with, since what was played with once is often settled for good. */
+export const SPARE = 400;
+
+/** A paid order with a refund that was asked for; an order with a payment to be started; an order with none. */
+type SpareKind = 'paid' | 'open' | 'new';
+const LETTERS: Readonly<Record<SpareKind, string>> = { paid: 'P', open: 'Q', new: 'N' };
+
+export function spareId(prefix: 'ord' | 'pay' | 'ref', kind: SpareKind, number: number): string {
+  return `${prefix}_01SPARE${LETTERS[kind]}${String(number).padStart(18, '0')}`;
+}
+
+/** Makes them for this user. */
+export async function addSpare(db: pg.Pool, account: Account, userId: string): Promise<void> {
+  const all = <T>(make: (number: number) => T): T[] => Array.from({ length: SPARE }, (_, number) => make(number));
+  const ord = (kind: SpareKind, number: number): string => spareId('ord', kind, number);
+  const pay = (kind: SpareKind, number: number): string => spareId('pay', kind, number);
+  for (const kind of ['open', 'new'] as const)
+    await insert(db, 'orders', ...all((one) => order(ord(kind, one), userId, 'Spare tea')));
+  await insert(db, 'orders', ...all((one) => paidOrder(ord('paid', one), userId, 'Spare tea', pay('paid', one))));
+  await insert(db, 'payments', ...all((one) => payment(pay('open', one), ord('open', one), account)));
+  await insert(db, 'payments', ...all((one) => paidPayment(pay('paid', one), ord('paid', one), account, ASKED_FEN)));
+  await insert(
+    db,
+    'refunds',
+    ...all((one) => refund(spareId('ref', 'paid', one), pay('paid', one), ord('paid', one), userId, 'spare')),
+  );
+}
 
 const OF_THE_ORDERS = 'order_id IN (SELECT id FROM orders WHERE user_id = $1)';
 
@@ -143,7 +191,7 @@ const STILL: Readonly<Record<string, string>> = {
   reconciliation_runs: 'SELECT *, $1::text FROM reconciliation_runs',
   bill_matches: 'SELECT *, $1::text FROM bill_matches',
   migrations: 'SELECT *, $1::text FROM migrations',
-  'orders of nobody':
+  'orders without a user':
     'SELECT o.id, $1::text FROM orders o WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = o.user_id)',
   'payments of another amount':
     'SELECT p.id, $1::text FROM payments p JOIN orders o ON o.id = p.order_id WHERE o.amount_fen <> p.amount_fen',

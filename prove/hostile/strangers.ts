@@ -1,11 +1,11 @@
+import { type HttpLine, requestBytes } from '../../dev/http-line.js';
 import type { IdPrefix } from '../../src/common/ids.js';
 import type { Route } from './document.js';
-import { type Input, requestBytes, type Role, ROLES } from './input.js';
+import { type Input, type Role, ROLES } from './input.js';
 import type { Judge } from './judge.js';
-import type { Line } from './line.js';
-import { nobodys, type Rows } from './rows.js';
+import { freshId, idsOf, type Rows } from './rows.js';
 
-/** Where a route takes an id of somebody: in its path, in a body or in a query. */
+/** Where a route takes an id: in its path, in a body or in a query. */
 interface Place {
   route: Route;
   prefix: IdPrefix;
@@ -50,7 +50,7 @@ function placesOf(route: Route): Place[] {
   return places;
 }
 
-/** Roles that may use the route for anybody: theirs is no stranger's id. */
+/** Roles that may use the route for every customer: for them it is no stranger's id. */
 function entitled({ route: { path, method }, prefix }: Place, role: Role): boolean {
   if (role === 'operator' && path.startsWith('/api/admin/')) return true;
   const refunds = path.startsWith('/api/refunds') && (prefix === 'ref' || prefix === 'pay');
@@ -59,23 +59,17 @@ function entitled({ route: { path, method }, prefix }: Place, role: Role): boole
 }
 
 /**
- * Sends the victim's ids and ids that nobody has to every route that takes one, by every role that owns neither: the two
+ * Sends the victim's ids and unknown ones to every route that takes one, by every role that owns neither: the two
  * answers must be the same bytes, a 404 where the role may use the route at all. Answers how many places it tried.
  */
 export async function tryStrangersIds(
   routes: readonly Route[],
   victim: Rows,
   token: (role: Role) => string | null,
-  line: Line,
+  line: HttpLine,
   judge: Judge,
 ): Promise<number> {
-  const ids: Partial<Record<IdPrefix, string[]>> = {
-    ord: [victim.orderId, victim.openOrderId],
-    pay: [victim.paymentId, victim.openPaymentId],
-    ref: [victim.refundId, victim.sentRefundId],
-    ntf: [victim.notificationId],
-    dis: [victim.discrepancyId],
-  };
+  const ids = idsOf(victim);
   let tried = 0;
   for (const place of routes.flatMap(placesOf))
     for (const role of ROLES) {
@@ -89,10 +83,10 @@ export async function tryStrangersIds(
             // The id itself is the one thing in which the two may differ, and nothing echoes it.
             return `${answer.head.replace(/^date:.*$/im, '')}\n${answer.body}`;
           };
-          const [theirs, nobody] = [await ask(id), await ask(nobodys(place.prefix))];
-          if (theirs !== nobody)
+          const [theirs, unknown] = [await ask(id), await ask(freshId(place.prefix))];
+          if (theirs !== unknown)
             judge.find(
-              `${place.route.name} by ${role} tells somebody's id from nobody's: ${inShort(theirs)} / ${inShort(nobody)}`,
+              `${place.route.name} by ${role} tells a stranger's id from an unknown one: ${inShort(theirs)} / ${inShort(unknown)}`,
             );
           tried += 1;
         }

@@ -1,18 +1,17 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { resolve } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import type { BuiltProgram } from '../../dev/built-program.js';
+import type { Cleanup } from '../../dev/cleanup.js';
 import { freePort } from '../../dev/embedded-postgres/free-port.js';
-import { startSimulator } from '../../simulator/index.js';
-import { DIRECTORY, emptyFolder } from '../place.js';
-import { serviceProgram } from '../processes.js';
-import { nowMs, token } from '../shop.js';
+import { openSimulator } from '../../dev/open-simulator.js';
+import { nowMs, token } from '../api.js';
+import { DIRECTORY, openPool } from '../place.js';
+import { serviceProgram } from '../shop.js';
 import type { Role } from './input.js';
 import type { Secrets } from './judge.js';
 import { type ChannelKey, makeChannelKey } from './notice.js';
-import { type Account, addCustomer, addProduct, addUser, type Rows } from './rows.js';
-import { addSpare } from './spare.js';
+import { type Account, addCustomer, addProduct, addSpare, addUser, type Rows } from './rows.js';
 import type { TokenKeys } from './tokens.js';
 import { NODE_OPTIONS, PROOF } from './vitals.js';
 
@@ -32,23 +31,26 @@ export interface Target {
   channelKey: ChannelKey;
   apiV3Key: string;
   mockSecret: string;
-  /** Nobody but the victim may see or move what is the victim's. */
+  /** No other role may see or move what is the victim's. */
   victim: Rows;
   /** The role `user`: what it has may be played with. */
   player: Rows;
   token: (role: Role) => string | null;
   claims: (role: Role) => Record<string, unknown>;
   secrets: Secrets;
-  log(): string;
-  /** Ends it and deletes its keys and its log, which is of use only where something was wrong. */
-  close(keepLog: boolean): Promise<void>;
+  /** The log is of use only where something was wrong: else it is deleted at the end. */
+  keepLog: boolean;
 }
 
-/** Signs in nobody's name: what the service answers to a login is not needed. */
-export async function startTarget(name: ProviderName, databaseUrl: string, seed: number): Promise<Target> {
+/** Makes its tokens itself: what the service answers to a login is not needed. */
+export async function startTarget(
+  cleanup: Cleanup,
+  name: ProviderName,
+  databaseUrl: string,
+  seed: number,
+): Promise<Target> {
   mkdirSync(DIRECTORY, { recursive: true });
   const port = await freePort();
-  rmSync(`${DIRECTORY}/${port}.log`, { force: true });
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const tokenKeys: TokenKeys = {
     secret: randomBytes(32).toString('hex'),
@@ -58,11 +60,14 @@ export async function startTarget(name: ProviderName, databaseUrl: string, seed:
   };
   const mockSecret = randomBytes(24).toString('hex');
   const channelKey = makeChannelKey();
-  const channel = name === 'wechat' ? await startChannel(port, channelKey, seed) : null;
-  const env: Record<string, string> = {
-    ...(channel
-      ? { ...channel.env, NODE_ENV: 'production', SHUTDOWN_DELAY_SECONDS: '0' }
-      : { MOCK_CALLBACK_SECRET: mockSecret }),
+  const channel = name === 'wechat' ? await openChannel(cleanup, port, channelKey, seed) : null;
+  const own: Record<string, string> = channel
+    ? { ...channel.env, NODE_ENV: 'production', SHUTDOWN_DELAY_SECONDS: '0' }
+    : { MOCK_CALLBACK_SECRET: mockSecret };
+  const { WECHAT_PAY_MCHID: mchid = 'mock_mchid', WECHAT_APPID: appid = 'mock_appid' } = own;
+  const account: Account = { provider: name, mchid, appid };
+  const env = {
+    ...own,
     HOST: '127.0.0.1',
     DATABASE_URL: databaseUrl,
     JWT_SECRET: tokenKeys.secret,
@@ -77,94 +82,65 @@ export async function startTarget(name: ProviderName, databaseUrl: string, seed:
     NODE_OPTIONS,
   };
   const program = serviceProgram(env, port);
-  const db = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: PROOF });
-  db.on('error', () => undefined);
-  try {
-    await program.start();
-    const account: Account = {
-      provider: name,
-      mchid: channel?.env.WECHAT_PAY_MCHID ?? 'mock_mchid',
-      appid: channel?.env.WECHAT_APPID ?? 'mock_appid',
-    };
-    await addProduct(db);
-    const victim = await addCustomer(db, account, 'VCTM7MARK');
-    const player = await addCustomer(db, account, 'PLYR7MARK');
-    await addSpare(db, account, player.userId);
-    const subjects: Record<Exclude<Role, 'none'>, string> = {
-      user: player.userId,
-      stranger: await addUser(db, account, 'oStranger7'),
-      operator: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB',
-      service: 'shop-backend',
-    };
-    const claims = (role: Role): Record<string, unknown> => {
+  rmSync(program.log, { force: true });
+  cleanup.add(() => program.end());
+  await program.start();
+  const db = openPool(cleanup, { connectionString: databaseUrl, max: 2, application_name: PROOF });
+  await addProduct(db);
+  const victim = await addCustomer(db, account, 'VCTM7MARK');
+  const player = await addCustomer(db, account, 'PLYR7MARK');
+  await addSpare(db, account, player.userId);
+  const subjects: Record<Role, string> = {
+    none: 'usr_x',
+    user: player.userId,
+    stranger: await addUser(db, account, 'oStranger7'),
+    operator: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB',
+    service: 'shop-backend',
+  };
+  const tokens = Object.fromEntries(
+    Object.entries(subjects).map(([role, id]) => [role, token(tokenKeys.secret, id, roleOf(role as Role))]),
+  ) as Record<Role, string>;
+  const target: Target = {
+    ...{ name, program, db, account, tokenKeys, channelKey, mockSecret, victim, player },
+    apiV3Key: own.WECHAT_PAY_API_V3_KEY ?? '',
+    token: (role) => (role === 'none' ? null : tokens[role]),
+    claims: (role) => {
       const iat = Math.floor(nowMs() / 1000);
-      return { sub: role === 'none' ? 'usr_x' : subjects[role], role: roleOf(role), iat, exp: iat + 7200 };
-    };
-    const tokens = Object.fromEntries(
-      Object.entries(subjects).map(([role, id]) => [role, token(tokenKeys.secret, id, roleOf(role as Role))]),
-    );
-    const never = new Map<string, string>([
-      ['JWT_SECRET', tokenKeys.secret],
-      ['MOCK_CALLBACK_SECRET', mockSecret],
-      ['the password of the database', decodeURIComponent(new URL(databaseUrl).password)],
-      ["the victim's openid", victim.openid],
-      ["the victim's prepay id", `wx${victim.mark}PREPAY`],
-      ...(channel?.never ?? []),
-      ...Object.entries(tokens).map(([role, text]): [string, string] => [
-        `the token of role ${role}`,
-        text.split('.')[2] ?? '',
+      return { sub: subjects[role], role: roleOf(role), iat, exp: iat + 7200 };
+    },
+    secrets: {
+      never: new Map<string, string>([
+        ['JWT_SECRET', tokenKeys.secret],
+        ['MOCK_CALLBACK_SECRET', mockSecret],
+        ['the password of the database', decodeURIComponent(new URL(databaseUrl).password)],
+        ["the victim's openid", victim.openid],
+        ["the victim's prepay id", `wx${victim.mark}PREPAY`],
+        ...(channel?.never ?? []),
+        ...Object.entries(tokens).map(([role, text]): [string, string] => [
+          `the token of role ${role}`,
+          text.split('.')[2] ?? '',
+        ]),
       ]),
-    ]);
-    return {
-      name,
-      program,
-      db,
-      account,
-      tokenKeys,
-      channelKey,
-      apiV3Key: channel?.env.WECHAT_PAY_API_V3_KEY ?? '',
-      mockSecret,
-      victim,
-      player,
-      token: (role) => (role === 'none' ? null : (tokens[role] ?? null)),
-      claims,
-      secrets: {
-        never,
-        victim: Object.entries(victim).flatMap(([name, value]) => (SEEN_BY_STAFF.has(name) ? [] : [String(value)])),
-      },
-      log: () => readFileSync(program.log, 'utf8'),
-      async close(keepLog) {
-        await program.end('SIGTERM');
-        await channel?.close();
-        await db.end();
-        if (!keepLog) rmSync(`${DIRECTORY}/${port}.log`, { force: true });
-      },
-    };
-  } catch (error) {
-    await program.end('SIGKILL');
-    await channel?.close();
-    await db.end();
-    throw error;
-  }
+      victim: Object.entries(victim).flatMap(([name, value]) => (SEEN_BY_STAFF.has(name) ? [] : [String(value)])),
+    },
+    keepLog: true,
+  };
+  cleanup.add(() => target.keepLog || rmSync(program.log, { force: true }));
+  return target;
 }
 
 /** The simulator, and a certificate of ours beside its own, under which the proof can sign anything. */
-async function startChannel(
+async function openChannel(
+  cleanup: Cleanup,
   port: number,
   key: ChannelKey,
   seed: number,
-): Promise<{ env: Record<string, string>; never: [string, string][]; close: () => Promise<void> }> {
-  const folder = resolve(await emptyFolder(`hostile-${port}`));
+): Promise<{ env: Record<string, string>; never: [string, string][] }> {
   const notifyBase = `http://127.0.0.1:${port}`;
-  const simulator = await startSimulator({
-    mode: 'certificate',
-    outDir: folder,
-    notifyBase,
-    seed,
-    refundDelayMs: null,
-  });
-  const { WECHAT_PAY_PLATFORM_CERT_PATH: path = '', ...env } = simulator.environment(folder, notifyBase);
-  const { apiV3Key, appSecret, merchantPrivateKeyPem } = simulator.credentials;
+  const options = { mode: 'certificate', notifyBase, seed, refundDelayMs: null } as const;
+  const { sim, env: all } = await openSimulator(cleanup, options);
+  const { WECHAT_PAY_PLATFORM_CERT_PATH: path = '', ...env } = all;
+  const { apiV3Key, appSecret, merchantPrivateKeyPem } = sim.credentials;
   return {
     env: { ...env, WECHAT_PAY_PLATFORM_CERT: `${key.certificatePem}\n${readFileSync(path, 'utf8')}` },
     never: [
@@ -173,10 +149,6 @@ async function startChannel(
       ['WECHAT_PAY_PRIVATE_KEY', merchantPrivateKeyPem.split('\n')[3] ?? ''],
       ['a session key', 'session_key'],
     ],
-    async close() {
-      await simulator.close();
-      rmSync(folder, { recursive: true, force: true });
-    },
   };
 }
 

@@ -1,8 +1,10 @@
-import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { requestBytes } from '../../dev/http-line.js';
+import { base64Json, hmac, jwt } from '../api.js';
 import type { Route } from './document.js';
-import { type Input, requestBytes, statusIn } from './input.js';
+import { type Input, statusIn } from './input.js';
 
-/** What the service checks tokens with, as somebody who issues them knows it. */
+/** What the service checks tokens with, as their issuer knows it. */
 export interface TokenKeys {
   secret: string;
   /** PEM of the public key and its private half: RS256. */
@@ -13,23 +15,21 @@ export interface TokenKeys {
 
 type Claims = Record<string, unknown>;
 
-const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-const hmac = (text: string, key: string | Buffer, hash = 'sha256'): string =>
-  createHmac(hash, key).update(text).digest('base64url');
-const rsa = (text: string, key: KeyObject, hash = 'sha256'): string =>
-  sign(hash, Buffer.from(text), key).toString('base64url');
-
-function token(header: object, claims: unknown, signature: (text: string) => string): string {
-  const text = `${part(header)}.${part(claims)}`;
-  return `${text}.${signature(text)}`;
+/** A token signed with a secret or with a private key, whatever algorithm its header names. */
+function signedToken(header: object, claims: unknown, key: string | Buffer | KeyObject, hash?: string): string {
+  return jwt(header, claims, (text) =>
+    typeof key === 'string' || Buffer.isBuffer(key)
+      ? hmac(text, key, hash)
+      : sign(hash ?? 'sha256', Buffer.from(text), key).toString('base64url'),
+  );
 }
 
 /** Good tokens of every kind that is taken: the proof that the forged ones fail for what is wrong with them. */
 export function goodTokens(keys: TokenKeys, claims: Claims): string[] {
   return [
-    token({ alg: 'HS256' }, claims, (text) => hmac(text, keys.secret)),
-    token({ alg: 'HS256', kid: 'any' }, { ...claims, aud: ['x', keys.audience] }, (text) => hmac(text, keys.secret)),
-    token({ alg: 'RS256' }, claims, (text) => rsa(text, keys.privateKey)),
+    signedToken({ alg: 'HS256' }, claims, keys.secret),
+    signedToken({ alg: 'HS256', kid: 'any' }, { ...claims, aud: ['x', keys.audience] }, keys.secret),
+    signedToken({ alg: 'RS256' }, claims, keys.privateKey),
   ];
 }
 
@@ -43,26 +43,23 @@ export function* forgedTokens(keys: TokenKeys, claims: Claims): Generator<[kind:
 
 function* otherAlgorithms(keys: TokenKeys, claims: Claims): Generator<[string, string]> {
   for (const alg of ['none', 'None', 'NONE', 'nOnE', '', null, 0, ['HS256'], ['none'], 'hs256', 'HS256 ', undefined]) {
-    yield ['token: alg none', token({ alg }, claims, () => '')];
-    yield ['token: alg none', token({ alg }, claims, (text) => hmac(text, keys.secret))];
+    yield ['token: alg none', jwt({ alg }, claims, () => '')];
+    yield ['token: alg none', signedToken({ alg }, claims, keys.secret)];
   }
   const der = createPublicKey(keys.publicPem).export({ type: 'spki', format: 'der' });
   const { n = '' } = createPublicKey(keys.publicPem).export({ format: 'jwk' });
   const pem = keys.publicPem;
   const texts = [pem, pem.trim(), pem.replaceAll('\n', '\\n'), pem.replaceAll('\n', '\r\n')];
   for (const secret of [...texts, der, n, '', 'secret', 'null']) {
-    yield ['token: public key as a secret', token({ alg: 'HS256' }, claims, (text) => hmac(text, secret))];
-    yield ['token: public key as a secret', token({ alg: 'RS256' }, claims, (text) => hmac(text, secret))];
+    yield ['token: public key as a secret', signedToken({ alg: 'HS256' }, claims, secret)];
+    yield ['token: public key as a secret', signedToken({ alg: 'RS256' }, claims, secret)];
   }
   for (const alg of ['HS384', 'HS512', 'RS256', 'ES256', 'PS256', 'EdDSA', 'A256KW', 'dir'])
-    yield [
-      'token: other algorithm',
-      token({ alg }, claims, (text) => hmac(text, keys.secret, alg === 'HS512' ? 'sha512' : 'sha256')),
-    ];
+    yield ['token: other algorithm', signedToken({ alg }, claims, keys.secret, alg === 'HS512' ? 'sha512' : 'sha256')];
   for (const alg of ['RS384', 'RS512', 'PS256', 'ES256', 'HS256'])
     yield [
       'token: other algorithm',
-      token({ alg }, claims, (text) => rsa(text, keys.privateKey, alg === 'RS512' ? 'sha512' : 'sha256')),
+      signedToken({ alg }, claims, keys.privateKey, alg === 'RS512' ? 'sha512' : 'sha256'),
     ];
 }
 
@@ -84,12 +81,11 @@ function* headerTricks(keys: TokenKeys, claims: Claims): Generator<[string, stri
     { zip: 'DEF', crit: ['zip'] },
   ];
   for (const trick of tricks) {
-    yield ['token: header trick', token({ alg: 'RS256', ...trick }, claims, (text) => rsa(text, own.privateKey))];
-    yield ['token: header trick', token({ alg: 'HS256', ...trick }, claims, (text) => hmac(text, ''))];
-    if ('crit' in trick)
-      yield ['token: header trick', token({ alg: 'HS256', ...trick }, claims, (text) => hmac(text, keys.secret))];
+    yield ['token: header trick', signedToken({ alg: 'RS256', ...trick }, claims, own.privateKey)];
+    yield ['token: header trick', signedToken({ alg: 'HS256', ...trick }, claims, '')];
+    if ('crit' in trick) yield ['token: header trick', signedToken({ alg: 'HS256', ...trick }, claims, keys.secret)];
   }
-  const doubled = `${Buffer.from('{"alg":"HS256","alg":"none"}').toString('base64url')}.${part(claims)}`;
+  const doubled = `${Buffer.from('{"alg":"HS256","alg":"none"}').toString('base64url')}.${base64Json(claims)}`;
   yield ['token: header trick', `${doubled}.`];
   yield ['token: header trick', `${doubled}.${hmac(doubled, keys.secret)}`];
 }
@@ -115,10 +111,10 @@ function* wrongClaims(keys: TokenKeys, claims: Claims): Generator<[string, strin
     ),
   ];
   for (const [kind, change] of wrong)
-    yield [`token: ${kind}`, token({ alg: 'HS256' }, { ...claims, ...change }, (text) => hmac(text, keys.secret))];
+    yield [`token: ${kind}`, signedToken({ alg: 'HS256' }, { ...claims, ...change }, keys.secret)];
   for (const payload of ['text', [], [claims], null, 1, true])
-    yield ['token: odd payload', token({ alg: 'HS256' }, payload, (text) => hmac(text, keys.secret))];
-  yield ['token: other secret', token({ alg: 'HS256' }, claims, (text) => hmac(text, `${keys.secret}x`))];
+    yield ['token: odd payload', signedToken({ alg: 'HS256' }, payload, keys.secret)];
+  yield ['token: other secret', signedToken({ alg: 'HS256' }, claims, `${keys.secret}x`)];
 }
 
 /** A good token cut off, with one letter changed at every place, and with its claims changed. */
@@ -137,7 +133,7 @@ function* brokenTokens(good: string, claims: Claims): Generator<[string, string]
   }
   const changes = [{ role: 'user' }, { role: 'service' }, { sub: 'usr_other' }, { exp: 32503680000 }, { admin: true }];
   for (const change of changes)
-    yield ['token: claims changed', `${head}.${part({ ...claims, ...change })}.${signature}`];
+    yield ['token: claims changed', `${head}.${base64Json({ ...claims, ...change })}.${signature}`];
   const odd = [`${head}.${body}`, `${head}.${body}.${signature}.`, `${head}.${body}${`.${signature}`.repeat(3)}`];
   odd.push(`.${body}.${signature}`, `${head}..${signature}`, '..', `${good}, Bearer ${good}`);
   for (const form of odd) yield ['token: odd form', form];

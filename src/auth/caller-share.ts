@@ -41,7 +41,7 @@ const AT_LEAST = 4;
 const PART_OF_USER = 1 / 4;
 /** Many people may share an address, so it gets more; what is left is for those who are logged in. */
 const PART_OF_ADDRESS = 3 / 4;
-/** A caller may hold more than its share until this part of the places is taken: they would be of use to nobody else. */
+/** A caller may hold more than its share until this part of the places is taken: no other caller needs them. */
 const PLENTY = 1 / 2;
 const RETRY_AFTER_SECONDS = '1';
 /** Refusals answered in a fiftieth of a second, and how many may wait: who asks without end is slowed down. */

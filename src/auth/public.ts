@@ -26,7 +26,7 @@ export const Public = (): MethodDecorator & ClassDecorator => SetMetadata(PUBLIC
 export const Roles = (...roles: Role[]): MethodDecorator & ClassDecorator => SetMetadata(ALLOWED_ROLES, roles);
 
 /**
- * The route asks the database for the caller's own rows and no others, so that somebody else's do not exist for it. Where a
+ * The route asks the database for the caller's own rows and no others, so that other users' do not exist for it. Where a
  * guard looks the owner up instead, the route has `@OwnedBy`.
  */
 export const OwnRowsOnly = (): MethodDecorator => SetMetadata(OWNERSHIP, 'own rows only');

@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** Somebody who logged in through a mini-program. An openid belongs to one appid. */
+/** A person who logged in through a mini-program. An openid belongs to one appid. */
 @Entity('users')
 export class User {
   @PrimaryColumn('text') id!: string;

@@ -9,7 +9,7 @@ interface Waiting<T, R> {
 export interface GroupCommitOptions<T> {
   /** The most items of one batch. */
   maxBatch: number;
-  /** More than so many waiting are refused with `service_unavailable`: a queue without end helps nobody. */
+  /** More than so many waiting are refused with `service_unavailable`: a queue without end serves no caller in time. */
   maxWaiting: number;
   /** What an item is about: after a failure, items about the same thing succeed or fail together. */
   keyOf: (item: T) => string;

@@ -9,7 +9,7 @@ const EMOJI_PARTS =
 const HIDDEN = /\p{Cc}|\p{Cs}|\p{Zl}|\p{Zp}|(?!\p{Variation_Selector})\p{Default_Ignorable_Code_Point}/gu;
 
 /**
- * The first character of a text that nobody can see, as `U+202E`; null when there is none. Such characters make one name
+ * The first invisible character of a text, as `U+202E`; null when there is none. Such characters make one name
  * look like another, or a text read backwards; NUL and half a surrogate pair PostgreSQL cannot even hold.
  * @param allowed control characters that may stand in the text all the same
  */

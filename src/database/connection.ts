@@ -22,7 +22,7 @@ export function giveBack(client: PoolClient, broken: boolean): void {
 
 /**
  * Whether a connection is good for more after this error: only when the server itself refused a statement. After a lost
- * connection or a time-out of ours nobody knows what is still under way on it, and a server that takes no writes is the
+ * connection or a time-out of ours what is still under way on it is unknown, and a server that takes no writes is the
  * wrong one (`25006`).
  */
 export function isGoodAfter(error: unknown): boolean {

@@ -11,7 +11,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 
 /**
  * Answers bytes that never became a request (no HTTP, endless headers, too slow): a problem like any other, written to
- * the socket by hand, as there is no route and no reply. The connection ends, since nobody knows where the next request
+ * the socket by hand, as there is no route and no reply. The connection ends, as it is unknown where the next request
  * would begin.
  */
 export function refuseBrokenHttp(error: Error & { code?: string }, socket: Socket, requestId: string): void {

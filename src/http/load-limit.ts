@@ -31,7 +31,7 @@ declare module 'fastify' {
   }
 }
 
-/** Probes are asked by machines of our own, one at a time: whoever sends more is not one of them. */
+/** Probes are asked by machines of our own, one at a time: a sender of more is not one of them. */
 const MAX_PROBES = 16;
 const RETRY_AFTER_SECONDS = '2';
 /**
@@ -46,7 +46,7 @@ const REFUSAL = new DomainError('service_unavailable', 'more requests than can b
 
 /**
  * Bounds what is in work at once. What goes beyond is refused before its body is read, with 503 and `Retry-After`:
- * a queue without end serves nobody in time. Callbacks have a bulkhead of their own, so that no other traffic crowds out
+ * a queue without end serves none in time. Callbacks have a bulkhead of their own, so that no other traffic crowds out
  * the news of money. A request is counted from when its body has arrived (a client that dribbles takes no place) until
  * its work is done (a client that goes away gives none back).
  */

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { Settings } from '../config/settings.js';
 
-/** Nest's own words on what it wires at start-up: nobody needs them at `info`. */
+/** Nest's own words on what it wires at start-up: not needed at `info`. */
 const INFO = 30;
 const WIRING = new Set(['InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestFactory', 'NestApplication']);
 

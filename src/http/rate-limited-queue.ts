@@ -1,7 +1,7 @@
 const TICK_MS = 20;
 
 /**
- * Does so much in each fiftieth of a second and lets the rest wait. For answers: whoever waits for one asks nothing
+ * Does so much in each fiftieth of a second and lets the rest wait. For answers: who waits for one asks nothing
  * new, so that a flood of refusals comes no faster than they are given.
  */
 export class RateLimitedQueue {

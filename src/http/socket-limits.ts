@@ -1,5 +1,5 @@
 /**
- * How long a client may take, in milliseconds. Behind a proxy nobody is slow; without one, whoever dribbles a request
+ * How long a client may take, in milliseconds. Behind a proxy none is slow; without one, a client that dribbles a request
  * byte by byte or opens connections and says nothing is cut off soon.
  */
 export const SOCKET_LIMITS = {
@@ -11,7 +11,7 @@ export const SOCKET_LIMITS = {
   },
   /** From a request's first byte to the end of its body. */
   requestTimeout: 15_000,
-  /** Nothing goes over the connection in either direction, as when nobody reads our answer. */
+  /** Nothing goes over the connection in either direction, as when the client does not read our answer. */
   connectionTimeout: 30_000,
   /** Between requests: longer than the 60 s of a proxy before us, so that it never meets a connection being closed. */
   keepAliveTimeout: 65_000,

@@ -94,7 +94,7 @@ export class NotificationsService {
     return pageOf(rows, query, (row) => row.id);
   }
 
-  /** Marks as read; again is no error. @throws DomainError `not_found`, somebody else's too */
+  /** Marks as read; again is no error. @throws DomainError `not_found`, for another user's too */
   async read(id: string, userId: string): Promise<NotificationRow> {
     if (!isId('ntf', id)) throw new DomainError('not_found');
     const [rows] = await this.db.query<[NotificationRow[], number]>(

@@ -9,14 +9,14 @@ interface Ownership {
   noun: OwnedNoun;
   /** Where the id stands: `params.id`, `body.order_id`, … */
   at: [part: 'params' | 'body' | 'query', field: string];
-  /** Roles that may use the route for anybody's order. */
+  /** Roles that may use the route for every user's order. */
   orRoles: Role[];
 }
 
 const PREFIX = { order: 'ord', payment: 'pay', refund: 'ref' } as const;
 
 /**
- * Lets nobody but its owner touch an order, its payments and refunds. Somebody else's answers 404, the same bytes as
+ * Lets only its owner touch an order, its payments and refunds. Another user's answers 404, the same bytes as
  * one that does not exist.
  */
 @Injectable()

@@ -9,7 +9,7 @@ import { NoControlCharacters } from '../http/text.validator.js';
 /** Bytes that an order's metadata may take as JSON. */
 const METADATA_BYTES = 4096;
 
-/** The first character of a value that nobody can see, in names too. Texts may have several lines. */
+/** The first invisible character of a value, in names too. Texts may have several lines. */
 function hiddenIn(value: unknown): string | null {
   if (typeof value === 'string') return hiddenCharacter(value, '\t\n\r');
   if (typeof value !== 'object' || value === null) return null;

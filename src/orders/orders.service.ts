@@ -157,7 +157,7 @@ export class OrdersService {
     );
   }
 
-  /** Cancels orders that are still pending and that nobody is paying; the caller has locked them. Answers which it did. */
+  /** Cancels orders that are pending and have no open payment; the caller has locked them. Answers which it did. */
   async cancelPending(tx: Transaction, ids: string[]): Promise<string[]> {
     const rows = await tx.query<{ id: string }>(
       `UPDATE orders o SET status = 'cancelled' WHERE o.id = ANY ($1::text[]) AND o.status = 'pending'

@@ -27,7 +27,7 @@ export class ChannelOrders {
     private readonly provider: PaymentProvider,
   ) {}
 
-  /** @throws DomainError `other_provider`: a pretend channel knows nothing of real money, nor the other way round */
+  /** @throws DomainError `other_provider`: the mock provider knows nothing of real money, nor the other way round */
   async of(payment: Payment): Promise<ChannelOrder> {
     if (!this.isOurs(payment)) throw new DomainError('other_provider');
     const [order] = await this.ofMany([payment]);

@@ -153,7 +153,7 @@ export class DuePayments {
     await this.schedule([...settled.filter((payment) => payment.isOpen), ...unknown]);
   }
 
-  /** All in one transaction; if that fails, one by one, so that one bad row holds nobody else up. */
+  /** All in one transaction; if that fails, one by one, so that one bad row holds up no other. */
   private async apply(reports: PaymentReport[]): Promise<Payment[]> {
     if (reports.length === 0) return [];
     try {

@@ -48,7 +48,7 @@ export class PaymentStarter {
     let prepay: Prepay;
     try {
       const place = () => channelCall('payment.start', () => this.provider.prepay(order));
-      // The same order gives the same call, whoever makes it.
+      // The same order gives the same call in every process.
       prepay = await this.calls.prepays.join(id, place);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
@@ -63,7 +63,7 @@ export class PaymentStarter {
     failpoint('payment.start.after_commit');
     if (kept.isOpen && kept.prepayId) return { payment: kept, payParams: await this.provider.payParams(kept.prepayId) };
     // Settled while the call was on its way: what it opened at the channel is closed again, or found paid. If that
-    // fails, nobody holds the prepay id, and money that comes all the same is late money.
+    // fails, no client holds the prepay id, and money that comes all the same is late money.
     await this.payments.closeAgain(order, cause).catch((error: unknown) => {
       if (!(error instanceof ProviderError)) throw error;
     });

@@ -188,7 +188,7 @@ export class PaymentsService {
   }
 
   /**
-   * The pretend payment of the mock provider. Again without a second effect.
+   * The simulated payment of the mock provider. Again without a second effect.
    * @throws DomainError `not_found` unless the mock provider is bound, `payment_expired`, `payment_not_open`
    */
   async simulatePayment(id: string, cause: Cause): Promise<Payment> {

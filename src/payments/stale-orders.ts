@@ -7,7 +7,7 @@ import { inTransaction } from '../database/in-transaction.js';
 import { OrdersService } from '../orders/orders.service.js';
 import { PaymentHistory } from './payment-history.js';
 
-/** Pending orders past their time that nobody is paying: there is no money to wait for, so they are cancelled. */
+/** Pending orders past their time without an open payment: there is no money to wait for, so they are cancelled. */
 @Injectable()
 export class StaleOrders {
   constructor(

@@ -122,7 +122,7 @@ export class StartQueues {
     return transaction(this.db, async (tx, commit) => {
       const ids = batch.map(({ payment }) => payment.id);
       const [, payments] = await Promise.all([
-        // Should the database lose it in a crash, the next start asks for another one: nobody waits for the disk here.
+        // Should the database lose it in a crash, the next start asks for another one: the disk is not waited for here.
         tx.query('SET LOCAL synchronous_commit = off'),
         this.lock(tx, ids, waitForLocks),
       ]);

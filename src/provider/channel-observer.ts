@@ -9,7 +9,7 @@ export interface ChannelCall {
   clockSkewMs: number | null;
 }
 
-/** Hands every call to the channel on to whoever counts them. */
+/** Hands every call to the channel on to the metrics. */
 @Injectable()
 export class ChannelObserver {
   private listener: ((call: ChannelCall) => void) | null = null;

@@ -46,7 +46,7 @@ export interface ChannelAccount {
 }
 
 /**
- * What the channel says of a payment, whoever brought the news. Only verified answers become one of these.
+ * What the channel says of a payment, by a query, a callback or a bill. Only verified answers become one of these.
  * `not_found`: the channel does not know the number (yet).
  */
 export interface ChannelPayment {
@@ -194,7 +194,7 @@ export abstract class PaymentProvider {
   abstract refund(refund: ChannelRefundOrder): Promise<ChannelRefund>;
   abstract queryRefund(refund: ChannelRefundOrder): Promise<ChannelRefund>;
   abstract retryAbnormalRefund(refund: ChannelRefundOrder, target: AbnormalRefundTarget): Promise<ChannelRefund>;
-  /** Proves, then opens, then translates a callback, in one step, so that nobody can translate what was not proved. */
+  /** Proves, then opens, then translates a callback, in one step, so that what was not verified is never translated. */
   abstract readCallback(callback: RawCallback): Promise<CallbackFact>;
   /**
    * The trade bill of a day (`YYYY-MM-DD`, China time); null when the channel says there was nothing that day.
@@ -231,7 +231,7 @@ export abstract class PaymentProvider {
     return;
   }
 
-  /** The pretend payment of `POST /payments/{id}/succeed/`: only a pretend channel has one. */
+  /** The simulated payment of `POST /payments/{id}/succeed/`: only the mock provider has one. */
   simulatePayment(_order: ChannelOrder): Promise<ChannelPayment> {
     return Promise.reject(new DomainError('not_found'));
   }

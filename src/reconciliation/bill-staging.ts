@@ -51,7 +51,7 @@ export interface Loaded {
 
 /**
  * A day's bill in temporary tables of one connection: compared in sets by the database, gone when the connection is,
- * and never seen by anybody else. A million lines take the memory of one chunk.
+ * and not seen by other sessions. A million lines take the memory of one chunk.
  */
 export class BillStaging {
   private constructor(readonly session: Session) {}

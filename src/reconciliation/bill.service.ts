@@ -53,7 +53,7 @@ export interface BillReport {
   healed: number;
   /** What remains for a person, by type. */
   differences: Partial<Record<DifferenceType, number>>;
-  /** The first of them, for whoever reads the report. */
+  /** The first of them, for the reader of the report. */
   examples: Difference[];
 }
 
@@ -81,7 +81,7 @@ export class BillService {
     private readonly clock: Clock,
   ) {}
 
-  /** The timer's work: every day whose bill should be there and that nobody has compared yet, one after another. */
+  /** The timer's work: every day whose bill should be there and that is not compared yet, one after another. */
   async runDaily(cause: Cause): Promise<BillReport[]> {
     const { billReadyAtHour } = this.provider.rules;
     if (billReadyAtHour === null) return [];

@@ -26,7 +26,7 @@ export class ReconciliationRuns {
     private readonly clock: Clock,
   ) {}
 
-  /** Notes that a day is to be reconciled by the timer; once, whoever says so first. */
+  /** Notes that a day is to be reconciled by the timer; once, by the first process. */
   async plan(day: string): Promise<void> {
     const now = this.clock.now();
     await this.db.query(
@@ -66,7 +66,7 @@ export class ReconciliationRuns {
     return { id, day, kind, attempts: 1 };
   }
 
-  /** A person's run whose process died is taken over by nobody, and must not look as if it were still at work. */
+  /** A person's run whose process died is not taken over, and must not look as if it were still at work. */
   private async failAbandonedRuns(): Promise<void> {
     await this.db.query(
       `UPDATE reconciliation_runs SET status = 'failed', error_code = 'interrupted', finished_at = $1, lease_until = NULL

@@ -95,7 +95,7 @@ export class RefundBatch {
     this.dirtyPayments.add(payment);
     this.notify(`refund.${as}`, change);
     this.resolvedCases.push({ caseKey: heldRefundCaseKey(refund.id), note: `the refund was ${as}` });
-    // A person's no is a decision. After the channel's nobody would look for late money any more: its refund has but one
+    // A person's no is a decision. After the channel's, late money would not be looked for again: its refund has but one
     // number, and that one is used up.
     if (payment.late && failure.code !== REJECTED_BY_OPERATOR) this.openLateMoney(change, failure.code);
   }

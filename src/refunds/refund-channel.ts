@@ -26,7 +26,7 @@ export class RefundChannel {
     return this.provider.rules;
   }
 
-  /** @throws DomainError `other_provider`: a pretend channel knows nothing of real money, nor the other way round */
+  /** @throws DomainError `other_provider`: the mock provider knows nothing of real money, nor the other way round */
   assertOurs(payment: Payment): void {
     if (payment.provider !== this.provider.name) throw new DomainError('other_provider');
   }

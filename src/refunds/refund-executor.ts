@@ -52,7 +52,7 @@ export class RefundExecutor {
     return this.execute(await this.intend(id, cause, 'timer'), cause);
   }
 
-  /** Asks about a refund under way for whoever looks at it. One that is held waits for an operator or the timer. */
+  /** Asks about a refund under way when it is read. One that is held waits for an operator or the timer. */
   async sync(id: string, cause: Cause): Promise<Refund> {
     return this.execute(await this.intend(id, cause, 'sync'), cause);
   }

@@ -149,7 +149,7 @@ export class RefundsService implements OnModuleInit {
 
   /**
    * The refund of late money, in the transaction that records the money. Its number is derived from the payment, so
-   * that it can be asked for once only, and it needs nobody's approval: it is due at once.
+   * that it can be asked for once only, and it needs no approval: it is due at once.
    */
   private requestForLate(tx: Transaction, { payment, cause }: LatePayment): Promise<void> {
     const id = derivedId('ref', payment.id);

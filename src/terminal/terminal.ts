@@ -55,7 +55,7 @@ export class Terminal {
     process.stdout.write(`${line}\n`);
   }
 
-  /** A bar on standard error while the work runs; nothing where nobody watches. */
+  /** A bar on standard error while the work runs; nothing where standard error is no terminal. */
   async progress<T>(label: string, work: (done: (count: number) => void) => Promise<T>): Promise<T> {
     if (!process.stderr.isTTY) return work(() => undefined);
     const bar = new SingleBar({ format: `${label} {value} done in {duration_formatted}`, stream: process.stderr });

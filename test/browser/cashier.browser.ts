@@ -3,6 +3,8 @@ import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { type Merchant, merchantOf } from '../simulator/support/merchant.js';
 import { BROWSER_FLAGS, CHROMIUM, PHONE } from './browser.js';
 
+jest.setTimeout(60_000);
+
 /** The payment sheet in a real browser, of the size of a phone. Fails, not skips, where there is no browser. */
 describe('the cashier page', () => {
   let sim: Simulator;

@@ -13,6 +13,8 @@ import { BROWSER_FLAGS, CHROMIUM, PHONE, UPDATE_SCREENSHOTS } from './browser.js
 
 const PICTURE = 'docs/images/cashier.png';
 
+jest.setTimeout(60_000);
+
 /** The walk of the README: what `npm run start:simulated` starts, and a customer with a browser. */
 describe('npm run start:simulated', () => {
   let folder: string;

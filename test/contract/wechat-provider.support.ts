@@ -14,6 +14,7 @@ import {
 import { CallReport } from '../../src/provider/wechat/client.js';
 import { WechatSettings, WechatTimeouts } from '../../src/provider/wechat/settings.js';
 import { WechatV3Provider } from '../../src/provider/wechat/wechat-v3.provider.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 
 /** The simulator's own clock: business time moves with it, so that a day can be lived through at once. */
 export class SimulatorClock extends Clock {
@@ -53,7 +54,14 @@ const PATIENT: WechatTimeouts = { connectMs: 2_000, answerMs: 8_000 };
 export const IMPATIENT: WechatTimeouts = { connectMs: 100, answerMs: 300 };
 
 export async function openShop(mode: KeyMode, options: SimulatorOptions = {}, timeouts = PATIENT): Promise<Shop> {
-  const sim = await startSimulator({ mode, openingBalanceFen: 1_000_000, refundDelayMs: null, seed: 7, ...options });
+  const sim = await startSimulator({
+    keyPairs: KEY_PAIRS,
+    mode,
+    openingBalanceFen: 1_000_000,
+    refundDelayMs: null,
+    seed: 7,
+    ...options,
+  });
   const clock = options.signatureClock === 'virtual' ? new SimulatorClock(() => sim) : new Clock();
   const heard: Heard[] = [];
   const calls: CallReport[] = [];

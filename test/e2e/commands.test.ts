@@ -122,18 +122,19 @@ describe("operators' commands", () => {
     expect((await paydesk.api(stdout.trim()).get('/orders/')).status).toBe(200);
   });
 
-  it.each(['--help', 'reconcile_payments --help', 'issue_token --role operator'])(
-    'answer at once to %s: without loading the application',
-    async (words) => {
-      // Prints each module as it is loaded. These two and what they bring along take most of the second that a start takes.
-      const hook = `export const load = (url, context, next) => (process._rawDebug(url), next(url, context));`;
-      const start = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
-      const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(start)}` };
-      const { code, stderr } = await cli(words, env);
-      expect([code, stderr.includes('/nest-commander/')]).toEqual([0, true]);
-      expect(stderr.split('\n').filter((url) => /node_modules\/(typeorm|fastify)\//.test(url))).toEqual([]);
-    },
-  );
+  it.each([
+    ['--help', /^Usage: paydesk [^]*expire_payments[^]*migrate/],
+    ['migrate --help', /--json/],
+    ['issue_token --role operator', /^[\w.-]+\n$/],
+  ])('answer at once to %s: without loading the application', async (words, answer) => {
+    // Prints each module as it is loaded. These two and what they bring along take most of the second that a start takes.
+    const hook = `export const load = (url, context, next) => (process._rawDebug(url), next(url, context));`;
+    const start = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(start)}` };
+    const { code, stdout, stderr } = await cli(words, env);
+    expect([code, stdout, stderr.includes('/nest-commander/')]).toEqual([0, expect.stringMatching(answer), true]);
+    expect(stderr.split('\n').filter((url) => /node_modules\/(typeorm|fastify)\//.test(url))).toEqual([]);
+  });
 
   it('migrate brings an empty database up to date, once, and takes the last step back', async () => {
     const empty = await createEmptyDatabase();
@@ -146,18 +147,6 @@ describe("operators' commands", () => {
     expect(json(await cli('migrate --revert --json', env))).toEqual({ reverted: applied.flat().slice(-1) });
     expect(json(await cli('migrate --json', env))).toEqual({ applied: applied.flat().slice(-1) });
     await empty.drop();
-  });
-
-  it('print help, and end with 0 when it was asked for', async () => {
-    const commands = ['expire_payments', 'migrate'];
-    const [all, ...each] = await Promise.all(
-      ['--help', ...commands.map((name) => `${name} --help`)].map((w) => cli(w)),
-    );
-    expect([all?.code, all?.stdout]).toEqual([0, expect.stringContaining('Usage: paydesk ')]);
-    commands.forEach((name, index) => {
-      expect(all?.stdout).toContain(name);
-      expect([name, each[index]?.code, each[index]?.stdout]).toEqual([name, 0, expect.stringContaining('--json')]);
-    });
   });
 
   const NOBODYS_PAYMENT = 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB';
@@ -175,11 +164,10 @@ describe("operators' commands", () => {
     ['expire_payments --force', "unknown option '--force'"],
   ])('%s is wrong usage, said in a line and as JSON, and changes nothing', async (words, why) => {
     const before = await everything();
-    const [people, scripts] = await Promise.all([cli(words), cli(`${words} --json`)]);
-    expect([people.code, people.stdout, scripts.code]).toEqual([2, '', 2]);
-    expect(people.stderr).toContain(why);
-    expect(people.stderr).not.toContain('    at ');
-    expect(JSON.parse(scripts.stdout)).toEqual({
+    const { code, stdout, stderr } = await cli(`${words} --json`);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(why)]);
+    expect(stderr).not.toContain('    at ');
+    expect(JSON.parse(stdout)).toEqual({
       error: { code: 'usage', message: expect.stringContaining(why) as unknown },
     });
     expect(await everything()).toBe(before);
@@ -228,7 +216,6 @@ describe("operators' commands", () => {
       '',
       'no_such_command',
       'expire_payments --limit 0',
-      'expire_payments --force',
       'expire_payments --dry-run now',
       'simulate_callback',
       'issue_token',
@@ -237,8 +224,8 @@ describe("operators' commands", () => {
     for (let from = 0; from < wrong.length; from += 3) {
       const some = wrong.slice(from, from + 3);
       const ended = await Promise.all(some.map((words) => cli(words)));
-      ended.forEach(({ code, stderr }, index) => {
-        expect([some[index], code]).toEqual([some[index], 2]);
+      ended.forEach(({ code, stdout, stderr }, index) => {
+        expect([some[index], code, stdout]).toEqual([some[index], 2, '']);
         expect(stderr).not.toBe('');
         expect(stderr).not.toContain('    at ');
       });

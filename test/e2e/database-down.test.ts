@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { TcpProxy } from '../../dev/tcp-proxy.js';
 import { byTimer } from '../../src/common/cause.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
 import { startTestApp, TEA, type TestApp, times } from '../support/app.js';
@@ -14,7 +15,6 @@ import {
   statesOf,
   waitUntilBlocked,
 } from '../support/flows.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
 
 describe('while the database is down', () => {
   let database: TestDatabase;

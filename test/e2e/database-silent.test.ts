@@ -1,9 +1,9 @@
+import { TcpProxy } from '../../dev/tcp-proxy.js';
 import { checkDatabase } from '../../src/database/check-database.js';
 import { isDatabaseUnavailable } from '../../src/database/database-errors.js';
 import { startTestApp, TEA, type TestApp, times } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { buyAndStart, orderTea, type Problem, statesOf } from '../support/flows.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
 
 const POOL_SIZE = 3;
 

@@ -1,3 +1,4 @@
+import { Cleanup } from '../../dev/cleanup.js';
 import { attack } from '../../prove/hostile/campaign.js';
 import { startTarget } from '../../prove/hostile/target.js';
 import { Chance } from '../../prove/random.js';
@@ -10,8 +11,10 @@ const SEED = 20261123;
 describe.each(['wechat', 'mock'] as const)('the built service under hostile input, provider %s', (provider) => {
   it('never fails, tells nothing and moves no row of anybody else', async () => {
     const database = await createTestDatabase();
-    const target = await startTarget(provider, database.url, SEED);
+    const cleanup = new Cleanup();
     try {
+      const target = await startTarget(cleanup, provider, database.url, SEED);
+      target.keepLog = false;
       const { judge, routes, strangersIds } = await attack(target, INPUTS, new Chance(SEED));
       expect(judge.wrong).toEqual([]);
       expect(judge.wrongCount).toBe(0);
@@ -20,7 +23,7 @@ describe.each(['wechat', 'mock'] as const)('the built service under hostile inpu
       expect(strangersIds).toBeGreaterThan(routes.length);
       expect(judge.byKind.get('callback: flood')?.get(429)).toBeGreaterThan(0);
     } finally {
-      await target.close(false);
+      await cleanup.run();
       await database.drop();
     }
   }, 300_000);

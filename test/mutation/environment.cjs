@@ -1,58 +1,14 @@
 const { mkdtempSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
-const vm = require('node:vm');
-const { ModernFakeTimers } = require('@jest/fake-timers');
-const { ModuleMocker } = require('jest-mock');
-
-/** Stands for the process's own context where jest asks for one made by `vm.createContext`. */
-const OWN_CONTEXT = Object.freeze({});
-const { compileFunction } = vm;
-vm.compileFunction = (source, parameters, options) =>
-  options?.parsingContext === OWN_CONTEXT
-    ? compileFunction(source, parameters, { ...options, parsingContext: undefined })
-    : compileFunction(source, parameters, options);
+const OwnContextEnvironment = require('../support/own-context-environment.cjs');
 
 // What a mutant leaves behind must not be taken for the doing of another one, in the process beside this one.
 process.env.TMPDIR = mkdtempSync(join(tmpdir(), 'paydesk-mutants-'));
 
-/**
- * Runs test files in the context of the process instead of one of their own, so that they can share the packages that
- * {@link ./runtime.cjs} loads once per process: thousands of runs do not load Nest and TypeORM thousands of times.
- * After each file the global object is what it was before. From the first test that fails on, the rest is left out:
- * one is enough to kill a mutant.
- */
-module.exports = class OwnContextEnvironment {
-  constructor({ projectConfig }) {
-    this.before = new Map(
-      Reflect.ownKeys(globalThis).map((key) => [key, Object.getOwnPropertyDescriptor(globalThis, key)]),
-    );
-    this.exit = process.exit;
-    this.global = Object.assign(globalThis, projectConfig.globals);
-    this.moduleMocker = new ModuleMocker(globalThis);
-    this.fakeTimers = null;
-    this.fakeTimersModern = new ModernFakeTimers({ config: projectConfig, global: globalThis });
-    this.failed = false;
-  }
-
-  async setup() {}
-
-  async teardown() {
-    this.fakeTimersModern.dispose();
-    for (const key of Reflect.ownKeys(globalThis)) if (!this.before.has(key)) Reflect.deleteProperty(globalThis, key);
-    for (const [key, descriptor] of this.before) {
-      if (descriptor.configurable || 'value' in descriptor) Reflect.defineProperty(globalThis, key, descriptor);
-    }
-    process.exit = this.exit;
-  }
-
-  exportConditions() {
-    return ['node', 'node-addons'];
-  }
-
-  getVmContext() {
-    return OWN_CONTEXT;
-  }
+/** From the first test of a file that fails on, the rest is left out: one is enough to kill a mutant. */
+module.exports = class FirstFailureEnvironment extends OwnContextEnvironment {
+  failed = false;
 
   handleTestEvent(event) {
     if (event.name === 'test_fn_failure' || event.name === 'hook_failure') this.failed = true;

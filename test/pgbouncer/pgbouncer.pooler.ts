@@ -11,6 +11,8 @@ import { PgBouncer } from '../support/pg-bouncer.js';
 import { runBuilt, ServiceProcess } from '../support/service-process.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
+jest.setTimeout(120_000);
+
 const AT_ONCE = 32;
 
 /** What the service answered, statuses by how often, and how many callbacks are in work. */

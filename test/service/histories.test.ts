@@ -1,7 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { Cleanup } from '../../dev/cleanup.js';
 import { Life } from '../../prove/histories/life.js';
 import { search } from '../../prove/histories/search.js';
 import { World } from '../../prove/histories/world.js';
@@ -10,18 +8,16 @@ import { createTestDatabase, type TestDatabase } from '../support/database.js';
 /** A taste of `npm run prove -- histories`, with the same model. */
 describe('random histories', () => {
   let database: TestDatabase;
-  let keys: string;
+  const cleanup = new Cleanup();
   let world: World;
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    keys = await mkdtemp(join(tmpdir(), 'paydesk-histories-'));
-    world = await World.open(database.url, keys);
+    world = await World.open(cleanup, database.url);
   });
   afterAll(async () => {
-    await world.close();
+    await cleanup.run();
     await database.drop();
-    await rm(keys, { recursive: true, force: true });
   });
 
   // The other seed is nobody's choice: it stands in the name, and with its command in the text of a failure.

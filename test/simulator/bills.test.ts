@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { type Answer, type Merchant, merchantOf } from './support/merchant.js';
 
 const HOUR = 3600;
@@ -47,7 +48,7 @@ describe('a bill', () => {
   let merchant: Merchant;
 
   beforeAll(async () => {
-    sim = await startSimulator({ seed: 21 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, seed: 21 });
     merchant = merchantOf(sim);
   });
 

@@ -1,4 +1,5 @@
 import { type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { type Merchant, merchantOf } from './support/merchant.js';
 import { type Receiver, startReceiver } from './support/receiver.js';
 
@@ -18,7 +19,7 @@ describe('the books of a busy hour', () => {
   const sales: Sale[] = [];
 
   beforeAll(async () => {
-    sim = await startSimulator({ seed: 77 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, seed: 77 });
     receiver = await startReceiver(() => sim);
     merchant = merchantOf(sim, receiver.url);
     for (let index = 0; index < ORDERS; index += 1) {

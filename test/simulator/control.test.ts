@@ -1,5 +1,6 @@
 import { createSign } from 'node:crypto';
 import { type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { type Merchant, merchantOf } from './support/merchant.js';
 import { type Receiver, startReceiver } from './support/receiver.js';
 
@@ -16,7 +17,7 @@ describe('the control calls', () => {
   let receiver: Receiver;
 
   beforeAll(async () => {
-    sim = await startSimulator({ seed: 8 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, seed: 8 });
     receiver = await startReceiver(() => sim);
     merchant = merchantOf(sim, receiver.url);
   });

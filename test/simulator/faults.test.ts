@@ -1,4 +1,5 @@
 import { type FaultRule, type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { type Answer, type Merchant, merchantOf } from './support/merchant.js';
 import { type Arrival, type Receiver, startReceiver } from './support/receiver.js';
 
@@ -10,7 +11,7 @@ describe('faults', () => {
   let receiver: Receiver;
 
   beforeAll(async () => {
-    sim = await startSimulator({ seed: 5, notifyTimeoutMs: 2000 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, seed: 5, notifyTimeoutMs: 2000 });
     receiver = await startReceiver(() => sim);
     merchant = merchantOf(sim, receiver.url);
   });

@@ -1,5 +1,6 @@
 import { constants, createDecipheriv, privateDecrypt, publicEncrypt, X509Certificate } from 'node:crypto';
 import { type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { type Answer, freshNumber, type Merchant, merchantOf } from './support/merchant.js';
 import { type Receiver, startReceiver } from './support/receiver.js';
 
@@ -18,7 +19,7 @@ describe('platform keys', () => {
   let receiver: Receiver;
 
   beforeEach(async () => {
-    sim = await startSimulator({ mode: 'both', seed: 9 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, mode: 'both', seed: 9 });
     receiver = await startReceiver(() => sim);
     merchant = merchantOf(sim, receiver.url);
   });

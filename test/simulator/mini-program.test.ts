@@ -1,4 +1,5 @@
 import { type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 
 const TEMPLATE = 'TEMPLATE_ID_0001';
 
@@ -8,7 +9,7 @@ describe('the mini-program APIs', () => {
   let sim: Simulator;
 
   beforeAll(async () => {
-    sim = await startSimulator({ seed: 2 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, seed: 2 });
   });
 
   beforeEach(() => sim.reset());

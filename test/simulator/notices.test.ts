@@ -1,4 +1,5 @@
 import { type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { type Merchant, merchantOf } from './support/merchant.js';
 import { type Receiver, startReceiver } from './support/receiver.js';
 
@@ -10,7 +11,7 @@ describe('a notice', () => {
   let receiver: Receiver;
 
   beforeAll(async () => {
-    sim = await startSimulator({ seed: 3, notifyTimeoutMs: 150 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, seed: 3, notifyTimeoutMs: 150 });
     receiver = await startReceiver(() => sim);
     merchant = merchantOf(sim, receiver.url);
   });
@@ -181,7 +182,7 @@ describe('a notice', () => {
   });
 
   it('waits its delay in business time', async () => {
-    const delayed = await startSimulator({ notifyDelayMs: 60_000 });
+    const delayed = await startSimulator({ keyPairs: KEY_PAIRS, notifyDelayMs: 60_000 });
     try {
       await merchantOf(delayed, receiver.url.replace('/notify', '/delayed')).paid();
       await delayed.settled();

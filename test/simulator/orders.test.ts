@@ -1,4 +1,5 @@
 import { type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { type Answer, freshNumber, type Merchant, merchantOf } from './support/merchant.js';
 
 const JSAPI = '/v3/pay/transactions/jsapi';
@@ -10,7 +11,7 @@ describe('an order', () => {
   let merchant: Merchant;
 
   beforeAll(async () => {
-    sim = await startSimulator({ seed: 7 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, seed: 7 });
     merchant = merchantOf(sim);
   });
 

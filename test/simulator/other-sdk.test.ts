@@ -1,5 +1,6 @@
 import { Aes, Formatter, Wechatpay } from 'wechatpay-axios-plugin';
 import { type KeyMode, type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { freshNumber } from './support/merchant.js';
 import { type Receiver, startReceiver } from './support/receiver.js';
 
@@ -25,7 +26,7 @@ describe.each<KeyMode>(['public_key', 'certificate'])('wechatpay-axios-plugin in
   let endpoint: (path: string) => Endpoint;
 
   beforeAll(async () => {
-    sim = await startSimulator({ mode, openingBalanceFen: 0 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, mode, openingBalanceFen: 0 });
     receiver = await startReceiver(() => sim);
     const keys = sim.credentials;
     const certs =

@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { freshNumber, type Merchant, merchantOf } from './support/merchant.js';
 
 const JSAPI = '/v3/pay/transactions/jsapi';
@@ -9,7 +10,7 @@ describe('the protocol', () => {
   let merchant: Merchant;
 
   beforeAll(async () => {
-    sim = await startSimulator();
+    sim = await startSimulator({ keyPairs: KEY_PAIRS });
     merchant = merchantOf(sim);
   });
 

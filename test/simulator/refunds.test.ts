@@ -1,5 +1,6 @@
 import { constants, publicEncrypt } from 'node:crypto';
 import { type Simulator, startSimulator } from '../../simulator/index.js';
+import { KEY_PAIRS } from '../support/key-pairs.js';
 import { type Answer, freshNumber, type Merchant, merchantOf } from './support/merchant.js';
 
 const MINUTE = 60;
@@ -10,7 +11,7 @@ describe('a refund', () => {
   let merchant: Merchant;
 
   beforeAll(async () => {
-    sim = await startSimulator({ seed: 11 });
+    sim = await startSimulator({ keyPairs: KEY_PAIRS, seed: 11 });
     merchant = merchantOf(sim);
   });
 

@@ -1,3 +1,4 @@
+import { Cleanup } from '../../dev/cleanup.js';
 import { CrashLab } from '../../prove/crashes/lab.js';
 import { recover } from '../../prove/crashes/recovery.js';
 import type { Outcome } from '../../prove/crashes/way.js';
@@ -10,15 +11,16 @@ import { createTestDatabase, type TestDatabase } from './database.js';
  */
 export function killAndCompare(cases: readonly Case[]): void {
   let database: TestDatabase;
+  const cleanup = new Cleanup();
   let lab: CrashLab;
   const outcomes: Outcome[] = [];
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    lab = await CrashLab.open(database.url);
+    lab = await CrashLab.open(cleanup, database.url);
   }, 150_000);
   afterAll(async () => {
-    await lab.close();
+    await cleanup.run();
     await database.drop();
   });
 
@@ -34,6 +36,6 @@ export function killAndCompare(cases: readonly Case[]): void {
     const books = await recover(lab, outcomes);
     expect(books.wrong).toEqual([]);
     expect(outcomes).toHaveLength(cases.length);
-    expect(books.taken).toBe(books.delivered + books.refunded + books.inCases);
+    expect(books.paid.fen).toBe(Object.values(books.places).reduce((sum, { fen }) => sum + fen, 0));
   }, 400_000);
 }

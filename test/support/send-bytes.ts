@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { HttpLine } from '../../dev/http-line.js';
 
 /** Sends bytes as they are and answers all that comes back until the service hangs up. */
 export function sendBytes(base: string, bytes: string | Buffer): Promise<string> {
@@ -27,10 +28,6 @@ export async function sendTarget(
     ...headers,
   ];
   const bytes = Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), Buffer.from(body)]);
-  const [head = '', ...rest] = (await sendBytes(base, bytes)).split('\r\n\r\n');
-  return {
-    status: Number(head.split(' ')[1]),
-    head,
-    body: Buffer.from(rest.join('\r\n\r\n'), 'latin1').toString('utf8'),
-  };
+  const line = new HttpLine(Number(new URL(base).port));
+  return line.send({ bytes, head: method === 'HEAD' }).finally(() => line.close());
 }

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { Cleanup } from '../../dev/cleanup.js';
 import { freePort } from '../../dev/embedded-postgres/free-port.js';
-import { type Simulator, type SimulatorOptions, startSimulator } from '../../simulator/index.js';
+import { openSimulator } from '../../dev/open-simulator.js';
+import type { Simulator, SimulatorOptions } from '../../simulator/index.js';
 import { ManualClock } from '../../src/common/clock.js';
 import { startTestApp, type TestApp } from './app.js';
+import { KEY_PAIRS } from './key-pairs.js';
 
 /** The simulator's business time. It runs like the one on the wall and is moved with {@link Simulated.advance}. */
 export class SimulatedClock extends ManualClock {
@@ -45,17 +45,18 @@ export interface SimulatedOptions {
 
 /** Starts both in this process. Calls end after a second without an answer, and no limit of our own slows tests down. */
 export async function startSimulated(options: SimulatedOptions = {}): Promise<Simulated> {
-  const keys = await mkdtemp(join(tmpdir(), 'paydesk-keys-'));
-  const sim = await startSimulator({
-    outDir: keys,
+  const cleanup = new Cleanup();
+  const port = await freePort();
+  const { sim, env: simulatorEnv } = await openSimulator(cleanup, {
+    notifyBase: `http://127.0.0.1:${port}`,
     seed: 7,
     signatureClock: 'virtual',
     openingBalanceFen: 10_000_000,
+    keyPairs: KEY_PAIRS,
     ...options.simulator,
   });
-  const port = await freePort();
   const env = {
-    ...sim.environment(keys, `http://127.0.0.1:${port}`),
+    ...simulatorEnv,
     WECHAT_PAY_TIMEOUT_MS: '1000',
     CHANNEL_QUERIES_PER_SECOND: '10000',
     JWT_TTL_SECONDS: '2592000',
@@ -76,8 +77,7 @@ export async function startSimulated(options: SimulatedOptions = {}): Promise<Si
     },
     async close() {
       await paydesk.close();
-      await sim.close();
-      await rm(keys, { recursive: true, force: true });
+      await cleanup.run();
     },
   };
 }

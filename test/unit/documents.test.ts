@@ -5,8 +5,8 @@ const ROOT = join(__dirname, '..', '..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const twinOf = (path: string): string => path.replace(/\.md$/, '.zh-CN.md');
 
-/** For those who work on the project, and made by its commands. */
-const FOR_DEVELOPERS = ['mutation.md', 'query-plans.md'];
+/** For those who work on the project. */
+const FOR_DEVELOPERS = ['mutation.md'];
 const english = [
   'simulator/README.md',
   ...readdirSync(join(ROOT, 'docs'))

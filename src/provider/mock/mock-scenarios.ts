@@ -5,7 +5,7 @@ const REFUND_OUTCOMES = ['success', 'processing', 'closed', 'abnormal', 'not_eno
 
 type Metadata = Readonly<Record<string, unknown>>;
 
-/** What an order's `metadata.mock_outcome` makes the pretend channel do. Null: none is set. */
+/** What an order's `metadata.mock_outcome` makes the mock provider do. Null: none is set. */
 export type MockOutcome = (typeof OUTCOMES)[number];
 
 export function mockOutcome(metadata: Metadata): MockOutcome | null {

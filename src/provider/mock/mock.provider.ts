@@ -28,7 +28,7 @@ const CALLBACK_STATES = new Map<unknown, 'succeeded' | 'failed' | 'closed'>([
 ]);
 
 /**
- * The pretend channel: no network, no merchant account, no books of its own. What happens is directed by the order's
+ * The mock provider: no network, no merchant account, no books of its own. What happens is directed by the order's
  * `metadata` (see `mock-scenarios.ts`), so that a front end can be developed against every branch.
  */
 export class MockProvider extends PaymentProvider {
@@ -225,7 +225,7 @@ export class MockProvider extends PaymentProvider {
   }
 }
 
-/** The same payment always has the same pretend transaction, so that a repeat is recognised as one. */
+/** The same payment always has the same made-up transaction number, so that a repeat is recognised as one. */
 function mockTransactionId(outTradeNo: string): string {
   return isId('pay', outTradeNo) ? `mock_${derivedId('pay', outTradeNo).slice(4)}` : `mock_${outTradeNo}`.slice(0, 32);
 }

@@ -107,7 +107,7 @@ interface NamelessFile {
   read: ReadStream;
 }
 
-/** Opened, then unlinked: it is gone with the process, whatever ends it, and nobody else can open it. */
+/** Opened, then unlinked: it is gone with the process, however that ends, and no other process can open it. */
 async function namelessFile(): Promise<NamelessFile> {
   const folder = await mkdtemp(join(tmpdir(), `paydesk-bill-${process.pid}-`));
   const path = join(folder, 'bill');

@@ -56,7 +56,7 @@ export interface VerifiedAnswer {
 
 const ANSWER_LIMITS = { maxBytes: 4 * 1024 * 1024, maxDepth: 32 };
 const USER_AGENT = `paydesk/0.1 node/${process.versions.node}`;
-/** No further try begins when one and a half time-outs are over: somebody waits for most calls. */
+/** No further try begins when one and a half time-outs are over: a client waits for most calls. */
 const RETRY_WINDOW_FACTOR = 1.5;
 /** After a failure of the main host that the backup host made good, how long calls begin there. */
 const STAY_ON_BACKUP_MS = MINUTE;

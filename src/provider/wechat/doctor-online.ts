@@ -120,7 +120,7 @@ function clockCheck(skew: number | null): Check {
   return fine(name, message);
 }
 
-/** A code that nobody ever got: "invalid code" proves that appid and secret were right. */
+/** A code that was never handed out: "invalid code" proves that appid and secret were right. */
 async function loginCheck(settings: WechatSettings): Promise<Check> {
   const name = 'mini-program login';
   if (settings.appSecret === null) {

@@ -81,7 +81,7 @@ function settingChecks(settings: WechatSettings, problems: readonly SettingsProb
   });
 }
 
-/** What can be said of usable keys without asking anybody. */
+/** What can be said of usable keys without a call. */
 function keyChecks(settings: WechatSettings, clock: Clock): Check[] {
   const ring = new KeyRing(settings, clock);
   const checks = [serialCheck(settings), channelCheck(settings), modeCheck(settings)];

@@ -3,7 +3,7 @@ import { idField, JsonObject, objectField, optionalFen, optionalId, optionalTime
 
 const PAYMENT_STATES: Readonly<Record<string, ChannelPayment['state']>> = {
   SUCCESS: 'succeeded',
-  // "Paid, then at least partly refunded": whoever takes only SUCCESS for paid drops such an order (page 4012791911).
+  // "Paid, then at least partly refunded": taking only SUCCESS for paid drops such an order (page 4012791911).
   REFUND: 'succeeded',
   NOTPAY: 'open',
   USERPAYING: 'open',

@@ -97,7 +97,7 @@ export class KeyRing {
     this.downloaded = [...others, ...certificates];
   }
 
-  /** The valid key with exactly this serial, or null. Never asks anybody else. */
+  /** The valid key with exactly this serial, or null. Never calls the channel. */
   find(serial: string): PlatformKey | null {
     const named = (key: PlatformKey): boolean => key.serial === serial;
     const key = this.downloaded.find(named) ?? this.configured.find(named) ?? null;

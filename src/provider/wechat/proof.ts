@@ -20,7 +20,7 @@ export type SignatureHeaders = Readonly<Record<string, string | string[] | undef
 
 /**
  * Whether WeChat Pay signed exactly these bytes, within five minutes of now, with a valid key whose serial it named.
- * Null is yes. One rule for answers and callbacks; nothing is parsed before it has said yes, and it calls nobody.
+ * Null is yes. One rule for answers and callbacks; nothing is parsed before it has said yes, and it makes no call.
  */
 export function verifySignature(
   headers: SignatureHeaders,

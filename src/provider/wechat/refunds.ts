@@ -119,7 +119,7 @@ export async function retryAbnormal(
       method: 'POST',
       target: target([...REFUNDS, refundId, 'apply-abnormal-refund']),
       body,
-      // Nothing says that it may be repeated: whoever is in doubt queries the refund.
+      // Nothing says that it may be repeated: in doubt the refund is queried.
       attempts: 1,
       named: platform,
     },

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { seconds } from '../report.js';
 
 /** Connections that ask nothing, or dribble a request byte by byte; until the server has closed them all. */
 export interface HoldOrder {
@@ -37,7 +38,7 @@ export async function hold({ port, connections, opening, dribble, patience }: Ho
     socket.on('close', () => {
       if (!open.delete(socket)) return;
       report.closed += 1;
-      const lived = Math.round((performance.now() - opened) / 100) / 10;
+      const lived = seconds(opened);
       report.shortest = Math.min(report.shortest, lived);
       report.longest = Math.max(report.longest, lived);
     });

@@ -10,39 +10,64 @@ export interface Answer {
   /** By lower-case name; a header that came twice is joined by a comma. */
   headers: ReadonlyMap<string, string>;
   body: string;
-  /** Bytes came after it that nobody had asked for: the service saw two requests where one was sent. */
+  /** Bytes came after it that were not asked for: the service saw two requests where one was sent. */
   more: boolean;
   milliseconds: number;
 }
 
-/** Bytes of one request, and whether its answer has a body. */
+/** Bytes of one request, and whether its answer has no body. */
 export interface Sent {
   bytes: Buffer;
   head?: boolean;
 }
 
+/** The parts of a request; what is odd about them stays as it is. */
+export interface Parts {
+  method: string;
+  target: string;
+  headers: readonly (readonly [name: string, value: string])[];
+  body?: Buffer;
+}
+
+/** Header values are latin1, so that any byte can be said. A length is added unless the headers say how long it is. */
+export function requestBytes({ method, target, headers, body }: Parts): Buffer {
+  const said = new Set(headers.map(([name]) => name.toLowerCase()));
+  const lines = [`${method} ${target} HTTP/1.1`];
+  if (!said.has('host')) lines.push('Host: paydesk.test');
+  if (body && !said.has('content-length') && !said.has('transfer-encoding'))
+    lines.push(`Content-Length: ${body.length}`);
+  for (const [name, value] of headers) lines.push(`${name}: ${value}`);
+  const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+  return body ? Buffer.concat([head, body]) : head;
+}
+
 const HEAD_END = Buffer.from('\r\n\r\n');
 const LAST_CHUNK = Buffer.from('\r\n0\r\n\r\n');
-const ANSWER_WITHIN = 20_000;
 
 const NOTHING: Answer = { status: 0, head: '', headers: new Map(), body: '', more: false, milliseconds: 0 };
 
 /**
- * A kept-alive connection that sends any bytes at all, one request at a time, and keeps the whole answer. It is opened
- * again when the service has closed it: that is the right answer to bytes that are no HTTP.
+ * A kept-alive connection that sends any bytes at all, one request at a time, and keeps the whole answer: a client
+ * library would not send all of them, and cost the machine more than the service that is measured. It is opened again
+ * when the service has closed it: that is the right answer to bytes that are no HTTP.
  */
-export class Line {
+export class HttpLine {
   private socket: Socket | null = null;
   private received: Buffer = Buffer.alloc(0);
   private changed: (() => void) | null = null;
   private ended = false;
-  opened = 0;
 
-  constructor(private readonly port: number) {}
+  /**
+   * @param options `again`: a connection that had been idle may be closed just as it is used, then, and only then, it is
+   *   tried once more; `withinMs`: milliseconds that an answer may take
+   */
+  constructor(
+    private readonly port: number,
+    private readonly options: { again: boolean; withinMs: number } = { again: true, withinMs: 20_000 },
+  ) {}
 
-  /** A connection that had been idle may be closed just as it is used: then, and only then, it is tried once more. */
   async send(sent: Sent): Promise<Answer> {
-    const used = this.socket !== null && !this.ended;
+    const used = this.options.again && this.socket !== null && !this.ended;
     let began = performance.now();
     let answer = await this.try(sent);
     if (answer.status === 0 && used) {
@@ -58,9 +83,9 @@ export class Line {
   }
 
   private async try({ bytes, head = false }: Sent): Promise<Answer> {
-    if (this.socket === null || this.ended) await this.open();
+    if ((this.socket === null || this.ended) && !(await this.open())) return NOTHING;
     this.socket?.write(bytes);
-    const until = performance.now() + ANSWER_WITHIN;
+    const until = performance.now() + this.options.withinMs;
     for (;;) {
       const answer = this.read(head);
       if (answer) {
@@ -75,14 +100,18 @@ export class Line {
     }
   }
 
-  private async open(): Promise<void> {
+  /** False when the service does not let it in. */
+  private async open(): Promise<boolean> {
     this.close();
     this.received = Buffer.alloc(0);
     this.ended = false;
     const socket = connect(this.port, '127.0.0.1');
     socket.on('error', () => undefined);
-    await once(socket, 'connect');
-    this.opened += 1;
+    try {
+      await once(socket, 'connect');
+    } catch {
+      return false;
+    }
     socket.setNoDelay(true);
     socket.on('data', (chunk) => {
       if (socket !== this.socket) return;
@@ -95,6 +124,7 @@ export class Line {
       this.changed?.();
     });
     this.socket = socket;
+    return true;
   }
 
   private change(until: number): Promise<void> {

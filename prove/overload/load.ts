@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { percentile } from '../bench/statistics.js';
-import { hold, type HoldOrder, type HoldReport } from './overload-hold.js';
-import { Chance } from './random.js';
-import { TEA } from './shop.js';
-import { httpRequest, Wire, type WireAnswer } from './wire.js';
+import { percentile } from '../../bench/statistics.js';
+import { type Answer, HttpLine, requestBytes } from '../../dev/http-line.js';
+import { inParallel } from '../../src/common/parallel.js';
+import { Chance } from '../random.js';
+import { Counts } from '../report.js';
+import { TEA } from '../shop.js';
+import { hold, type HoldOrder, type HoldReport } from './hold.js';
 
 /** What the load process is asked for. */
 export type LoadOrder = MixOrder | HoldOrder;
@@ -58,7 +60,7 @@ const CALLS_CHANNEL: readonly Kind[] = ['login', 'start'];
 
 class Mix {
   private readonly chance: Chance;
-  private readonly byStatus = new Map<number, number>();
+  private readonly byStatus = new Counts<number>();
   private readonly bag: Kind[];
   private readonly ownMs: number[] = [];
   private readonly channelMs: number[] = [];
@@ -80,29 +82,23 @@ class Mix {
 
   async run(): Promise<MixReport> {
     const { connections, port, seconds, rate } = this.order;
-    const wires = await openAll(port, connections);
+    const lines = await openAll(port, connections);
     const since = performance.now();
     const until = since + seconds * 1000;
-    if (rate > 0) await this.paced(wires, rate, until);
-    else await Promise.all(wires.map((wire) => this.ask(wire, until)));
-    for (const wire of wires) wire.close();
+    if (rate > 0) await this.paced(lines, rate, until);
+    else await Promise.all(lines.map((line) => this.ask(line, until)));
+    for (const line of lines) line.close();
     return this.report((performance.now() - since) / 1000);
   }
 
-  /** One after the other; a connection that is lost is opened again. */
-  private async ask(first: Wire, until: number): Promise<void> {
-    let wire = first;
-    while (performance.now() < until) {
-      if (wire.isLost) wire = await Wire.open(this.order.port).catch(() => first);
-      if (wire.isLost) await sleep(100);
-      else await this.one(wire);
-    }
-    if (wire !== first) wire.close();
+  /** One after the other. */
+  private async ask(line: HttpLine, until: number): Promise<void> {
+    while (performance.now() < until) if ((await this.one(line)) === 0) await sleep(100);
   }
 
   /** So many a second, each on whichever connection is free. */
-  private async paced(wires: Wire[], rate: number, until: number): Promise<void> {
-    const free = [...wires];
+  private async paced(lines: HttpLine[], rate: number, until: number): Promise<void> {
+    const free = [...lines];
     const running = new Set<Promise<void>>();
     let due = 0;
     let last = performance.now();
@@ -110,12 +106,12 @@ class Mix {
       due += ((now - last) / 1000) * rate;
       last = now;
       for (; due >= 1; due -= 1) {
-        const wire = free.shift();
-        if (!wire) this.waited += 1;
+        const line = free.shift();
+        if (!line) this.waited += 1;
         else {
-          const work: Promise<void> = this.one(wire).then(() => {
+          const work: Promise<void> = this.one(line).then((status) => {
             running.delete(work);
-            if (!wire.isLost) free.push(wire);
+            if (status > 0) free.push(line);
           });
           running.add(work);
         }
@@ -126,59 +122,44 @@ class Mix {
     this.unsure += running.size;
   }
 
-  private async one(wire: Wire): Promise<void> {
+  /** Answers the status. */
+  private async one(line: HttpLine): Promise<number> {
     const { kind, request, who } = this.next();
-    const began = performance.now();
     this.begun += 1;
-    const answer = await wire.send(request);
-    this.note(kind, who, answer, performance.now() - began);
+    const answer = await line.send({ bytes: request });
+    this.note(kind, who, answer);
+    return answer.status;
   }
 
   private next(): { kind: Kind; request: Buffer; who: number } {
-    const who = this.chance.between(0, this.order.tokens.length);
-    const token = this.order.tokens[who] ?? '';
-    const kind = this.chance.pick(this.bag);
-    const known = kind === 'payment' ? this.orders.pop() : kind === 'start' ? this.payments.pop() : undefined;
-    const theirs = this.order.tokens[known?.who ?? 0] ?? '';
-    switch (kind) {
-      case 'login': {
-        const code = `load-${this.order.seed}-${this.begun}`;
-        return { kind, who, request: posted('/api/auth/login/', null, { code }) };
-      }
-      case 'products':
-        return { kind, who, request: httpRequest('GET', '/api/products/') };
-      case 'payment':
-        if (!known) break;
-        return {
-          kind,
-          who: known.who,
-          request: posted('/api/payments/', theirs, { order_id: known.id }),
-        };
-      case 'start':
-        if (!known) break;
-        return { kind, who: known.who, request: posted(`/api/payments/${known.id}/start/`, theirs, {}) };
-      case 'forged':
-        return { kind, who, request: posted('/api/payments/callback/wechat/', null, { id: 'forged' }) };
-      case 'orders':
-        return { kind, who, request: httpRequest('GET', '/api/orders/', bearer(token)) };
-      case 'order':
-        break;
-    }
-    return {
-      kind: 'order',
-      who,
-      request: posted('/api/orders/', token, { product_id: TEA, quantity: 1 }),
+    const { tokens, seed } = this.order;
+    const drawn = this.chance.pick(this.bag);
+    const known = drawn === 'payment' ? this.orders.pop() : drawn === 'start' ? this.payments.pop() : undefined;
+    // Without an order or a payment to go on with, an order is placed.
+    const kind = !known && (drawn === 'payment' || drawn === 'start') ? 'order' : drawn;
+    const who = known?.who ?? this.chance.between(0, tokens.length);
+    const token = tokens[who] ?? '';
+    const requests: Record<Kind, () => Buffer> = {
+      login: () => posted('/api/auth/login/', null, { code: `load-${seed}-${this.begun}` }),
+      products: () => got('/api/products/'),
+      orders: () => got('/api/orders/', token),
+      order: () => posted('/api/orders/', token, { product_id: TEA, quantity: 1 }),
+      payment: () => posted('/api/payments/', token, { order_id: known?.id }),
+      start: () => posted(`/api/payments/${known?.id}/start/`, token, {}),
+      forged: () => posted('/api/payments/callback/wechat/', null, { id: 'forged' }),
     };
+    return { kind, who, request: requests[kind]() };
   }
 
-  private note(kind: Kind, who: number, { status, head, body }: WireAnswer, milliseconds: number): void {
-    this.byStatus.set(status, (this.byStatus.get(status) ?? 0) + 1);
+  private note(kind: Kind, who: number, answer: Answer): void {
+    const { status, headers, body, milliseconds } = answer;
+    this.byStatus.add(status);
     const refused = REFUSALS[status]?.test(body) ?? false;
     if ((status === 0 || status >= 500) && !refused && WRITES.includes(kind)) this.unsure += 1;
     if (refused) {
       this.refusedMs.push(milliseconds);
-      if (/\r\nretry-after: [1-9]/i.test(head)) this.withRetryAfter += 1;
-      if (isDocumented(kind, status, head, body)) this.asDocumented += 1;
+      if (/^[1-9]/.test(headers.get('retry-after') ?? '')) this.withRetryAfter += 1;
+      if (isDocumented(kind, answer)) this.asDocumented += 1;
     } else if (status === 200 || status === 201) {
       (CALLS_CHANNEL.includes(kind) ? this.channelMs : this.ownMs).push(milliseconds);
       this.remember(kind, who, status, body);
@@ -204,7 +185,7 @@ class Mix {
       begun,
       waited,
       seconds,
-      byStatus: Object.fromEntries([...this.byStatus].map(([status, count]) => [String(status), count])),
+      byStatus: Object.fromEntries(this.byStatus),
       own: times(this.ownMs),
       channel: times(this.channelMs),
       refused: { ...times(this.refusedMs), withRetryAfter, asDocumented },
@@ -220,38 +201,33 @@ function times(list: number[]): Times {
   return { count: sorted.length, p50: at(0.5), p99: at(0.99) };
 }
 
-function isDocumented(kind: Kind, status: number, head: string, body: string): boolean {
+function isDocumented(kind: Kind, { status, headers, body }: Answer): boolean {
   const { code } = JSON.parse(body) as { code?: unknown };
   if (kind === 'forged') return code === 'FAIL';
-  const type = /\r\ncontent-type: application\/problem\+json/i.test(head);
+  const type = headers.get('content-type')?.startsWith('application/problem+json') ?? false;
   return type && code === (status === 429 ? 'too_many_requests' : 'service_unavailable');
 }
 
-const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });
+const bearer = (token: string | null): [string, string][] =>
+  token === null ? [] : [['Authorization', `Bearer ${token}`]];
 
-function posted(path: string, token: string | null, body: object): Buffer {
-  const headers = { 'Content-Type': 'application/json', ...(token !== null && bearer(token)) };
-  return httpRequest('POST', path, headers, JSON.stringify(body));
+function got(target: string, token: string | null = null): Buffer {
+  return requestBytes({ method: 'GET', target, headers: bearer(token) });
+}
+
+function posted(target: string, token: string | null, body: object): Buffer {
+  const headers: [string, string][] = [['Content-Type', 'application/json'], ...bearer(token)];
+  return requestBytes({ method: 'POST', target, headers, body: Buffer.from(JSON.stringify(body)) });
 }
 
 /**
  * Connections as a proxy or a client keeps them: opened before, a few at a time, and used once. (New ones are accepted
  * one in each turn of the server's event loop, and the kernel's queue of them is short.)
  */
-async function openAll(port: number, count: number): Promise<Wire[]> {
-  const hello = httpRequest('GET', '/health/live');
-  const wires: Wire[] = [];
-  while (wires.length < count) {
-    const some = await Promise.all(
-      Array.from({ length: Math.min(100, count - wires.length) }, async () => {
-        const wire = await Wire.open(port);
-        await wire.send(hello);
-        return wire;
-      }),
-    );
-    wires.push(...some);
-  }
-  return wires;
+async function openAll(port: number, count: number): Promise<HttpLine[]> {
+  const lines = Array.from({ length: count }, () => new HttpLine(port, { again: false, withinMs: LAST_ANSWER_WITHIN }));
+  await inParallel(lines, 100, (line) => line.send({ bytes: got('/health/live') }));
+  return lines;
 }
 
 process.once('message', (order: LoadOrder) => {

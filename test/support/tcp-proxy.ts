@@ -1,1 +1,0 @@
-export { TcpProxy } from '../../prove/tcp-proxy.js';
