@@ -8,7 +8,7 @@ import { type Bought, buyAndStart, movesOf, statesOf } from '../support/flows.js
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
 /** What each seeded difference is called here. */
-const NAMES: Record<Difference['kind'], string> = {
+const NAMES: Partial<Record<Difference['kind'], string>> = {
   missing: 'missing_there',
   extra: 'missing_here',
   amount: 'amount',
