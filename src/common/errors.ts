@@ -27,6 +27,7 @@ export const ERRORS = {
     title: 'The payment is more than 365 days old and cannot be refunded through WeChat Pay',
   },
   refund_too_many: { status: 409, title: 'A payment can be refunded in at most 50 parts' },
+  day_not_over: { status: 409, title: 'The day is not over in China time: its bill is made on the next one' },
   discrepancy_resolved: { status: 409, title: 'The case is already resolved' },
   illegal_transition: { status: 409, title: 'The status does not allow this' },
   payload_too_large: { status: 413, title: 'The body is larger than 64 KB' },

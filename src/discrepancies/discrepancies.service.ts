@@ -28,6 +28,7 @@ export const DISCREPANCY_TYPES = [
   'state',
   'duplicate',
   'fee',
+  'unreadable_line',
 ] as const;
 export type DiscrepancyType = (typeof DISCREPANCY_TYPES)[number];
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { DomainError } from '../common/errors.js';
 import type { Settings } from '../config/settings.js';
-import type { FundLine, TradeBill } from './bill.js';
+import type { FundLine, TradeBill, UnreadableLine } from './bill.js';
 import { acknowledgement, rejection } from './callback-reply.js';
 import type { ProviderRules } from './provider-rules.js';
 
@@ -181,6 +181,11 @@ export abstract class PaymentProvider {
   abstract readonly account: ChannelAccount;
   abstract readonly rules: ProviderRules;
 
+  /** Every account whose payments are ours. A merchant number may also serve shops of other appids: those are not. */
+  get accounts(): readonly ChannelAccount[] {
+    return [this.account];
+  }
+
   /** Places the order at the channel. The same order again gives a live prepay id again. */
   abstract prepay(order: ChannelOrder): Promise<Prepay>;
   /** Signs the arguments of `wx.requestPayment`, fresh at each call. No network. */
@@ -199,7 +204,7 @@ export abstract class PaymentProvider {
    */
   abstract tradeBill(day: string): Promise<TradeBill | null>;
   /** The movements of the merchant's account of a day. @throws BillNotReady, BadBill */
-  abstract fundBill(day: string): Promise<AsyncIterable<FundLine> | null>;
+  abstract fundBill(day: string): Promise<AsyncIterable<FundLine | UnreadableLine> | null>;
   /** A trade bill that a person downloaded. @throws BadBill */
   abstract readTradeBill(file: Readable): Promise<TradeBill>;
 

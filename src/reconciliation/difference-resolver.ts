@@ -7,7 +7,7 @@ import { inTransaction } from '../database/in-transaction.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { PaymentsService } from '../payments/payments.service.js';
 import { RefundExecutor } from '../refunds/refund-executor.js';
-import type { FoundDifference } from './bill-compare.js';
+import { type FoundDifference, paymentRefundedElsewhere } from './bill-compare.js';
 import type { Run } from './reconciliation-runs.js';
 
 /** What is done about a difference: the channel is asked first; what then remains is a case for a person. */
@@ -28,15 +28,16 @@ export class DifferenceResolver {
     if (asked === 'agrees') return false;
     const { type, noun, number, here, there } = difference;
     const isPayment = noun === 'payment';
+    const isRefund = noun === 'refund';
     await inTransaction(this.db, 'case.open', (tx) =>
       this.discrepancies.open(tx, [
         {
           type,
           caseKey: `bill:${type}:${noun}:${number}`,
-          paymentId: isPayment && difference.known ? number : null,
+          paymentId: isPayment && difference.known ? number : paymentRefundedElsewhere(difference),
           outTradeNo: isPayment ? number : null,
-          refundId: !isPayment && difference.known ? number : null,
-          outRefundNo: isPayment ? null : number,
+          refundId: isRefund && difference.known ? number : null,
+          outRefundNo: isRefund ? number : null,
           runId: run.id,
           detail: { day: run.day, noun, here, there, channel: asked },
         },

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { after, Clock, HOUR } from '../../common/clock.js';
 import { derivedId, isId, nonce } from '../../common/ids.js';
 import { CURRENCY } from '../../common/money.js';
-import type { FundLine, TradeBill } from '../bill.js';
+import type { FundLine, TradeBill, UnreadableLine } from '../bill.js';
 import {
   type AbnormalRefundTarget,
   type CallbackFact,
@@ -134,7 +134,7 @@ export class MockProvider extends PaymentProvider {
     return Promise.resolve(null);
   }
 
-  fundBill(): Promise<AsyncIterable<FundLine> | null> {
+  fundBill(): Promise<AsyncIterable<FundLine | UnreadableLine> | null> {
     return Promise.resolve(null);
   }
 
