@@ -8,7 +8,7 @@ import { MigrateCommand } from './migrate.command.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
 import { DoctorCommand } from './provider/wechat/doctor.command.js';
 import { ReconcileBillCommand } from './reconciliation/reconcile-bill.command.js';
-import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
+import { RetryAbnormalRefundCommand, SyncRefundsCommand, TakeOverRefundCommand } from './refunds/refunds.commands.js';
 import {
   OPEN_APP,
   OPEN_DATABASE,
@@ -88,6 +88,7 @@ interface Commander {
     ReconcilePaymentsCommand,
     ReconcileBillCommand,
     SyncRefundsCommand,
+    TakeOverRefundCommand,
     RetryAbnormalRefundCommand,
     SimulateCallbackCommand,
     IssueTokenCommand,

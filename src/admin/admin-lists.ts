@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { type IdPrefix, isId } from '../common/ids.js';
 import { type Page, pageOf, pageQuery } from '../database/page.js';
-import type { AdminQuery, CasesFilter } from './admin.dto.js';
+import type { AdminQuery, CasesFilter, RefundsFilter } from './admin.dto.js';
 
 /** One operators' list: what it shows, and the expressions that its filters compare. */
 interface List {
@@ -39,7 +39,8 @@ const LISTS = {
     outTradeNo: 'o.paid_payment_id',
   },
   refunds: {
-    columns: `r.id, r.payment_id, r.order_id, o.user_id, r.id AS out_refund_no, r.refund_id, r.status,
+    columns: `r.id, r.payment_id, r.order_id, o.user_id, r.origin,
+      coalesce(r.console_refund_no, r.id) AS out_refund_no, r.refund_id, r.status,
       r.amount_fen AS amount, r.currency, r.reason, r.requested_by, r.approved_by, r.failure_code, r.failure_message,
       r.created_at, r.sent_at, r.last_sent_at, r.succeeded_at, r.settled_at, r.next_check_at, r.checks`,
     from: 'refunds r JOIN orders o ON o.id = r.order_id',
@@ -99,7 +100,10 @@ type Row = Record<string, unknown> & { id: string };
 export class AdminLists {
   constructor(@InjectDataSource() private readonly db: DataSource) {}
 
-  async list(name: ListName, query: AdminQuery & Pick<CasesFilter, 'status' | 'type'>): Promise<Page<Row>> {
+  async list(
+    name: ListName,
+    query: AdminQuery & Pick<CasesFilter, 'status' | 'type'> & Pick<RefundsFilter, 'origin'>,
+  ): Promise<Page<Row>> {
     const list: List = LISTS[name];
     const page = pageQuery(query.limit, query.cursor);
     const conditions: string[] = [];
@@ -116,6 +120,7 @@ export class AdminLists {
     where(`${list.user} = ?`, query.user_id);
     where(`${list.outTradeNo} = ?`, query.out_trade_no);
     where('d.type = ?', query.type);
+    where('r.origin = ?', query.origin);
     values.push(page.limit + 1);
     const rows = await this.db.query<Row[]>(
       `SELECT ${list.columns} FROM ${list.from} ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}

@@ -21,6 +21,7 @@ export const ERRORS = {
   payer_unknown: { status: 409, title: 'The payer has no openid: the user must log in through the mini-program first' },
   payment_not_refundable: { status: 409, title: 'The payment has not succeeded' },
   refund_exceeds_payment: { status: 409, title: 'The amount exceeds what can still be refunded' },
+  refund_mismatch: { status: 409, title: "WeChat Pay's refund of this number does not fit the payment" },
   refund_not_open: { status: 409, title: 'The status of the refund does not allow this' },
   refund_too_old: {
     status: 409,

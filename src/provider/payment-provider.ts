@@ -69,10 +69,11 @@ export interface ChannelPayment {
 
 /** What a refund call needs. A repeat with the same `outRefundNo` must carry the same values. */
 export interface ChannelRefundOrder {
-  /** Our refund id. */
+  /** Our refund id, or the number that the channel's console gave. */
   outRefundNo: string;
   outTradeNo: string;
   transactionId: string | null;
+  /** 0 when a refund is queried of which only the number is known. */
   amountFen: number;
   /** The payment's total in fen. */
   totalFen: number;
@@ -91,6 +92,10 @@ export interface ChannelRefund {
   amountFen: number | null;
   totalFen: number | null;
   currency: string | null;
+  /** The payment's number at the channel; null where it does not say. */
+  transactionId: string | null;
+  /** When the channel accepted it; null where it does not say, as in a notice. */
+  createdAt: Date | null;
   succeededAt: Date | null;
   /** Null where the channel does not say. */
   mchid: string | null;

@@ -97,8 +97,8 @@ const QUERIES: Query[] = [
       FROM trade_lines b
       LEFT JOIN refunds r ON r.id = b.number LEFT JOIN payments p ON p.id = r.payment_id AND p.provider = $3
       WHERE b.kind = 'refund' AND b.number > $1
-        AND (p.id IS NULL OR r.amount_fen <> b.amount_fen OR r.payment_id <> b.out_trade_no OR r.id <> b.out_refund_no
-             OR r.status <> ALL (b.agrees_with))
+        AND (p.id IS NULL OR r.amount_fen <> b.amount_fen OR r.payment_id <> b.out_trade_no
+             OR coalesce(r.console_refund_no, r.id) <> b.out_refund_no OR r.status <> ALL (b.agrees_with))
         AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'refund' AND e.number = b.number
                         AND e.line < b.line)
       ORDER BY b.number LIMIT $2`,
@@ -126,8 +126,11 @@ const QUERIES: Query[] = [
                'payment_id', r.payment_id, 'sent_at', r.last_sent_at) AS here,
              NULL::jsonb AS there, NULL AS agrees
       FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3
-      WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $4 AND r.last_sent_at < $5 AND r.id > $1 AND r.id <> ALL ($6::text[])
+      WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $4 AND r.last_sent_at < $5 AND r.id > $1
+        AND coalesce(r.console_refund_no, r.id) <> ALL ($6::text[])
         AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.number = r.id)
+        -- Taken over from a line of this bill a moment ago.
+        AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.number = r.console_refund_no)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = r.id)
       ORDER BY r.id LIMIT $2`,
   },
@@ -245,6 +248,9 @@ export async function rememberMatches(session: Session, day: ChinaDay): Promise<
      WHERE b.kind = 'payment' AND (p.paid_at < $2 OR p.paid_at >= $3)
      UNION
      SELECT r.id, $1::date FROM trade_lines b JOIN refunds r ON r.id = b.number
+     WHERE b.kind = 'refund' AND (r.last_sent_at < $2 OR r.last_sent_at >= $3)
+     UNION
+     SELECT r.id, $1::date FROM trade_lines b JOIN refunds r ON r.console_refund_no = b.number
      WHERE b.kind = 'refund' AND (r.last_sent_at < $2 OR r.last_sent_at >= $3)
      ON CONFLICT (id) DO NOTHING`,
     [day.day, day.from, after(day.to, -MIDNIGHT_MARGIN)],

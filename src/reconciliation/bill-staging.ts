@@ -93,7 +93,9 @@ export class BillStaging {
     });
     const foreign = await setForeignAside(this.session, provider);
     const unread = await unreadOfOurs(this.session, unreadable, loading);
+    // What the console made is compared under the id of its row.
     await this.session.query(`
+      UPDATE trade_lines b SET number = r.id FROM refunds r WHERE b.kind = 'refund' AND r.console_refund_no = b.number;
       CREATE INDEX ON trade_lines (number, kind, line);
       ANALYZE trade_lines;`);
     return {

@@ -6,6 +6,7 @@ import { DomainError } from '../common/errors.js';
 import { inTransaction } from '../database/in-transaction.js';
 import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { PaymentsService } from '../payments/payments.service.js';
+import { ConsoleRefunds } from '../refunds/console-refunds.js';
 import { RefundExecutor } from '../refunds/refund-executor.js';
 import { type FoundDifference, paymentRefundedElsewhere } from './bill-compare.js';
 import type { Run } from './reconciliation-runs.js';
@@ -19,6 +20,7 @@ export class DifferenceResolver {
     @InjectDataSource() private readonly db: DataSource,
     private readonly payments: PaymentsService,
     private readonly refunds: RefundExecutor,
+    private readonly consoleRefunds: ConsoleRefunds,
     private readonly discrepancies: DiscrepanciesService,
   ) {}
 
@@ -47,12 +49,12 @@ export class DifferenceResolver {
   }
 
   /** What the channel says now: `agrees` when taking it over did away with the difference, else its word for the case. */
-  private async ask(
-    { type, noun, number, known, here, agrees }: FoundDifference,
-    cause: Cause,
-  ): Promise<string | null> {
-    if (!known || (type !== 'state' && type !== 'missing_there')) return null;
+  private async ask(difference: FoundDifference, cause: Cause): Promise<string | null> {
+    const { type, noun, number, known, here, agrees } = difference;
+    const refundedElsewhere = paymentRefundedElsewhere(difference);
+    if (refundedElsewhere === null && (!known || (type !== 'state' && type !== 'missing_there'))) return null;
     try {
+      if (refundedElsewhere !== null) return await this.takeOver(refundedElsewhere, difference, cause);
       const said =
         noun === 'payment' ? await this.payments.recheck(number, cause) : await this.refunds.recheck(number, cause);
       // The bill says paid, and so do we, now that the channel was asked, or another process heard of it meanwhile.
@@ -63,5 +65,11 @@ export class DifferenceResolver {
       this.log.warn({ number, code: error.code }, 'WeChat Pay could not be queried about a difference');
       return `not answered (${error.code})`;
     }
+  }
+
+  /** The line of a refund of ours that we did not make: asked for by its number, and taken over. */
+  private async takeOver(paymentId: string, { number, there, agrees }: FoundDifference, cause: Cause): Promise<string> {
+    const { status, amountFen } = await this.consoleRefunds.takeOver(paymentId, number, cause);
+    return amountFen === there?.amount && agrees?.includes(status) ? 'agrees' : status;
   }
 }

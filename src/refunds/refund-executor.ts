@@ -27,7 +27,7 @@ import { RefundSettlement } from './refund-settlement.js';
 import { isTooOld, LEASE, nextCheck } from './schedule.js';
 
 /** The call that is to be made now, if any. */
-type Planned = { call: 'send' | 'query'; order: ChannelRefundOrder } | { call: null; refund: Refund };
+type Planned = { call: 'send' | 'query'; id: string; order: ChannelRefundOrder } | { call: null; refund: Refund };
 
 /**
  * Executes refunds: intent and number committed, then the call, then the outcome. Only a verified answer settles
@@ -99,7 +99,8 @@ export class RefundExecutor {
       if (goesOut) refund.leaseUntil = after(now, LEASE);
       batch.touch(refund);
       await this.settlement.write(tx, batch);
-      return goesOut ? { call: step, order: toChannelOrder(refund, payment, order.metadata) } : { call: null, refund };
+      if (!goesOut) return { call: null, refund };
+      return { call: step, id, order: toChannelOrder(refund, payment, order.metadata) };
     });
   }
 
@@ -141,15 +142,15 @@ export class RefundExecutor {
    */
   private async execute(planned: Planned, cause: Cause): Promise<Refund> {
     if (planned.call === null) return planned.refund;
-    const { call, order } = planned;
+    const { call, id, order } = planned;
     try {
       const reported = call === 'send' ? await this.channel.send(order) : await this.channel.ask(order);
       const resend = call === 'query' && reported.state === 'not_found' && order.refundId === null;
-      if (resend) return await this.execute(await this.intend(order.outRefundNo, cause, 'resend'), cause);
+      if (resend) return await this.execute(await this.intend(id, cause, 'resend'), cause);
       return await this.settle(reported, cause);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
-      return this.afterFailure(order, error, cause);
+      return this.afterFailure(id, error, cause);
     }
   }
 
@@ -161,8 +162,7 @@ export class RefundExecutor {
     });
   }
 
-  private async afterFailure(order: ChannelRefundOrder, error: ProviderError, cause: Cause): Promise<Refund> {
-    const { outRefundNo: id } = order;
+  private async afterFailure(id: string, error: ProviderError, cause: Cause): Promise<Refund> {
     const { code, outcome } = error;
     this.log.warn({ request_id: cause.requestId, refund_id: id, code, outcome }, 'the refund was not confirmed');
     return inTransaction(this.db, 'refund.outcome', async (tx) => {
@@ -253,7 +253,7 @@ function openCase(batch: RefundBatch, { refund, payment }: LockedRefund, code: s
     paymentId: payment.id,
     outTradeNo: payment.id,
     refundId: refund.id,
-    outRefundNo: refund.id,
+    outRefundNo: refund.outRefundNo,
     detail: { code, amount: refund.amountFen },
     again: true,
   });
@@ -261,7 +261,7 @@ function openCase(batch: RefundBatch, { refund, payment }: LockedRefund, code: s
 
 function toChannelOrder(refund: Refund, payment: Payment, metadata: Record<string, unknown>): ChannelRefundOrder {
   return {
-    outRefundNo: refund.id,
+    outRefundNo: refund.outRefundNo,
     outTradeNo: payment.id,
     transactionId: payment.transactionId,
     amountFen: refund.amountFen,

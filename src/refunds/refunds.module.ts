@@ -4,6 +4,8 @@ import { NotificationsModule } from '../notifications/notifications.module.js';
 import { PaymentsModule } from '../payments/payments.module.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 import { ProviderModule } from '../provider/provider.module.js';
+import { ConsoleRefundsController } from './console-refunds.controller.js';
+import { ConsoleRefunds } from './console-refunds.js';
 import { DueRefunds } from './due-refunds.js';
 import { RefundBudget } from './refund-budget.js';
 import { RefundChannel } from './refund-channel.js';
@@ -15,13 +17,14 @@ import { RefundsService } from './refunds.service.js';
 
 @Module({
   imports: [PaymentsModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
-  controllers: [RefundsController],
+  controllers: [RefundsController, ConsoleRefundsController],
   providers: [
     RefundsService,
     RefundExecutor,
     RefundSettlement,
     RefundsRepository,
     DueRefunds,
+    ConsoleRefunds,
     RefundChannel,
     {
       provide: RefundBudget,
@@ -29,6 +32,6 @@ import { RefundsService } from './refunds.service.js';
       useFactory: ({ rules }: PaymentProvider) => new RefundBudget(rules),
     },
   ],
-  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds],
+  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, ConsoleRefunds],
 })
 export class RefundsModule {}
