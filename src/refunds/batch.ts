@@ -43,6 +43,8 @@ export interface LockedRefund extends LockedPayment {
 export interface RefundChange extends LockedRefund {
   cause: Cause;
   at: Date;
+  /** What an operator noted; in the history it stands in place of the reason. */
+  note?: string;
 }
 
 /** The rows of one settlement in memory, and what it is about to write. */
@@ -161,7 +163,8 @@ export class RefundBatch {
     // A person's no is a decision. After the channel's, late money would not be looked for again: its refund has but one
     // number, and that one is used up.
     const isGoingBack = payment.refundableFen === 0;
-    if (payment.late && !isGoingBack && failure.code !== REJECTED_BY_OPERATOR) this.openLateMoney(change, failure.code);
+    const byPerson = change.note !== undefined || failure.code === REJECTED_BY_OPERATOR;
+    if (payment.late && !isGoingBack && !byPerson) this.openLateMoney(change, failure.code);
   }
 
   /** The payer's account does not take it: it stays reserved, and operators say where it shall go. */
@@ -176,12 +179,13 @@ export class RefundBatch {
   }
 
   /** Moves a refund with its event; the caller sets what else changes. */
-  move({ refund, cause, at }: RefundChange, to: RefundStatus, note: string | null): void {
+  move(change: RefundChange, to: RefundStatus, note: string | null): void {
+    const { refund, cause, at } = change;
     const { orderId, paymentId, id: refundId, status: from } = refund;
     refund.moveTo(to, at);
     refund.leaseUntil = null;
     this.dirtyRefunds.add(refund);
-    this.moves.push({ noun: 'refund', orderId, paymentId, refundId, from, to, cause, note });
+    this.moves.push({ noun: 'refund', orderId, paymentId, refundId, from, to, cause, note: change.note ?? note });
   }
 
   touch(refund: Refund): void {

@@ -5,7 +5,8 @@ import type { Cause } from '../common/cause.js';
 import { DomainError } from '../common/errors.js';
 import { inTransaction } from '../database/in-transaction.js';
 import { PaymentsService } from '../payments/payments.service.js';
-import { type ChannelRefund, PaymentProvider, ProviderError } from '../provider/payment-provider.js';
+import { type ChannelRefund, ProviderError } from '../provider/payment-provider.js';
+import { isBound, ProviderRegistry } from '../provider/provider-registry.js';
 import type { Refund } from './refund.entity.js';
 import { RefundChannel } from './refund-channel.js';
 import { NOTHING_LEFT, RefundSettlement } from './refund-settlement.js';
@@ -23,7 +24,7 @@ export class ConsoleRefunds {
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
-    private readonly provider: PaymentProvider,
+    private readonly registry: ProviderRegistry,
     private readonly payments: PaymentsService,
     private readonly channel: RefundChannel,
     private readonly settlement: RefundSettlement,
@@ -55,12 +56,12 @@ export class ConsoleRefunds {
     // What was never sent gives way.
     const waiting = await this.db.query<{ payment_id: string; out_refund_no: string }[]>(
       `SELECT d.payment_id, d.out_refund_no FROM discrepancies d JOIN payments p ON p.id = d.payment_id
-       WHERE d.status = 'open' AND d.type = 'refund_conflict' AND d.refund_id IS NULL AND p.provider = $1
+       WHERE d.status = 'open' AND d.type = 'refund_conflict' AND d.refund_id IS NULL AND ${isBound('$1')}
          AND (d.detail ->> 'amount')::integer <= p.amount_fen - p.reserved_fen + (
            SELECT coalesce(sum(r.amount_fen), 0) FROM refunds r
            WHERE r.payment_id = p.id AND r.status IN ('requested', 'processing') AND r.sent_at IS NULL)
        ORDER BY d.id LIMIT $2`,
-      [this.provider.name, PER_RUN],
+      [this.registry.accounts, PER_RUN],
     );
     const taken: Refund[] = [];
     for (const { payment_id: paymentId, out_refund_no: outRefundNo } of waiting) {
@@ -75,13 +76,14 @@ export class ConsoleRefunds {
 
   private async query(paymentId: string, outRefundNo: string): Promise<ChannelRefund> {
     const payment = await this.payments.get(paymentId);
-    this.channel.assertOurs(payment);
+    const provider = this.registry.of(payment);
     const { transactionId, amountFen: totalFen, currency } = payment;
     if (payment.status !== 'succeeded')
       throw new DomainError('payment_not_refundable', `the payment is ${payment.status}`);
     const number = { outRefundNo, outTradeNo: paymentId, transactionId, totalFen, currency };
     try {
-      return await this.channel.ask({ ...number, amountFen: 0, reason: null, refundId: null, metadata: {} });
+      const order = { ...number, amountFen: 0, reason: null, refundId: null, metadata: {} };
+      return await this.channel.ask({ provider, order });
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       throw new DomainError('channel_unavailable', error.code);

@@ -25,18 +25,19 @@ export class SyncRefundsCommand extends CommandRunner {
     const cause = byCommand('sync_refunds');
     const { DueRefunds } = await import('./due-refunds.js');
     const { ConsoleRefunds } = await import('./console-refunds.js');
-    const report = await this.terminal.withApp((app) =>
+    const { UnboundRefunds } = await import('./unbound-refunds.js');
+    const { report, unbound } = await this.terminal.withApp((app) =>
       this.terminal.progress('sync_refunds', async (onProgress) => {
         const done = await app.get(DueRefunds).run({ scope: 'all', cause, limit, dryRun, onProgress });
         // Those that waited for the end of one of ours.
         const taken = dryRun ? [] : await app.get(ConsoleRefunds).takeOverWaiting(cause);
         done.refunds.push(...taken.map(({ id, status }) => ({ id, status })));
-        return done;
+        return { report: done, unbound: await app.get(UnboundRefunds).count() };
       }),
     );
-    if (json) this.terminal.json({ dry_run: dryRun, ...report });
+    if (json) this.terminal.json({ dry_run: dryRun, ...report, unbound });
     else {
-      this.terminal.report({ dry_run: dryRun, checked: report.checked, failed: report.failed }, false);
+      this.terminal.report({ dry_run: dryRun, checked: report.checked, failed: report.failed, unbound }, false);
       this.terminal.rows(report.refunds.slice(0, 100), false);
     }
     if (report.failed > 0) process.exitCode = 1;

@@ -14,6 +14,7 @@ import { RefundSettlement } from './refund-settlement.js';
 import { RefundsController } from './refunds.controller.js';
 import { RefundsRepository } from './refunds.repository.js';
 import { RefundsService } from './refunds.service.js';
+import { UnboundRefunds } from './unbound-refunds.js';
 
 @Module({
   imports: [PaymentsModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
@@ -26,12 +27,13 @@ import { RefundsService } from './refunds.service.js';
     DueRefunds,
     ConsoleRefunds,
     RefundChannel,
+    UnboundRefunds,
     {
       provide: RefundBudget,
       inject: [PaymentProvider],
       useFactory: ({ rules }: PaymentProvider) => new RefundBudget(rules),
     },
   ],
-  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, ConsoleRefunds],
+  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, ConsoleRefunds, UnboundRefunds],
 })
 export class RefundsModule {}

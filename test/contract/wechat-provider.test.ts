@@ -29,9 +29,9 @@ describe.each(MODES)('the real provider before the simulator, in %s mode', (mode
 
   it('goes from order over paySign to the paid notice', async () => {
     const order = freshOrder(shop);
-    const { prepayId } = await shop.provider.prepay(order);
+    const prepay = await shop.provider.prepay(order);
     expect(await shop.provider.queryPayment(order)).toMatchObject({ state: 'open', transactionId: null });
-    const sheet = shop.sim.requestPayment(await shop.provider.payParams(prepayId));
+    const sheet = shop.sim.requestPayment(await shop.provider.clientParams(prepay));
     expect(sheet.out_trade_no).toBe(order.outTradeNo);
 
     shop.sim.pay(order.outTradeNo, { coupon_fen: 500 });

@@ -15,10 +15,9 @@ import {
   ChannelRefundOrder,
   KeyExpiry,
   PaymentProvider,
-  PayParams,
-  Prepay,
   RawCallback,
 } from '../payment-provider.js';
+import type { ClientParams, Prepay } from '../prepay.js';
 import { type BillKind, downloadBill } from './bill-download.js';
 import { readFundBill, readTradeBill } from './bill-lines.js';
 import { readCallback } from './callback.js';
@@ -148,11 +147,12 @@ export class WechatV3Provider extends PaymentProvider implements OnApplicationSh
     if (order.openid === null) throw new TypeError('a payment without an openid: needsOpenid was not asked');
     // Counted from before the call, so that ours ends no later than the channel's.
     const expiresAt = after(this.clock.now(), PREPAY_LIFE_MS);
-    return { prepayId: await placeOrder(this.client, this.settings, order, order.openid), expiresAt };
+    const prepayId = await placeOrder(this.client, this.settings, order, order.openid);
+    return { scene: 'jsapi', prepayId, expiresAt };
   }
 
   /** Signs the arguments of `wx.requestPayment`: RSA, since the client's default, MD5, is not of v3. */
-  async payParams(prepayId: string): Promise<PayParams> {
+  async clientParams({ prepayId }: Prepay): Promise<ClientParams> {
     const params = {
       timeStamp: String(Math.floor(this.clock.now().getTime() / SECOND)),
       nonceStr: nonce(),
