@@ -12,6 +12,7 @@ import { DuePayments } from '../src/payments/due-payments.js';
 import { PaymentSettlement } from '../src/payments/payment-settlement.js';
 import { ChannelCalls } from '../src/provider/channel-calls.js';
 import { type ChannelPayment, PaymentProvider } from '../src/provider/payment-provider.js';
+import { ProviderRegistry } from '../src/provider/provider-registry.js';
 import type { Bed, Bench, Range } from './bench.js';
 import type { Job, JobInput } from './job.js';
 import { type BenchKeys, serviceEnvironment } from './keys.js';
@@ -74,7 +75,7 @@ async function servicesOf(input: JobInput): Promise<DuePayments> {
   channel.queryPayment = ({ outTradeNo }) => Promise.resolve(paid(outTradeNo, channel));
   const due = new DuePayments(
     app.get(DataSource),
-    channel,
+    new ProviderRegistry(channel),
     app.get(ChannelOrders, { strict: false }),
     app.get(PaymentSettlement, { strict: false }),
     new ChannelCalls(channel, clock),

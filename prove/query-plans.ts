@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import pg from 'pg';
 import { makeKeys } from '../bench/keys.js';
 import { addOpen, fillSettled, rowId, SETTLED } from '../bench/rows.js';
+import { isBound, isUnbound } from '../src/provider/provider-registry.js';
 import { openPlace } from './place.js';
 import { NotShown, type Report } from './report.js';
 import { proof } from './run.js';
@@ -21,7 +22,10 @@ interface Hot {
   values?: unknown[];
 }
 
-const PAYMENT_OPEN = `status IN ('init', 'processing') AND provider = 'wechat' AND (lease_until IS NULL OR lease_until <= now())`;
+/** The account of the merchant that `makeKeys` makes. */
+const BOUND = isBound(`ARRAY['wechat/1900009191']`);
+const UNBOUND = isUnbound(`ARRAY['wechat/1900009191']`);
+const PAYMENT_OPEN = `status IN ('init', 'processing') AND ${BOUND} AND (lease_until IS NULL OR lease_until <= now())`;
 
 const STATEMENTS: readonly Hot[] = [
   {
@@ -29,14 +33,14 @@ const STATEMENTS: readonly Hot[] = [
     why: 'every two seconds, in each process',
     text: `UPDATE payments p SET lease_until = now() + interval '1 minute', checked_at = now(), checks = checks + 1
 WHERE id = ANY (ARRAY(
-  SELECT id FROM payments WHERE ${PAYMENT_OPEN} AND next_check_at <= now()
+  SELECT id FROM payments p WHERE ${PAYMENT_OPEN} AND next_check_at <= now()
   ORDER BY next_check_at LIMIT 100 FOR UPDATE SKIP LOCKED))
 RETURNING id`,
   },
   {
     name: 'Payments past their time: the claim',
     why: 'expire_payments',
-    text: `SELECT id FROM payments WHERE ${PAYMENT_OPEN} AND expires_at <= now() AND id > ''
+    text: `SELECT id FROM payments p WHERE ${PAYMENT_OPEN} AND expires_at <= now() AND id > ''
 ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED`,
   },
   {
@@ -50,6 +54,7 @@ ORDER BY o.expires_at LIMIT 1000`,
     name: 'Refunds to be sent or asked about: the claim',
     why: 'every two seconds, in each process',
     text: `SELECT id FROM refunds WHERE status IN ('processing', 'abnormal') AND (lease_until IS NULL OR lease_until <= now())
+AND EXISTS (SELECT FROM payments p WHERE p.id = payment_id AND ${BOUND})
 AND next_check_at <= now() ORDER BY next_check_at LIMIT 100 FOR UPDATE SKIP LOCKED`,
   },
   {
@@ -70,8 +75,12 @@ UNION ALL SELECT p.id FROM payments p WHERE p.transaction_id = ANY ($2::text[]) 
     name: 'What /metrics counts',
     why: 'every scrape',
     text: `SELECT (SELECT json_agg(o) FROM (
-   SELECT status, count(*) FROM payments WHERE status IN ('init', 'processing') GROUP BY status) o),
-  (SELECT min(next_check_at) FROM payments WHERE status IN ('init', 'processing')),
+   SELECT p.status, count(*) FROM payments p WHERE p.status IN ('init', 'processing') AND ${BOUND} GROUP BY p.status) o),
+  (SELECT p.next_check_at FROM payments p WHERE p.status IN ('init', 'processing') AND ${BOUND}
+   ORDER BY p.next_check_at LIMIT 1),
+  (SELECT count(*) FROM payments p WHERE p.status IN ('init', 'processing') AND ${UNBOUND}),
+  (SELECT count(*) FROM refunds r JOIN payments p ON p.id = r.payment_id
+   WHERE r.status IN ('requested', 'processing', 'abnormal') AND ${UNBOUND}),
   (SELECT json_agg(c) FROM (SELECT type, count(*) FROM discrepancies WHERE status = 'open' GROUP BY type) c)`,
   },
   {

@@ -84,9 +84,12 @@ export function refuse(code: ErrorCode, message: string, number?: number): ApiEr
   return new ApiError(code, message, number);
 }
 
+/** Where a field of a request stands, as `detail.location` names it; `uri_template` is the path. */
+export type Location = 'body' | 'query' | 'uri_template' | 'header';
+
 /** PARAM_ERROR with the `detail` that says which field, where and why. */
 export function badField(
-  location: 'body' | 'query' | 'path' | 'header',
+  location: Location,
   field: string,
   value: unknown,
   issue: string,

@@ -74,9 +74,16 @@ export function startOfDay(day: string): number | null {
   return Number.isNaN(start) || chinaDay(start) !== day ? null : start;
 }
 
-/** Reads `yyyy-MM-DDTHH:mm:ss+08:00` (no fraction, numeric offset); null when it is anything else. */
+const RFC3339 = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/;
+
+/**
+ * Reads a moment in RFC 3339: with `Z` or a numeric offset, with a fraction of a second or without. Null when it is anything
+ * else, a day that does not exist included.
+ */
 export function readTime(text: string): number | null {
-  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[+-]\d{2}:\d{2}$/.test(text)) return null;
-  const at = Date.parse(text);
+  const upper = text.toUpperCase();
+  const day = RFC3339.exec(upper)?.[1];
+  if (day === undefined || startOfDay(day) === null) return null;
+  const at = Date.parse(upper);
   return Number.isNaN(at) ? null : at;
 }

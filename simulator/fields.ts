@@ -1,4 +1,4 @@
-import { badField, NUMBERS } from './api-error.js';
+import { badField, type Location, NUMBERS } from './api-error.js';
 
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 export interface JsonObject {
@@ -11,7 +11,7 @@ interface Common {
   check?: (value: Json) => string | undefined;
 }
 
-/** What one field of a request may hold. Lengths count characters unless `bytes` is set. */
+/** What one field of a request may hold. Lengths count characters, or bytes of UTF-8 if `bytes` is set. */
 export type Field = Common &
   (
     | { is: 'text'; max: number; bytes?: boolean; pattern?: RegExp; oneOf?: readonly string[] }
@@ -23,7 +23,6 @@ export type Field = Common &
   );
 
 export type Fields = Readonly<Record<string, Field>>;
-export type Location = 'body' | 'query';
 
 /** Shorthands, so that a form reads like the table of the manual it was taken from. */
 export const text = (max: number, more: Partial<Extract<Field, { is: 'text' }>> = {}): Field => ({
@@ -52,8 +51,8 @@ export function fill<T>(fields: Fields, value: Json | undefined, location: Locat
 }
 
 function checkField(field: Field, value: Json | undefined, pointer: string, location: Location): void {
-  const wrong = (issue: string, number?: number): never => {
-    throw badField(location, pointer, value, issue, number);
+  const wrong = (issue: string, number?: number, shown: Json | undefined = value): never => {
+    throw badField(location, pointer, shown, issue, number);
   };
   if (value === null || value === undefined) return wrong('字段不能为 null');
   switch (field.is) {
@@ -82,15 +81,18 @@ function checkField(field: Field, value: Json | undefined, pointer: string, loca
   if (issue !== undefined) wrong(issue);
 }
 
-type Wrong = (issue: string, number?: number) => never;
+/** `shown` is what `detail.value` says, if not the value itself. */
+type Wrong = (issue: string, number?: number, shown?: Json) => never;
 
 function checkText(field: Extract<Field, { is: 'text' }>, value: Json, wrong: Wrong): void {
   if (typeof value !== 'string') return wrong('需要字符串');
   // A character beyond the basic plane takes four bytes in UTF-8, which the gateway does not take.
   if (/[\u{10000}-\u{10ffff}]/u.test(value)) return wrong('包含无法识别的字符');
-  if (value.length === 0) return wrong('字符串不能为空', NUMBERS.tooShort);
   const length = field.bytes ? Buffer.byteLength(value) : value.length;
-  if (length > field.max) return wrong(`长度不能超过${field.max}${field.bytes ? '字节' : '字符'}`, NUMBERS.outOfRange);
+  const counted = `${field.bytes ? '字节数' : '字符数'} ${length}`;
+  // A length that is wrong is shown in the place of the value.
+  if (length === 0) return wrong(`${counted}，小于最小值 1`, NUMBERS.tooShort, length);
+  if (length > field.max) return wrong(`${counted}，大于最大值 ${field.max}`, NUMBERS.outOfRange, length);
   if (field.oneOf && !field.oneOf.includes(value)) return wrong(`取值应为 ${field.oneOf.join(', ')}`);
   if (field.pattern && !field.pattern.test(value)) return wrong('格式不符合要求');
 }

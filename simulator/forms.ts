@@ -8,9 +8,8 @@ import { bool, type Field, type Fields, int, type JsonObject, list, object, requ
  */
 const OUT_TRADE_NO = /^[0-9A-Za-z_\-|*]{6,32}$/;
 const OUT_REFUND_NO = /^[0-9A-Za-z_\-|*@]+$/;
-/** Where a notice may go in plain text: only to this machine, because tests run here. */
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
-const PRIVATE = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|0\.)/;
+/** The live service's rule for addresses: http or https, any host; no blank, query, fragment or bracket. */
+const NOTIFY_URL = /^https?:\/\/([^\s/?#[\]@]+@)?[^\s/?#@:[\]]+[^\s?#[\]]*$/;
 
 export interface OrderForm extends JsonObject {
   appid: string;
@@ -32,7 +31,7 @@ export interface RefundForm extends JsonObject {
   reason?: string;
   notify_url?: string;
   funds_account?: string;
-  amount: { refund: number; total: number; currency: string };
+  amount: { refund: number; total: number; currency: string; from?: { account: string; amount: number }[] };
 }
 
 export interface AbnormalForm extends JsonObject {
@@ -51,14 +50,8 @@ export interface EchoForm extends JsonObject {
 
 /** What is wrong with an address for notices; undefined when nothing is (4.5). */
 export function notifyUrlIssue(address: unknown): string | undefined {
-  if (typeof address !== 'string' || address.trim() !== address) return 'notify_url 格式错误';
-  if (!URL.canParse(address)) return 'notify_url 格式错误';
-  const url = new URL(address);
-  const local = LOOPBACK.test(url.hostname);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local)) return 'notify_url 必须为 https';
-  if (!local && PRIVATE.test(url.hostname)) return 'notify_url 必须是公网可访问的地址';
-  if (address.includes('?') || address.includes('#')) return 'notify_url 不能携带参数';
-  if (url.pathname === '/') return 'notify_url 必须是完整的路径';
+  if (typeof address !== 'string' || !NOTIFY_URL.test(address) || !URL.canParse(address)) return 'notify_url 格式错误';
+  if (new URL(address).pathname === '/') return 'notify_url 必须是完整的路径';
   return undefined;
 }
 
@@ -81,13 +74,13 @@ const sceneInfo: Fields = {
 export const ORDER: Fields = {
   appid: required(text(32)),
   mchid: required(text(32)),
-  description: required(text(127)),
+  description: required(text(127, { bytes: true })),
   out_trade_no: required(text(32, { pattern: OUT_TRADE_NO })),
   time_expire: {
     ...text(64),
     check: (value) => (typeof value === 'string' && readTime(value) === null ? 'time_expire 格式错误' : undefined),
   },
-  attach: text(128),
+  attach: text(128, { bytes: true }),
   notify_url: required(notifyUrl(255)),
   goods_tag: text(32),
   support_fapiao: bool(),
@@ -101,7 +94,13 @@ export const ORDER: Fields = {
   settle_info: object({ profit_sharing: bool() }),
 };
 
-export const ORDER_NUMBER = text(32, { pattern: OUT_TRADE_NO });
+/** The numbers that stand in paths. */
+export const PATH: Fields = {
+  out_trade_no: text(32, { pattern: OUT_TRADE_NO }),
+  transaction_id: text(32),
+  out_refund_no: text(64, { bytes: true, pattern: OUT_REFUND_NO }),
+  refund_id: text(32),
+};
 
 export const CLOSE: Fields = { mchid: required(text(32)) };
 

@@ -29,10 +29,10 @@ export class Gate {
 
   /**
    * Checks the headers, then the clock, then the certificate, then the signature, in the order the live service was
-   * seen to check them.
-   * @throws ApiError SIGN_ERROR, MCH_NOT_EXISTS, INVALID_REQUEST, PARAM_ERROR
+   * seen to check them. What is refused here is refused without a signature.
+   * @throws ApiError SIGN_ERROR, MCH_NOT_EXISTS, INVALID_REQUEST
    */
-  check(wire: Wire): void {
+  authenticate(wire: Wire): void {
     checkHeaders(wire);
     const authorization = readAuthorization(wire.headers.authorization);
     if (!authorization) throw signError(wire, authorizationText(wire.target), NUMBERS.authorization);
@@ -45,7 +45,13 @@ export class Gate {
       throw signError(wire, '商户证书序列号有误，请使用签名私钥匹配的证书序列号', NUMBERS.serial);
     }
     this.#checkSignature(wire, authorization);
-    this.#checkNamedKey(wire.headers['wechatpay-serial']);
+  }
+
+  /** @throws ApiError PARAM_ERROR when the request names a platform key that does not exist */
+  checkNamedKey(headers: IncomingHttpHeaders): void {
+    const serial = namedKey(headers);
+    if (serial === undefined || this.keyring.knows(serial)) return;
+    throw badField('header', 'Wechatpay-Serial', serial, '平台证书序列号Wechatpay-Serial错误', NUMBERS.serial);
   }
 
   /** @throws ApiError when the mchid inside the request is not the one that signed it */
@@ -78,11 +84,15 @@ export class Gate {
       },
     });
   }
+}
 
-  #checkNamedKey(serial: string | string[] | undefined): void {
-    if (serial === undefined || (typeof serial === 'string' && this.keyring.knows(serial))) return;
-    throw badField('header', 'Wechatpay-Serial', String(serial), '平台证书序列号Wechatpay-Serial错误', NUMBERS.serial);
-  }
+/**
+ * The platform key that a request names in `Wechatpay-Serial`. An empty header names none: wechatpay-java sends it so until
+ * it has fetched its first certificate.
+ */
+export function namedKey(headers: IncomingHttpHeaders): string | undefined {
+  const serial = headers['wechatpay-serial'];
+  return serial === undefined || serial === '' ? undefined : String(serial);
 }
 
 function isPayPath(target: string): boolean {

@@ -6,7 +6,7 @@ import { type JsonObject } from './fields.js';
 import { nameOf, type Notice } from './notice.js';
 import { type Sender } from './notice-sender.js';
 import { type Random } from './random.js';
-import { promotionDetail } from './views.js';
+import { promotions } from './views.js';
 
 /** Gaps between a send that was not taken and the next one: fifteen retries, 24 h 4 min in all (4.4). */
 export const RETRY_GAPS = [
@@ -208,6 +208,7 @@ export class Notices {
 function paymentContent(order: Order): JsonObject {
   const { form, paid } = order;
   if (!paid) throw new Error(`Order ${order.outTradeNo} was never paid`);
+  const promotion_detail = promotions(order);
   return {
     mchid: form.mchid,
     appid: form.appid,
@@ -217,12 +218,12 @@ function paymentContent(order: Order): JsonObject {
     trade_state: 'SUCCESS',
     trade_state_desc: '支付成功',
     bank_type: paid.bankType,
-    ...(form.attach === undefined ? {} : { attach: form.attach }),
+    attach: form.attach ?? '',
     success_time: chinaTime(paid.at),
     payer: { openid: paid.openid },
     amount: { total: form.amount.total, payer_total: payerFen(order), currency: 'CNY', payer_currency: 'CNY' },
     ...(form.scene_info?.device_id === undefined ? {} : { scene_info: { device_id: form.scene_info.device_id } }),
-    ...promotionDetail(order),
+    ...(promotion_detail.length === 0 ? {} : { promotion_detail }),
   };
 }
 

@@ -12,11 +12,12 @@ import {
   MCHID_QUERY,
   NO_QUERY,
   ORDER,
-  ORDER_NUMBER,
   type OrderForm,
+  PATH,
   REFUND,
   type RefundForm,
 } from './forms.js';
+import { namedKey } from './gate.js';
 import { type Call, noContent, ok, readQuery, type Reply, type Route } from './router.js';
 import { type Simulation } from './simulation.js';
 import { refundView, transactionView } from './views.js';
@@ -77,8 +78,7 @@ function query(sim: Simulation, call: Call): Reply {
   sim.meter.count('query_per_second');
   const { mchid } = readQuery<{ mchid: string }>(MCHID_QUERY, call.query);
   sim.gate.checkMchid(mchid, 'query');
-  const { out_trade_no: outTradeNo, transaction_id: transactionId } = call.params;
-  if (outTradeNo !== undefined) checkNumber(outTradeNo);
+  const { out_trade_no: outTradeNo, transaction_id: transactionId } = readPath(call);
   const found =
     outTradeNo === undefined
       ? sim.books.byTransaction.get(transactionId ?? '')
@@ -91,9 +91,7 @@ function close(sim: Simulation, call: Call): Reply {
   sim.meter.count('close_per_second');
   const { mchid } = fill<{ mchid: string }>(CLOSE, call.json);
   sim.gate.checkMchid(mchid, 'body');
-  const outTradeNo = call.params.out_trade_no ?? '';
-  checkNumber(outTradeNo);
-  sim.payments.close(outTradeNo);
+  sim.payments.close(readPath(call).out_trade_no ?? '');
   return noContent();
 }
 
@@ -112,7 +110,7 @@ function refund(sim: Simulation, call: Call): Reply {
 function queryRefund(sim: Simulation, call: Call): Reply {
   sim.meter.count('refund_query_per_second');
   readQuery(NO_QUERY, call.query);
-  const found = sim.books.refunds.get(call.params.out_refund_no ?? '');
+  const found = sim.books.refunds.get(readPath(call).out_refund_no ?? '');
   if (!found) throw refuse('RESOURCE_NOT_EXISTS', '退款单不存在', NUMBERS.refundUnknown);
   return ok(refundView(found));
 }
@@ -121,7 +119,7 @@ function abnormalRefund(sim: Simulation, call: Call): Reply {
   sim.meter.count('abnormal_refund_per_second');
   const form = fill<AbnormalForm>(ABNORMAL, call.json);
   if (form.type === 'USER_BANK_CARD') checkCard(sim, call, form);
-  const found = sim.books.byRefundId.get(call.params.refund_id ?? '');
+  const found = sim.books.byRefundId.get(readPath(call).refund_id ?? '');
   if (!found) throw refuse('RESOURCE_NOT_EXISTS', '退款单不存在', NUMBERS.refundUnknown);
   sim.refunds.retryAbnormal(found, form);
   return ok(refundView(found));
@@ -139,8 +137,8 @@ function checkCard(sim: Simulation, call: Call, form: AbnormalForm): void {
 
 /** Decrypts a field of a request with the key its `Wechatpay-Serial` names (1.9). */
 function open(sim: Simulation, call: Call, field: string, value: string): string {
-  const serial = call.headers['wechatpay-serial'];
-  const key = typeof serial === 'string' ? sim.keyring.decryptionKey(serial) : undefined;
+  const serial = namedKey(call.headers);
+  const key = serial === undefined ? undefined : sim.keyring.decryptionKey(serial);
   const plaintext = key ? decryptField(value, key) : null;
   if (plaintext === null) throw badField('body', `/${field}`, value, '敏感字段解密失败', NUMBERS.serial);
   return plaintext;
@@ -166,7 +164,7 @@ function certificates(sim: Simulation, call: Call): Reply {
 
 function echo(sim: Simulation, call: Call): Reply {
   const form = fill<EchoForm>(ECHO, call.json);
-  if (call.headers['wechatpay-serial'] === undefined) {
+  if (namedKey(call.headers) === undefined) {
     throw badField('header', 'Wechatpay-Serial', '', '缺少必填参数', NUMBERS.serial);
   }
   const secret = form.encrypted_echo_message;
@@ -179,6 +177,7 @@ function echo(sim: Simulation, call: Call): Reply {
   });
 }
 
-function checkNumber(outTradeNo: string): void {
-  fill({ out_trade_no: ORDER_NUMBER }, { out_trade_no: outTradeNo }, 'query');
+/** The numbers in the path, each of its form. @throws ApiError PARAM_ERROR at `uri_template` */
+function readPath(call: Call): Record<string, string> {
+  return fill(PATH, call.params, 'uri_template');
 }

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { ApiError } from './api-error.js';
 import { billRoutes } from './bill-routes.js';
 import { controlRoutes } from './control-routes.js';
+import { namedKey } from './gate.js';
 import { miniProgramRoutes } from './mini-program-routes.js';
 import { answerOf, type Misbehaviour, misbehaviour, pause } from './misbehaviour.js';
 import { payRoutes } from './pay-routes.js';
@@ -11,11 +12,15 @@ import { type Call, readJson, type Reply, type Route, Router, split } from './ro
 import { type Simulation } from './simulation.js';
 
 const LARGEST_BODY = 1_048_576;
+/** The live service says `Keep-Alive: timeout=8`. */
+const IDLE_CONNECTION_MS = 8_000;
 
 /** Serves a simulation over HTTP. The protocol's calls, the mini-program's and the control calls share one port. */
 export function serve(sim: Simulation): Server {
   const router = new Router([...payRoutes(sim), ...billRoutes(sim), ...miniProgramRoutes(sim), ...controlRoutes(sim)]);
   const server = createServer((request, response) => {
+    // Node would give it a second more.
+    response.on('finish', () => request.socket.setTimeout(IDLE_CONNECTION_MS));
     handle(sim, router, request, response).catch((error: unknown) => {
       // Whoever hung up in the middle wants no answer any more.
       if (request.errored || response.destroyed) return;
@@ -24,7 +29,7 @@ export function serve(sim: Simulation): Server {
       else response.writeHead(500, { 'Content-Type': 'application/json' }).end('{"code":"SYSTEM_ERROR"}');
     });
   });
-  server.keepAliveTimeout = 65_000;
+  server.keepAliveTimeout = IDLE_CONNECTION_MS;
   return server;
 }
 
@@ -47,21 +52,25 @@ async function handle(sim: Simulation, router: Router, request: IncomingMessage,
 /** A call of the payment protocol: let in, worked on, signed, or whatever a fault makes of it. */
 async function answerMerchant(sim: Simulation, route: Route, call: Call, response: ServerResponse): Promise<void> {
   const fault = faultAt(sim, route, call);
+  const exchange: Exchange = { sim, call, response, fault, isSigned: !route.unsigned };
   await pause(fault.delayMs);
-  if (fault.before) return strike(fault.before, sim, response);
+  if (fault.before) return end(fault.before, exchange);
   let reply: Reply;
+  let isAuthenticated = false;
   try {
-    sim.gate.check(call);
+    sim.gate.authenticate(call);
+    isAuthenticated = true;
+    sim.gate.checkNamedKey(call.headers);
     call.json = readJson(call.body);
     reply = await route.handle(call);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (fault.after) return strike(fault.after, sim, response);
-    return sendError(sim, error, call, response);
+    if (fault.after) return end(fault.after, exchange);
+    return sendRefusal(error, { ...exchange, isSigned: exchange.isSigned && isAuthenticated });
   }
-  if (fault.after) return strike(fault.after, sim, response);
+  if (fault.after) return end(fault.after, exchange);
   const { bytes, stream } = answerOf(reply, fault);
-  const signed = route.unsigned || stream ? {} : await signatureOf(sim, call, bytes, fault);
+  const signed = stream ? {} : await signatureOf(exchange, bytes);
   response.writeHead(reply.status, {
     ...(reply.status === 204 ? {} : { 'Content-Type': reply.raw?.type ?? 'application/json; charset=utf-8' }),
     ...(reply.status === 204 || stream ? {} : { 'Content-Length': bytes.length }),
@@ -73,15 +82,44 @@ async function answerMerchant(sim: Simulation, route: Route, call: Call, respons
   return sendBytes(response, fault.sent(bytes), fault);
 }
 
-async function signatureOf(
-  sim: Simulation,
-  call: Call,
-  bytes: Buffer,
-  fault: Misbehaviour,
-): Promise<Record<string, string>> {
-  const named = call.headers['wechatpay-serial'];
-  const key = sim.keyring.forAnswer(typeof named === 'string' ? named : undefined);
-  return sim.signer.headers(bytes, key, fault.kinds);
+/** A call of the payment protocol on its way to an answer. */
+interface Exchange {
+  sim: Simulation;
+  call: Call;
+  response: ServerResponse;
+  fault: Misbehaviour;
+  /** Bills are downloaded without a signature, and nobody is signed to who has not proven who it is. */
+  isSigned: boolean;
+}
+
+/** What answers before WeChat Pay does, in the place of a service that is down. */
+const OF_THE_FRONT: readonly number[] = [502, 503];
+
+/** Ends a call the way a fault wants it: an error, a cut connection, or silence. */
+function end(how: NonNullable<Misbehaviour['before']>, exchange: Exchange): Promise<void> | void {
+  if (!(how instanceof ApiError)) return strike(how, exchange.sim, exchange.response);
+  const isSigned = exchange.isSigned && how.status !== 401 && !OF_THE_FRONT.includes(how.status);
+  return sendRefusal(how, { ...exchange, isSigned });
+}
+
+/** Refusals are signed as successes are, and struck by the same faults. */
+async function sendRefusal(error: ApiError, exchange: Exchange): Promise<void> {
+  const { sim, call, response, fault } = exchange;
+  const bytes = Buffer.from(JSON.stringify(error.envelope()));
+  // The payment calls do not even give a number to who has not proven who it is.
+  const isNameless = error.status === 401 && call.path.startsWith('/v3/pay/transactions');
+  response.writeHead(error.status, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': bytes.length,
+    ...(isNameless ? {} : { 'Request-ID': `${requestId(sim)}-${error.number}` }),
+    ...(await signatureOf(exchange, bytes)),
+  });
+  return sendBytes(response, fault.sent(bytes), fault);
+}
+
+async function signatureOf(exchange: Exchange, bytes: Buffer): Promise<Record<string, string>> {
+  const { sim, call, fault, isSigned } = exchange;
+  return isSigned ? sim.signer.headers(bytes, sim.keyring.forAnswer(namedKey(call.headers)), fault.kinds) : {};
 }
 
 /** Control calls, pages and the mini-program APIs: plain JSON or HTML, nothing signed. */
@@ -119,19 +157,12 @@ function faultAt(sim: Simulation, route: Route, call: Call): Misbehaviour {
   return misbehaviour(rules);
 }
 
-/** Ends a call the way a fault wants it: an error, a cut connection, or silence. */
+/** The same without a signature. */
 function strike(end: NonNullable<Misbehaviour['before']>, sim: Simulation, response: ServerResponse): void {
   if (end === 'hang') return;
   if (end === 'disconnect') return void response.destroy();
   const headers = { 'Content-Type': 'application/json', 'Request-ID': `${requestId(sim)}-${end.number}` };
   response.writeHead(end.status, headers).end(JSON.stringify(end.envelope()));
-}
-
-/** Refusals carry no signature; those of the payment calls for want of one do not even carry a Request-ID. */
-function sendError(sim: Simulation, error: ApiError, call: Call, response: ServerResponse): void {
-  const nameless = error.status === 401 && call.target.startsWith('/v3/pay/transactions');
-  const headers: Record<string, string> = nameless ? {} : { 'Request-ID': `${requestId(sim)}-${error.number}` };
-  sendJson(response, error.status, error.envelope(), headers);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { Module, OnApplicationBootstrap } from '@nestjs/common';
 import { CommandFactory, InjectCommander } from 'nest-commander';
+import { EndUnboundCommand } from './admin/end-unbound.command.js';
 import { IssueTokenCommand } from './auth/issue-token.command.js';
 import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.js';
 import type { Settings } from './config/settings.js';
 import { MigrateCommand } from './migrate.command.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
-import { DoctorCommand } from './provider/wechat/doctor.command.js';
+import { DoctorCommand, TELL_UNBOUND, type TellUnbound } from './provider/wechat/doctor.command.js';
 import { ReconcileBillCommand } from './reconciliation/reconcile-bill.command.js';
 import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
 import {
@@ -70,6 +71,11 @@ const openApp: OpenApp = (work) =>
     }
   });
 
+const tellUnbound: TellUnbound = async () => {
+  const { readUnbound } = await import('./unbound-count.js');
+  return readUnbound(openSettings);
+};
+
 /** What is used here of the option parser. */
 interface Commander {
   name(name: string): unknown;
@@ -84,11 +90,13 @@ interface Commander {
     { provide: OPEN_APP, useValue: openApp },
     { provide: OPEN_DATABASE, useValue: openDatabase },
     { provide: OPEN_SETTINGS, useValue: openSettings },
+    { provide: TELL_UNBOUND, useValue: tellUnbound },
     ExpirePaymentsCommand,
     ReconcilePaymentsCommand,
     ReconcileBillCommand,
     SyncRefundsCommand,
     RetryAbnormalRefundCommand,
+    EndUnboundCommand,
     SimulateCallbackCommand,
     IssueTokenCommand,
     DoctorCommand,

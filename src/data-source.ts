@@ -3,6 +3,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { Core1763900000000 } from '../migrations/1763900000000-core.js';
 import { Refunds1763903600000 } from '../migrations/1763903600000-refunds.js';
 import { Reconciliation1763907200000 } from '../migrations/1763907200000-reconciliation.js';
+import { UnboundRows1764504000000 } from '../migrations/1764504000000-unbound-rows.js';
 import { User } from './auth/user.entity.js';
 import { migrationPoolOptions, type Pooler, poolOptions } from './database/pool-options.js';
 import { Order } from './orders/order.entity.js';
@@ -10,7 +11,12 @@ import { Product } from './orders/product.entity.js';
 import { Payment } from './payments/payment.entity.js';
 import { Refund } from './refunds/refund.entity.js';
 
-export const MIGRATIONS = [Core1763900000000, Refunds1763903600000, Reconciliation1763907200000];
+export const MIGRATIONS = [
+  Core1763900000000,
+  Refunds1763903600000,
+  Reconciliation1763907200000,
+  UnboundRows1764504000000,
+];
 const ENTITIES = [User, Product, Order, Payment, Refund];
 
 /** Options of the one PostgreSQL connection pool. The schema is made by the migrations alone. */

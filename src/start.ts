@@ -12,7 +12,10 @@ import { Readiness } from './http/readiness.js';
 import { createHttpApp } from './http-app.js';
 import { migrateOrCheck } from './migrate.js';
 import { seedCatalogue } from './orders/catalogue.js';
+import { UnboundPayments } from './payments/unbound-payments.js';
 import { PaymentProvider } from './provider/payment-provider.js';
+import { UnboundRefunds } from './refunds/unbound-refunds.js';
+import { unboundWarning } from './unbound-count.js';
 
 export interface Running {
   /** Where the API answers, without a trailing slash. */
@@ -45,9 +48,14 @@ export async function start(settings: Settings, openEmbedded: OpenEmbedded): Pro
     await migrateOrCheck(databaseUrl, settings.databasePooler);
     const app = await createHttpApp({ settings, databaseUrl });
     if (!settings.production) await seedCatalogue(app.get(DataSource));
+    const unbound = unboundWarning({
+      payments: await app.get(UnboundPayments).count(),
+      refunds: await app.get(UnboundRefunds).count(),
+    });
     await app.listen(settings.port, settings.host);
     const url = await app.getUrl();
-    for (const warning of [...settings.warnings, ...database.warnings]) process.stderr.write(`WARNING: ${warning}\n`);
+    for (const warning of [...settings.warnings, ...database.warnings, ...unbound])
+      process.stderr.write(`WARNING: ${warning}\n`);
     say(`database: ${database.description}`);
     say(
       `${greeting(settings)}: API ${url}/api  docs ${url}/docs  health ${url}/health/ready  payments ${describeChannel(settings)}`,

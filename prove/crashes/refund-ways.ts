@@ -2,6 +2,7 @@ import type { FaultRule } from '../../simulator/index.js';
 import { type Answer, must } from '../api.js';
 import type { Bought, CrashLab } from './lab.js';
 import { closedHere, endsOfLate } from './payment-ways.js';
+import { crashOverEnd } from './timer-ways.js';
 import { call, commit, type Outcome, PAID, type Trigger, type Way, way } from './way.js';
 
 /** Fen that go back of a payment; the rest is delivered. */
@@ -80,6 +81,18 @@ export const REFUND_WAYS: readonly Way[] = [
     const ends = { [bought.paymentId]: PAID, [id]: ['rejected'] };
     return { ends, again: () => operate(lab, id, 'reject', { body }) };
   }),
+  way(
+    'refund-end-unbound',
+    'an operator ends a refund of another merchant number',
+    commit('refund.end'),
+    async (lab, point) => {
+      const bought = await lab.paid();
+      const id = await askFor(lab, bought);
+      await lab.giveToAnotherMerchant(bought.paymentId);
+      const again = await crashOverEnd(lab, point, `/admin/refunds/${id}/end/`);
+      return { ends: { [bought.paymentId]: PAID, [id]: ['rejected'] }, again };
+    },
+  ),
   refund('refund-carry', 'an operator carries a refund out, and again', SENT, async (lab, point, { id }) => {
     await crashOver(lab, point, id);
     return { again: () => operate(lab, id, 'succeed') };

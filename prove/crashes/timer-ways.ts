@@ -1,4 +1,6 @@
+import type { Failpoint } from '../../src/common/failpoints.js';
 import { must } from '../api.js';
+import type { CrashLab } from './lab.js';
 import { closedHere, endsOfLate, paidUnheard } from './payment-ways.js';
 import { call, commit, EXPIRED, PAID, type Trigger, type Way, way } from './way.js';
 
@@ -72,6 +74,17 @@ export const TIMER_WAYS: readonly Way[] = [
       return { ends: {} };
     },
   ),
+  way(
+    'end-unbound',
+    'an operator ends a payment of another merchant number',
+    commit('payment.end'),
+    async (lab, point) => {
+      const { paymentId } = await lab.buy();
+      await lab.giveToAnotherMerchant(paymentId);
+      const again = await crashOverEnd(lab, point, `/admin/payments/${paymentId}/end/`);
+      return { ends: { [paymentId]: ['closed/cancelled'] }, again };
+    },
+  ),
   way('notice', 'the channel announces that a payment was paid', commit('callback'), async (lab, point) => {
     const { paymentId } = await lab.started();
     await lab.crashByNotice(point, () => lab.sim.pay(paymentId));
@@ -116,3 +129,10 @@ export const TIMER_WAYS: readonly Way[] = [
     },
   ),
 ];
+
+/** An operator ends a row whose provider is not bound; answers what they do when the service runs again. */
+export async function crashOverEnd(lab: CrashLab, point: Failpoint, path: string): Promise<() => Promise<unknown>> {
+  const end = { note: 'the merchant number has changed' };
+  await lab.crashOver(point, lab.as('operator'), path, end);
+  return () => must(lab.front(lab.as('operator')).post(path, end), 200, 409);
+}

@@ -3,7 +3,10 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { type IdPrefix, isId } from '../common/ids.js';
 import { type Page, pageOf, pageQuery } from '../database/page.js';
-import type { AdminQuery, CasesFilter } from './admin.dto.js';
+import { isUnboundPayment } from '../payments/unbound-payments.js';
+import { ProviderRegistry } from '../provider/provider-registry.js';
+import { isUnboundRefund } from '../refunds/unbound-refunds.js';
+import type { AdminQuery, CasesFilter, PaymentsFilter } from './admin.dto.js';
 
 /** One operators' list: what it shows, and the expressions that its filters compare. */
 interface List {
@@ -14,11 +17,13 @@ interface List {
   time: string;
   user: string;
   outTradeNo: string;
+  /** Rows that are open and whose provider is not bound, with a parameter for the accounts that are. */
+  unbound?: (parameter: string) => string;
 }
 
 const LISTS = {
   payments: {
-    columns: `p.id, p.order_id, o.user_id, p.id AS out_trade_no, p.provider, p.status, p.amount_fen AS amount, p.currency,
+    columns: `p.id, p.order_id, o.user_id, p.id AS out_trade_no, p.provider, p.mchid, p.status, p.amount_fen AS amount, p.currency,
       p.reserved_fen AS reserved_amount, p.refunded_fen AS refunded_amount, p.transaction_id, p.late, p.failure_code,
       p.created_at, p.expires_at, p.started_at, p.paid_at, p.settled_at, p.next_check_at, p.checks`,
     from: 'payments p JOIN orders o ON o.id = p.order_id',
@@ -27,6 +32,7 @@ const LISTS = {
     time: 'p.created_at',
     user: 'o.user_id',
     outTradeNo: 'p.id',
+    unbound: isUnboundPayment,
   },
   orders: {
     columns: `o.id, o.user_id, o.status, o.amount_fen AS amount, o.currency, o.refunded_fen AS refunded_amount,
@@ -39,15 +45,16 @@ const LISTS = {
     outTradeNo: 'o.paid_payment_id',
   },
   refunds: {
-    columns: `r.id, r.payment_id, r.order_id, o.user_id, r.id AS out_refund_no, r.refund_id, r.status,
+    columns: `r.id, r.payment_id, r.order_id, o.user_id, r.id AS out_refund_no, r.refund_id, p.provider, p.mchid, r.status,
       r.amount_fen AS amount, r.currency, r.reason, r.requested_by, r.approved_by, r.failure_code, r.failure_message,
       r.created_at, r.sent_at, r.last_sent_at, r.succeeded_at, r.settled_at, r.next_check_at, r.checks`,
-    from: 'refunds r JOIN orders o ON o.id = r.order_id',
+    from: 'refunds r JOIN orders o ON o.id = r.order_id JOIN payments p ON p.id = r.payment_id',
     id: 'r.id',
     status: 'r.status',
     time: 'r.created_at',
     user: 'o.user_id',
     outTradeNo: 'r.payment_id',
+    unbound: isUnboundRefund,
   },
   callbacks: {
     columns: `c.id, c.received_at, c.provider, c.outcome, c.http_status, c.address, c.event_type, c.notification_id,
@@ -97,9 +104,15 @@ type Row = Record<string, unknown> & { id: string };
 /** The operators' lists: newest first, by key, read only. Bodies, card data and openids are in none of them. */
 @Injectable()
 export class AdminLists {
-  constructor(@InjectDataSource() private readonly db: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly db: DataSource,
+    private readonly registry: ProviderRegistry,
+  ) {}
 
-  async list(name: ListName, query: AdminQuery & Pick<CasesFilter, 'status' | 'type'>): Promise<Page<Row>> {
+  async list(
+    name: ListName,
+    query: AdminQuery & Pick<CasesFilter, 'status' | 'type'> & Pick<PaymentsFilter, 'unbound'>,
+  ): Promise<Page<Row>> {
     const list: List = LISTS[name];
     const page = pageQuery(query.limit, query.cursor);
     const conditions: string[] = [];
@@ -116,6 +129,10 @@ export class AdminLists {
     where(`${list.user} = ?`, query.user_id);
     where(`${list.outTradeNo} = ?`, query.out_trade_no);
     where('d.type = ?', query.type);
+    if (list.unbound && query.unbound) {
+      const unbound = list.unbound('?');
+      where(query.unbound === 'true' ? unbound : `NOT (${unbound})`, this.registry.accounts);
+    }
     values.push(page.limit + 1);
     const rows = await this.db.query<Row[]>(
       `SELECT ${list.columns} FROM ${list.from} ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}

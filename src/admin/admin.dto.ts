@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsISO8601, IsOptional, IsString, Length, Matches } from 'class-validator';
 import { CALLBACK_OUTCOMES } from '../callbacks/callback-journal.js';
 import { DISCREPANCY_STATUSES, DISCREPANCY_TYPES } from '../discrepancies/discrepancies.service.js';
@@ -9,6 +9,7 @@ import { ORDER_MOVES } from '../orders/order.entity.js';
 import { PAYMENT_MOVES } from '../payments/payment.entity.js';
 import { RUN_STATUSES } from '../reconciliation/reconciliation-runs.js';
 import { REFUND_MOVES } from '../refunds/refund.entity.js';
+import { REFUND_OUTCOMES, type RefundOutcome } from '../refunds/unbound-refunds.js';
 
 /** RFC 3339, or a day of it. ISO 8601 has more that is not meant here: weeks, ordinal days, fractions of an hour. */
 const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2}))?$/;
@@ -46,7 +47,18 @@ export class AdminQuery extends ListQuery {
   out_trade_no?: string;
 }
 
+/** Open rows whose provider is not bound any more, or all the others. */
+function Unbound(): PropertyDecorator {
+  const description = 'Open, and its payment provider is no longer in use: it has to be ended by an operator';
+  return applyDecorators(
+    ApiPropertyOptional({ enum: ['true', 'false'], description }),
+    IsOptional(),
+    IsIn(['true', 'false']),
+  );
+}
+
 export class PaymentsFilter extends AdminQuery {
+  @Unbound() unbound?: string;
   @OneOf(Object.keys(PAYMENT_MOVES)) status?: string;
 }
 
@@ -55,6 +67,7 @@ export class OrdersFilter extends AdminQuery {
 }
 
 export class RefundsFilter extends AdminQuery {
+  @Unbound() unbound?: string;
   @OneOf(Object.keys(REFUND_MOVES)) status?: string;
 }
 
@@ -73,4 +86,22 @@ export class RunsFilter extends AdminQuery {
 export class CasesFilter extends AdminQuery {
   @OneOf(DISCREPANCY_STATUSES) status?: string;
   @OneOf(DISCREPANCY_TYPES) type?: string;
+}
+
+export class EndPaymentBody {
+  @ApiProperty({ description: 'Why, for its history', example: 'Made with the mock before the shop opened' })
+  @IsString()
+  @Length(1, 2000)
+  @NoControlCharacters()
+  note!: string;
+}
+
+export class EndRefundBody extends EndPaymentBody {
+  @ApiPropertyOptional({
+    enum: REFUND_OUTCOMES,
+    description: 'Only of a refund that was sent. `succeeded`: the payer has the money; `closed`: nobody was paid',
+  })
+  @IsOptional()
+  @IsIn(REFUND_OUTCOMES)
+  outcome?: RefundOutcome;
 }

@@ -18,6 +18,11 @@ export const ERRORS = {
   payment_expired: { status: 409, title: 'The payment has expired' },
   payment_not_open: { status: 409, title: 'The payment is no longer open' },
   other_provider: { status: 409, title: 'The payment was made through another payment provider' },
+  provider_bound: { status: 409, title: 'The payment provider is in use and can be queried' },
+  refund_outcome_required: {
+    status: 409,
+    title: 'The refund may have been carried out: `outcome` must say whether the payer has the money',
+  },
   payer_unknown: { status: 409, title: 'The payer has no openid: the user must log in through the mini-program first' },
   payment_not_refundable: { status: 409, title: 'The payment has not succeeded' },
   refund_exceeds_payment: { status: 409, title: 'The amount exceeds what can still be refunded' },

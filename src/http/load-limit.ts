@@ -3,8 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../common/errors.js';
 import type { Settings } from '../config/settings.js';
 import type { PaymentProvider } from '../provider/payment-provider.js';
-import { isCallback } from './callback-route.js';
-import type { Pool } from './pool.js';
+import { isCallback, type Pool } from './pool.js';
 import { toProblem } from './problem.js';
 import { RateLimitedQueue } from './rate-limited-queue.js';
 

@@ -1,5 +1,5 @@
 import { RouteConfig } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /**
  * What a request waits for, and so with which others it shares a limit: when the channel stands still, lists and orders
@@ -36,4 +36,17 @@ export function readPools(fastify: FastifyInstance): void {
     request.pool = request.routeOptions.config.pool ?? 'own';
     done();
   });
+}
+
+/** Whether this is the channel calling back: the body is bytes with a signature over them. */
+export function isCallback(request: FastifyRequest): boolean {
+  return request.pool === 'callback';
+}
+
+/**
+ * Lets the body be read as bytes, whatever content type the channel or a proxy gives it, or none: the signature is checked
+ * before anything is parsed, and a type that Fastify cannot read would be refused before that.
+ */
+export function readAsBytes(request: FastifyRequest): void {
+  request.headers['content-type'] = 'application/octet-stream';
 }

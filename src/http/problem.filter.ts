@@ -2,7 +2,7 @@ import { ArgumentsHost, Catch, ExceptionFilter, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../common/errors.js';
 import type { PaymentProvider } from '../provider/payment-provider.js';
-import { isCallback } from './callback-route.js';
+import { isCallback } from './pool.js';
 import { toDomainError, toProblem } from './problem.js';
 
 /** The one place where an error becomes an answer. Never a stack, SQL or a secret. */

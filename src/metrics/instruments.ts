@@ -77,8 +77,15 @@ export class Instruments {
 
   readonly open = new Gauge({
     name: 'paydesk_open',
-    help: 'Payments and refunds that are not settled, by status.',
+    help: 'Payments and refunds that are not settled, by status; those whose payment provider is no longer in use are not counted.',
     labelNames: ['entity', 'status'],
+    registers: [this.registry],
+  });
+
+  readonly unboundOpen = new Gauge({
+    name: 'paydesk_unbound_open',
+    help: 'Open payments and refunds whose payment provider is no longer in use: never queried, to be ended by an operator.',
+    labelNames: ['entity'],
     registers: [this.registry],
   });
 

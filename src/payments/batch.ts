@@ -69,14 +69,14 @@ export class Batch {
     this.notify('payment.late', payment, order, 'operators');
   }
 
-  end({ reported, payment, order, cause, at }: Fact, as: 'failed' | 'closed' | 'expired'): void {
+  end({ reported, payment, order, cause, at, endedBecause }: Fact, as: 'failed' | 'closed' | 'expired'): void {
     const failureCode = reported.failureCode ?? null;
-    this.movePayment(payment, as, cause, failureCode, () => {
+    this.movePayment(payment, as, cause, endedBecause ?? failureCode, () => {
       payment.moveTo(as, at);
       payment.failureCode = failureCode;
     });
     this.notify(`payment.${as}`, payment, order);
-    if (as === 'expired' && order.status === 'pending') {
+    if ((as === 'expired' || endedBecause !== null) && order.status === 'pending') {
       this.moveOrder(order, 'cancelled', cause, payment.id, () => order.moveTo('cancelled'));
     }
   }

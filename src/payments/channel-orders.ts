@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { DomainError } from '../common/errors.js';
 import type { Transaction } from '../database/transaction.js';
-import { type ChannelOrder, type ChannelPayment, PaymentProvider } from '../provider/payment-provider.js';
+import type { ChannelOrder, ChannelPayment } from '../provider/payment-provider.js';
 import type { Payment } from './payment.entity.js';
 
 /** What a provider needs to know of a payment beyond its own row. */
@@ -22,21 +21,12 @@ const FACTS = `
 /** Puts together what a provider needs to know of a payment: the row, its order, and the payer's openid. */
 @Injectable()
 export class ChannelOrders {
-  constructor(
-    @InjectDataSource() private readonly db: DataSource,
-    private readonly provider: PaymentProvider,
-  ) {}
+  constructor(@InjectDataSource() private readonly db: DataSource) {}
 
-  /** @throws DomainError `other_provider`: the mock provider knows nothing of real money, nor the other way round */
   async of(payment: Payment): Promise<ChannelOrder> {
-    if (!this.isOurs(payment)) throw new DomainError('other_provider');
     const [order] = await this.ofMany([payment]);
     if (!order) throw new Error(`payment ${payment.id} has no order`);
     return order;
-  }
-
-  isOurs(payment: Payment): boolean {
-    return payment.provider === this.provider.name;
   }
 
   /** One for each payment, in their order. */

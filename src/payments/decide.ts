@@ -24,12 +24,21 @@ export interface Fact {
   at: Date;
   /** What a confirmed close is called: asked for by the owner, or by the end of its time. */
   closedAs: 'closed' | 'expired' | null;
+  /** Why an operator ended it in place of its provider; its order ends with it. */
+  endedBecause: string | null;
   /** Another payment that carries the same transaction id. */
   transactionOwner: string | null;
 }
 
 /** The rules of settlement, in the order in which they apply. */
-export function decide({ reported, payment, order, at, closedAs, transactionOwner }: Omit<Fact, 'cause'>): Decision {
+export function decide({
+  reported,
+  payment,
+  order,
+  at,
+  closedAs,
+  transactionOwner,
+}: Omit<Fact, 'cause' | 'endedBecause'>): Decision {
   switch (reported.state) {
     case 'succeeded':
       return decideSuccess(reported, payment, order, transactionOwner);

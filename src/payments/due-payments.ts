@@ -8,12 +8,8 @@ import { channelCall, failpoint } from '../common/failpoints.js';
 import { inParallel } from '../common/parallel.js';
 import { inTransaction } from '../database/in-transaction.js';
 import { ChannelCalls } from '../provider/channel-calls.js';
-import {
-  type ChannelOrder,
-  type ChannelPayment,
-  PaymentProvider,
-  ProviderError,
-} from '../provider/payment-provider.js';
+import { type ChannelOrder, type ChannelPayment, ProviderError } from '../provider/payment-provider.js';
+import { isBound, ProviderRegistry } from '../provider/provider-registry.js';
 import { ChannelOrders, neverSent, stillOpen } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
 import { type PaymentReport, PaymentSettlement } from './payment-settlement.js';
@@ -57,7 +53,8 @@ const WORKERS = 2;
 const IN_FLIGHT = 8;
 
 // Statuses are literals, not parameters: only so does the planner use the partial indexes on what is open.
-const OPEN = `status IN ('init', 'processing') AND provider = $4 AND (lease_until IS NULL OR lease_until <= $1)`;
+// Nobody could answer a question about a row whose provider is not bound: it is not due, see `UnboundPayments`.
+const OPEN = `status IN ('init', 'processing') AND ${isBound('$4')} AND (lease_until IS NULL OR lease_until <= $1)`;
 // `$2` is the last id of this run: what a person asks for goes once through the ids, what is due drops out by itself.
 const SCOPES: Record<DueScope, { where: string; order: string }> = {
   due: { where: `next_check_at <= $1 AND $2::text IS NOT NULL`, order: 'next_check_at' },
@@ -76,7 +73,7 @@ export class DuePayments {
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
-    private readonly provider: PaymentProvider,
+    private readonly registry: ProviderRegistry,
     private readonly channelOrders: ChannelOrders,
     private readonly settlement: PaymentSettlement,
     private readonly calls: ChannelCalls,
@@ -115,8 +112,8 @@ export class DuePayments {
   private async preview(options: DueOptions, report: DueReport): Promise<DueReport> {
     const { where, order } = SCOPES[options.scope];
     report.payments = await this.db.query<{ id: string; status: string }[]>(
-      `SELECT id, status FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3`,
-      [this.clock.now(), '', options.limit, this.provider.name],
+      `SELECT id, status FROM payments p WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3`,
+      [this.clock.now(), '', options.limit, this.registry.accounts],
     );
     return report;
   }
@@ -128,9 +125,9 @@ export class DuePayments {
     const [claimed] = await this.db.query<[Payment[], number]>(
       `UPDATE payments p SET lease_until = $5, checked_at = $1, checks = checks + 1
        WHERE id = ANY (ARRAY(
-         SELECT id FROM payments WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
+         SELECT id FROM payments p WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
        RETURNING ${PAYMENT_COLUMNS}`,
-      [now, last, limit, this.provider.name, after(now, LEASE)],
+      [now, last, limit, this.registry.accounts, after(now, LEASE)],
     );
     return asPayments(claimed);
   }
@@ -176,15 +173,16 @@ export class DuePayments {
   private async ask(payment: Payment, order: ChannelOrder | undefined): Promise<ChannelPayment | null> {
     if (!order) return null;
     const expired = payment.hasExpired(this.clock.now());
+    const provider = this.registry.of(payment);
     try {
-      if (!order.placed && !this.provider.rules.knowsUnsentPayments)
+      if (!order.placed && !provider.rules.knowsUnsentPayments)
         return expired ? neverSent(payment) : stillOpen(payment);
       await this.budget.take();
-      const query = () => channelCall('payment.check_query', () => this.provider.queryPayment(order));
+      const query = () => channelCall('payment.check_query', () => provider.queryPayment(order));
       const reported = await this.calls.paymentQueries.join(payment.id, query);
       if (!expired || (reported.state !== 'open' && reported.state !== 'not_found')) return reported;
       await this.budget.take();
-      const close = () => channelCall('payment.check_close', () => this.provider.closePayment(order));
+      const close = () => channelCall('payment.check_close', () => provider.closePayment(order));
       return await this.calls.closes.fresh(payment.id, close);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
@@ -203,8 +201,8 @@ export class DuePayments {
   private async schedule(payments: Payment[]): Promise<void> {
     if (payments.length === 0) return;
     const now = this.clock.now();
-    const backoff = this.provider.rules.paymentQueryBackoff;
     const times = payments.map((payment) => {
+      const backoff = this.registry.of(payment).rules.paymentQueryBackoff;
       const regular = after(now, backoff[Math.min(payment.checks, backoff.length - 1)] ?? MINUTE);
       return payment.expiresAt > now && payment.expiresAt < regular ? payment.expiresAt : regular;
     });

@@ -19,6 +19,8 @@ export interface PaymentReport {
   cause: Cause;
   /** What a confirmed close is called; left out: `expired` past the payment's end of life, else `closed`. */
   closedAs?: 'closed' | 'expired';
+  /** An operator's note: the payment is ended in place of its provider, and its order with it. */
+  endedBecause?: string;
 }
 
 export type SettleOutcome = 'applied' | 'known' | 'mismatch' | 'unknown_payment';
@@ -69,7 +71,7 @@ export class PaymentSettlement {
   }
 
   /** Decides one report on the locked rows and notes in the batch what is to be written. */
-  decide({ reported, cause, closedAs }: PaymentReport, batch: Batch): PaymentResult {
+  decide({ reported, cause, closedAs, endedBecause }: PaymentReport, batch: Batch): PaymentResult {
     const payment = batch.payment(reported.outTradeNo);
     const order = payment && batch.order(payment.orderId);
     if (!payment || !order) {
@@ -80,6 +82,7 @@ export class PaymentSettlement {
       ...{ reported, payment, order, cause },
       at: this.clock.now(),
       closedAs: closedAs ?? null,
+      endedBecause: endedBecause ?? null,
       transactionOwner: batch.ownerOfTransaction(reported.transactionId, payment.id),
     };
     const decision = decide(fact);

@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { type PayParams, PROVIDER_NAMES } from '../provider/payment-provider.js';
+import { PROVIDER_NAMES } from '../provider/payment-provider.js';
+import type { PayParams } from '../provider/prepay.js';
 import type { Payment, PaymentStatus } from './payment.entity.js';
 
 class FailureView {

@@ -26,31 +26,47 @@ abstract class DueCommand extends CommandRunner {
     const cause = byCommand(this.name);
     const { DuePayments } = await import('./due-payments.js');
     const { StaleOrders } = await import('./stale-orders.js');
-    const { report, cancelled } = await this.terminal.withApp((app) =>
+    const { UnboundPayments } = await import('./unbound-payments.js');
+    const { report, cancelled, unbound } = await this.terminal.withApp((app) =>
       this.terminal.progress(this.name, async (onProgress) => {
         const found = await app.get(DuePayments).run({ scope: this.scope, cause, limit, dryRun, onProgress });
         const stale = this.cancelsOrders ? await app.get(StaleOrders).cancel({ cause, limit, dryRun }) : [];
-        return { report: found, cancelled: stale };
+        return { report: found, cancelled: stale, unbound: await app.get(UnboundPayments).count() };
       }),
     );
-    this.print(report, cancelled, dryRun, json);
+    this.print(report, cancelled, dryRun, json, unbound);
     if (report.unknown > 0) process.exitCode = 1;
   }
 
-  private print(report: DueReport, cancelled: string[], dryRun: boolean, json: boolean | undefined): void {
+  private print(
+    report: DueReport,
+    cancelled: string[],
+    dryRun: boolean,
+    json: boolean | undefined,
+    unbound: number,
+  ): void {
     const { payments, ...counts } = report;
     if (dryRun) {
-      const would = { dry_run: true, payments: payments.map((one) => one.id), orders_without_payment: cancelled };
+      const would = {
+        dry_run: true,
+        payments: payments.map((one) => one.id),
+        orders_without_payment: cancelled,
+        unbound,
+      };
       if (json) this.terminal.json(would);
       else
         this.terminal.report(
-          { 'payments that would be queried': payments.length, 'orders that would be cancelled': cancelled.length },
+          {
+            'payments that would be queried': payments.length,
+            'orders that would be cancelled': cancelled.length,
+            'payments of a provider that is no longer in use': unbound,
+          },
           false,
         );
       if (!json) this.terminal.rows(payments, false);
       return;
     }
-    this.terminal.report({ ...counts, orders_cancelled_without_payment: cancelled.length }, json);
+    this.terminal.report({ ...counts, orders_cancelled_without_payment: cancelled.length, unbound }, json);
     if (!json) this.terminal.rows(payments.slice(0, 100), false);
   }
 

@@ -79,14 +79,16 @@ export class PaymentsController {
     'payment_expired',
     'payment_not_open',
     'payer_unknown',
+    'other_provider',
     'too_many_requests',
     'channel_rejected',
     'channel_unavailable',
+    'provider_disabled',
     'service_unavailable',
   )
   async start(@Param('id') id: string, @RequestCause() cause: Cause): Promise<StartedView> {
-    const { payment, payParams } = await this.starter.start(id, cause);
-    return { payment: PaymentView.of(payment), pay_params: payParams };
+    const { payment, clientParams } = await this.starter.start(id, cause);
+    return { payment: PaymentView.of(payment), pay_params: clientParams };
   }
 
   @Post(':id/succeed')
@@ -123,9 +125,11 @@ export class PaymentsController {
     'not_found',
     'payment_expired',
     'payment_not_open',
+    'other_provider',
     'too_many_requests',
     'channel_rejected',
     'channel_unavailable',
+    'provider_disabled',
   )
   async cancel(@Param('id') id: string, @RequestCause() cause: Cause): Promise<PaymentView> {
     return PaymentView.of(await this.payments.cancel(id, cause));
@@ -142,7 +146,15 @@ export class PaymentsController {
       'query. A payment that has succeeded is returned without a query.',
   })
   @ApiOkResponse({ type: PaymentView })
-  @Problems('unauthenticated', 'not_found', 'too_many_requests', 'channel_rejected', 'channel_unavailable')
+  @Problems(
+    'unauthenticated',
+    'not_found',
+    'other_provider',
+    'too_many_requests',
+    'channel_rejected',
+    'channel_unavailable',
+    'provider_disabled',
+  )
   async sync(@Param('id') id: string, @RequestCause() cause: Cause): Promise<PaymentView> {
     return PaymentView.of(await this.payments.sync(id, cause));
   }

@@ -14,6 +14,7 @@ import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
 import { StaleOrders } from './stale-orders.js';
 import { StartQueues } from './start-queues.js';
+import { UnboundPayments } from './unbound-payments.js';
 
 @Module({
   imports: [OrdersModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
@@ -29,6 +30,7 @@ import { StartQueues } from './start-queues.js';
     DuePayments,
     StaleOrders,
     LateMoney,
+    UnboundPayments,
   ],
   exports: [
     PaymentsService,
@@ -39,6 +41,7 @@ import { StartQueues } from './start-queues.js';
     DuePayments,
     StaleOrders,
     LateMoney,
+    UnboundPayments,
     OrdersModule,
   ],
 })

@@ -17,6 +17,7 @@ import {
   PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
+import { ProviderRegistry } from '../provider/provider-registry.js';
 import { ChannelOrders, neverSent } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
 import { PaymentHistory } from './payment-history.js';
@@ -33,6 +34,7 @@ export class PaymentsService {
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly provider: PaymentProvider,
+    private readonly registry: ProviderRegistry,
     private readonly calls: ChannelCalls,
     private readonly orders: OrdersService,
     private readonly rows: PaymentsRepository,
@@ -113,7 +115,7 @@ export class PaymentsService {
   /**
    * Closes an open payment, at the channel too; when the channel says it was paid, it becomes `succeeded` instead.
    * A closed one is answered as it is.
-   * @throws DomainError `payment_not_open`, `channel_unavailable`, `channel_rejected`
+   * @throws DomainError `payment_not_open`, `other_provider`, `channel_unavailable`, `channel_rejected`
    */
   async cancel(id: string, cause: Cause): Promise<Payment> {
     const untouched = await this.closeUnsent(id, cause);
@@ -122,8 +124,9 @@ export class PaymentsService {
     if (payment.status === 'closed') return payment;
     if (!payment.isOpen) throw notOpen(payment);
     try {
+      const provider = this.registry.of(payment);
       const order = await this.channelOrders.of(payment);
-      return await this.settle(await this.calls.closes.join(id, () => this.callClose(order)), cause, 'closed');
+      return await this.settle(await this.calls.closes.join(id, () => callClose(provider, order)), cause, 'closed');
     } catch (error) {
       if (error instanceof ProviderError) throw channelError(error);
       throw error;
@@ -145,26 +148,26 @@ export class PaymentsService {
    * that is under way may have come there before the order did.
    * @throws ProviderError
    */
-  async closeAgain(order: ChannelOrder, cause: Cause): Promise<Payment> {
-    const reported = await this.calls.closes.fresh(order.outTradeNo, () => this.callClose(order));
+  async closeAgain(
+    { provider, order }: { provider: PaymentProvider; order: ChannelOrder },
+    cause: Cause,
+  ): Promise<Payment> {
+    const reported = await this.calls.closes.fresh(order.outTradeNo, () => callClose(provider, order));
     return this.settle(reported, cause, 'closed');
-  }
-
-  private callClose(order: ChannelOrder): Promise<ChannelPayment> {
-    return channelCall('payment.cancel', () => this.provider.closePayment(order));
   }
 
   /**
    * Asks the channel about a payment, unless its money came; one that ended without may still find late money. Who asks while the channel is being
    * asked gets that answer; who asks again at once waits for the next question ({@link ChannelCalls}).
-   * @throws DomainError `channel_unavailable`, …
+   * @throws DomainError `other_provider`, `channel_unavailable`, `channel_rejected`
    */
   async sync(id: string, cause: Cause): Promise<Payment> {
     const payment = await this.get(id);
     if (payment.status === 'succeeded') return payment;
     try {
+      const provider = this.registry.of(payment);
       const order = await this.channelOrders.of(payment);
-      const ask = () => channelCall('payment.sync', () => this.provider.queryPayment(order));
+      const ask = () => channelCall('payment.sync', () => provider.queryPayment(order));
       return await this.settle(await this.calls.paymentQueries.join(id, ask), cause);
     } catch (error) {
       if (error instanceof ProviderError) throw channelError(error);
@@ -176,8 +179,9 @@ export class PaymentsService {
   async recheck(id: string, cause: Cause): Promise<{ status: string; channel: string }> {
     const payment = await this.get(id);
     try {
+      const provider = this.registry.of(payment);
       const order = await this.channelOrders.of(payment);
-      const ask = () => channelCall('payment.recheck', () => this.provider.queryPayment(order));
+      const ask = () => channelCall('payment.recheck', () => provider.queryPayment(order));
       const reported = await this.calls.paymentQueries.fresh(id, ask);
       const { status } = await this.settle(reported, cause);
       return { status, channel: reported.state };
@@ -197,7 +201,7 @@ export class PaymentsService {
     const payment = await this.get(id);
     let reported: ChannelPayment;
     try {
-      reported = await this.provider.simulatePayment(await this.channelOrders.of(payment));
+      reported = await this.registry.of(payment).simulatePayment(await this.channelOrders.of(payment));
     } catch (error) {
       if (error instanceof ProviderError) throw channelError(error);
       throw error;
@@ -228,4 +232,8 @@ export class PaymentsService {
     if (!payment) throw new DomainError('not_found');
     return payment;
   }
+}
+
+function callClose(provider: PaymentProvider, order: ChannelOrder): Promise<ChannelPayment> {
+  return channelCall('payment.cancel', () => provider.closePayment(order));
 }

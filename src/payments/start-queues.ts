@@ -8,7 +8,9 @@ import { failpoint } from '../common/failpoints.js';
 import { GroupCommitQueue, LOCK_WAIT } from '../common/group-commit-queue.js';
 import { type Transaction, transaction } from '../database/transaction.js';
 import { OrdersService } from '../orders/orders.service.js';
-import { type ChannelOrder, PaymentProvider, type Prepay } from '../provider/payment-provider.js';
+import type { ChannelOrder, PaymentProvider } from '../provider/payment-provider.js';
+import { keepPrepay, type Prepay } from '../provider/prepay.js';
+import { ProviderRegistry } from '../provider/provider-registry.js';
 import { channelOrder, ChannelOrders, type OrderFacts } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
 import { type Move, PaymentHistory } from './payment-history.js';
@@ -16,9 +18,10 @@ import { PaymentsRepository } from './payments.repository.js';
 import { FIRST_CHECK } from './payments.service.js';
 import { notOpen } from './refusals.js';
 
-/** A payment that may be placed now, and what the channel is told of it. */
+/** A payment that may be placed now, where, and what the channel is told of it. */
 export interface Intended {
   payment: Payment;
+  provider: PaymentProvider;
   order: ChannelOrder;
 }
 
@@ -49,7 +52,7 @@ export class StartQueues {
     private readonly rows: PaymentsRepository,
     private readonly channelOrders: ChannelOrders,
     private readonly history: PaymentHistory,
-    private readonly provider: PaymentProvider,
+    private readonly registry: ProviderRegistry,
     private readonly clock: Clock,
   ) {
     this.intents = new GroupCommitQueue((batch, waitForLocks) => this.intendAll(batch, waitForLocks), {
@@ -62,14 +65,17 @@ export class StartQueues {
     });
   }
 
-  /** Commits the intent to call. @throws DomainError `payment_expired`, `payment_not_open`, `payer_unknown`, `other_provider` */
+  /**
+   * Commits the intent to call.
+   * @throws DomainError `payment_expired`, `payment_not_open`, `payer_unknown`, `other_provider`, `provider_disabled`
+   */
   async intend(id: string, cause: Cause): Promise<Intended> {
     const intended = await this.intents.submit({ id, cause });
     if (intended instanceof DomainError) throw intended;
     return intended;
   }
 
-  /** Saves a prepay id, unless the payment has a newer one or is settled; answers the payment as it then is. */
+  /** Saves a prepay, unless the payment has a newer one or is settled; answers the payment as it then is. */
   keep(payment: Payment, prepay: Prepay): Promise<Payment> {
     return this.keepings.submit({ payment, prepay });
   }
@@ -87,10 +93,10 @@ export class StartQueues {
         const payment = payments.get(id);
         const known = facts.get(id);
         if (!payment || !known) return new DomainError('not_found');
-        const refusal = this.refusal(payment, known);
-        if (refusal) return refusal;
+        const provider = this.startableAt(payment, known);
+        if (provider instanceof DomainError) return provider;
         if (payment.status === 'init') moves.push(this.begin(payment, started, cause));
-        return { payment, order: channelOrder(payment, known) };
+        return { payment, provider, order: channelOrder(payment, known) };
       });
       const writes = [this.rows.saveStarts(tx, started), this.history.add(tx, moves)];
       failpoint('payment.start.before_intent');
@@ -99,12 +105,13 @@ export class StartQueues {
     });
   }
 
-  /** Why a payment cannot be started; asked before the intent is written, so that nothing is begun for nothing. */
-  private refusal(payment: Payment, { openid }: OrderFacts): DomainError | null {
+  /** Where a payment can be started, or why it cannot; asked before the intent is written, so that nothing is begun for nothing. */
+  private startableAt(payment: Payment, { openid }: OrderFacts): PaymentProvider | DomainError {
     if (!payment.isOpen) return notOpen(payment);
     if (payment.hasExpired(this.clock.now())) return new DomainError('payment_expired');
-    if (!this.channelOrders.isOurs(payment)) return new DomainError('other_provider');
-    return this.provider.rules.needsOpenid && openid === null ? new DomainError('payer_unknown') : null;
+    const provider = this.registry.find(payment);
+    if (provider instanceof DomainError) return provider;
+    return provider.rules.needsOpenid && openid === null ? new DomainError('payer_unknown') : provider;
   }
 
   private begin(payment: Payment, started: Payment[], cause: Cause): Move {
@@ -130,8 +137,7 @@ export class StartQueues {
       const kept = batch.map(({ payment, prepay }) => {
         const current = payments.get(payment.id) ?? payment;
         if (!current.isOpen || (current.prepayId && current.prepayId !== payment.prepayId)) return current;
-        current.prepayId = prepay.prepayId;
-        current.prepayExpiresAt = prepay.expiresAt;
+        keepPrepay(current, prepay);
         changed.add(current);
         return current;
       });

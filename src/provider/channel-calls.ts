@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Clock } from '../common/clock.js';
-import { type ChannelPayment, type ChannelRefund, PaymentProvider, type Prepay } from './payment-provider.js';
+import { type ChannelPayment, type ChannelRefund, PaymentProvider } from './payment-provider.js';
+import type { Prepay } from './prepay.js';
 
 /** The last call about a number. */
 interface LastCall<T> {

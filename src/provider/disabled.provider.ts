@@ -6,9 +6,8 @@ import {
   type ChannelPayment,
   type ChannelRefund,
   PaymentProvider,
-  type PayParams,
-  type Prepay,
 } from './payment-provider.js';
+import type { ClientParams, Prepay } from './prepay.js';
 import { DEFAULT_RULES } from './provider-rules.js';
 
 /**
@@ -28,7 +27,7 @@ export class DisabledProvider extends PaymentProvider {
     return refuse();
   }
 
-  payParams(): Promise<PayParams> {
+  clientParams(): Promise<ClientParams> {
     return refuse();
   }
 

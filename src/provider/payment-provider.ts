@@ -3,6 +3,7 @@ import { DomainError } from '../common/errors.js';
 import type { Settings } from '../config/settings.js';
 import type { FundLine, TradeBill, UnreadableLine } from './bill.js';
 import { acknowledgement, rejection } from './callback-reply.js';
+import type { ClientParams, Prepay } from './prepay.js';
 import type { ProviderRules } from './provider-rules.js';
 
 /** Who made a payment: kept in its row. */
@@ -23,21 +24,6 @@ export interface ChannelOrder {
   expiresAt: Date;
   /** The shop's own data of the order. The mock reads its scenarios (`mock_outcome`, …) from it; WeChat none. */
   metadata: Readonly<Record<string, unknown>>;
-}
-
-/** The arguments of `wx.requestPayment` (WeChat Pay's manual, page 4012791898). Names are WeChat's. */
-export interface PayParams {
-  timeStamp: string;
-  nonceStr: string;
-  package: string;
-  signType: string;
-  paySign: string;
-}
-
-export interface Prepay {
-  prepayId: string;
-  /** The channel's own end of life of the prepay id: two hours after it was given. */
-  expiresAt: Date;
 }
 
 export interface ChannelAccount {
@@ -147,6 +133,8 @@ export class ProviderError extends Error {
     message: string,
     readonly httpStatus: number | null = null,
     readonly then: AfterFailure = 'final',
+    /** What the channel says of it to people, without anything that it may quote of the request. Null if nothing. */
+    readonly words: string | null = null,
   ) {
     super(message);
     this.name = 'ProviderError';
@@ -184,10 +172,10 @@ export abstract class PaymentProvider {
     return [this.account];
   }
 
-  /** Places the order at the channel. The same order again gives a live prepay id again. */
+  /** Places the order at the channel. The same order again gives a live prepay again. */
   abstract prepay(order: ChannelOrder): Promise<Prepay>;
-  /** Signs the arguments of `wx.requestPayment`, fresh at each call. No network. */
-  abstract payParams(prepayId: string): Promise<PayParams>;
+  /** What the client pays with, signed afresh at each call. No network. */
+  abstract clientParams(prepay: Prepay): Promise<ClientParams>;
   abstract queryPayment(order: ChannelOrder): Promise<ChannelPayment>;
   /** Closes the order and answers what the payment *is* afterwards: `closed`, or `succeeded` when it was paid before. */
   abstract closePayment(order: ChannelOrder): Promise<ChannelPayment>;
@@ -205,6 +193,14 @@ export abstract class PaymentProvider {
   abstract fundBill(day: string): Promise<AsyncIterable<FundLine | UnreadableLine> | null>;
   /** A trade bill that a person downloaded. @throws BadBill */
   abstract readTradeBill(file: Readable): Promise<TradeBill>;
+
+  /**
+   * Begins what the service needs beside calls, such as keys for callbacks, and keeps it fresh. Commands do without: what a
+   * call needs comes with the call. Never throws.
+   */
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
 
   /** The body, with status 200, of the answer to a callback whose fact is committed. */
   acknowledge(): string {

@@ -11,6 +11,7 @@ import { LoginChannel } from './login-channel.js';
 import { MockProvider } from './mock/mock.provider.js';
 import { MockLogin } from './mock/mock-login.js';
 import { PaymentProvider } from './payment-provider.js';
+import { ProviderRegistry } from './provider-registry.js';
 import { settingsProblems, wechatSettings } from './wechat/settings.js';
 import { WechatLogin } from './wechat/wechat-login.js';
 import { WechatV3Provider } from './wechat/wechat-v3.provider.js';
@@ -19,24 +20,27 @@ import { WechatV3Provider } from './wechat/wechat-v3.provider.js';
 export const checkWechat: CheckWechat = (environment) =>
   settingsProblems(wechatSettings(environment)).map(({ setting, message }) => `${setting} ${message}`);
 
+/** The provider that these settings bind. */
+export function makeProvider(settings: Settings, clock: Clock, observer: ChannelObserver): PaymentProvider {
+  if (settings.channel === 'mock') return new MockProvider({ callbackSecret: settings.mockCallbackSecret }, clock);
+  if (!settings.wechat) return new DisabledProvider();
+  const log = new Logger(WechatV3Provider.name);
+  return new WechatV3Provider(wechatSettings(settings.wechat), clock, {
+    onCall: (call) => observer.note(call),
+    onProblem: (message) => log.warn(message),
+  });
+}
+
 /** Decides which channel is bound: the only file that knows them. */
 @Module({
   providers: [
     ChannelObserver,
     ChannelCalls,
+    ProviderRegistry,
     {
       provide: PaymentProvider,
       inject: [Settings, Clock, ChannelObserver],
-      useFactory: (settings: Settings, clock: Clock, observer: ChannelObserver): PaymentProvider => {
-        if (settings.channel === 'mock')
-          return new MockProvider({ callbackSecret: settings.mockCallbackSecret }, clock);
-        if (!settings.wechat) return new DisabledProvider();
-        const log = new Logger(WechatV3Provider.name);
-        return new WechatV3Provider(wechatSettings(settings.wechat), clock, {
-          onCall: (call) => observer.note(call),
-          onProblem: (message) => log.warn(message),
-        });
-      },
+      useFactory: makeProvider,
     },
     {
       provide: LoginChannel,
@@ -52,6 +56,6 @@ export const checkWechat: CheckWechat = (environment) =>
       useFactory: (settings: Settings) => new CallBudget(settings.channelQueriesPerSecond),
     },
   ],
-  exports: [PaymentProvider, LoginChannel, CallBudget, ChannelCalls, ChannelObserver],
+  exports: [PaymentProvider, ProviderRegistry, LoginChannel, CallBudget, ChannelCalls, ChannelObserver],
 })
 export class ProviderModule {}

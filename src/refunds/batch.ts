@@ -15,6 +15,12 @@ export function heldRefundCaseKey(refundId: string): string {
 /** The code of a refund that an operator refused. */
 export const REJECTED_BY_OPERATOR = 'rejected_by_operator';
 
+/** Why a refund is held or ended: a code, and what the channel or an operator says of it to people. */
+export interface RefundFailure {
+  code: string;
+  message: string | null;
+}
+
 /** Rows that a refund stands on, locked by their order. */
 export interface LockedRefund {
   refund: Refund;
@@ -26,6 +32,8 @@ export interface LockedRefund {
 export interface RefundChange extends LockedRefund {
   cause: Cause;
   at: Date;
+  /** What an operator noted; in the history it stands in place of the reason. */
+  note?: string;
 }
 
 /** The rows of one settlement in memory, and what it is about to write. */
@@ -86,7 +94,7 @@ export class RefundBatch {
   }
 
   /** Nothing will be paid under this number: the promise is taken back. */
-  release(change: RefundChange, as: 'rejected' | 'closed', failure: { code: string; message: string | null }): void {
+  release(change: RefundChange, as: 'rejected' | 'closed', failure: RefundFailure): void {
     const { refund, payment } = change;
     this.move(change, as, failure.code);
     refund.failureCode = failure.code;
@@ -97,7 +105,8 @@ export class RefundBatch {
     this.resolvedCases.push({ caseKey: heldRefundCaseKey(refund.id), note: `the refund was ${as}` });
     // A person's no is a decision. After the channel's, late money would not be looked for again: its refund has but one
     // number, and that one is used up.
-    if (payment.late && failure.code !== REJECTED_BY_OPERATOR) this.openLateMoney(change, failure.code);
+    if (payment.late && change.note === undefined && failure.code !== REJECTED_BY_OPERATOR)
+      this.openLateMoney(change, failure.code);
   }
 
   /** The payer's account does not take it: it stays reserved, and operators say where it shall go. */
@@ -112,12 +121,13 @@ export class RefundBatch {
   }
 
   /** Moves a refund with its event; the caller sets what else changes. */
-  move({ refund, cause, at }: RefundChange, to: RefundStatus, note: string | null): void {
+  move(change: RefundChange, to: RefundStatus, note: string | null): void {
+    const { refund, cause, at } = change;
     const { orderId, paymentId, id: refundId, status: from } = refund;
     refund.moveTo(to, at);
     refund.leaseUntil = null;
     this.dirtyRefunds.add(refund);
-    this.moves.push({ noun: 'refund', orderId, paymentId, refundId, from, to, cause, note });
+    this.moves.push({ noun: 'refund', orderId, paymentId, refundId, from, to, cause, note: change.note ?? note });
   }
 
   touch(refund: Refund): void {

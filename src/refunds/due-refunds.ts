@@ -5,7 +5,7 @@ import type { Cause } from '../common/cause.js';
 import { after, Clock } from '../common/clock.js';
 import { failpoint } from '../common/failpoints.js';
 import { inParallel } from '../common/parallel.js';
-import { PaymentProvider } from '../provider/payment-provider.js';
+import { isBound, ProviderRegistry } from '../provider/provider-registry.js';
 import type { RefundStatus } from './refund.entity.js';
 import { RefundExecutor } from './refund-executor.js';
 import { LEASE } from './schedule.js';
@@ -32,7 +32,7 @@ const IN_FLIGHT = 4;
 
 // Statuses are literals, not parameters: only so does the planner use the partial index on what is open.
 const OPEN = `status IN ('processing', 'abnormal') AND (lease_until IS NULL OR lease_until <= $1)
-  AND EXISTS (SELECT FROM payments p WHERE p.id = payment_id AND p.provider = $4)`;
+  AND EXISTS (SELECT FROM payments p WHERE p.id = payment_id AND ${isBound('$4')})`;
 const SCOPES = {
   due: { where: 'next_check_at <= $1 AND $2::text IS NOT NULL', order: 'next_check_at' },
   all: { where: 'id > $2', order: 'id' },
@@ -48,7 +48,7 @@ export class DueRefunds {
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
-    private readonly provider: PaymentProvider,
+    private readonly registry: ProviderRegistry,
     private readonly executor: RefundExecutor,
     private readonly clock: Clock,
   ) {}
@@ -59,7 +59,7 @@ export class DueRefunds {
       const { where, order } = SCOPES[options.scope];
       report.refunds = await this.db.query<{ id: string; status: RefundStatus }[]>(
         `SELECT id, status FROM refunds WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3`,
-        [this.clock.now(), '', options.limit, this.provider.name],
+        [this.clock.now(), '', options.limit, this.registry.accounts],
       );
       return report;
     }
@@ -84,7 +84,7 @@ export class DueRefunds {
        WHERE id = ANY (ARRAY(
          SELECT id FROM refunds WHERE ${OPEN} AND ${where} ORDER BY ${order} LIMIT $3 FOR UPDATE SKIP LOCKED))
        RETURNING id`,
-      [now, last, limit, this.provider.name, after(now, LEASE)],
+      [now, last, limit, this.registry.accounts, after(now, LEASE)],
     );
     return claimed.map((row) => row.id);
   }

@@ -1,40 +1,33 @@
 import { Injectable } from '@nestjs/common';
-import { DomainError } from '../common/errors.js';
 import { channelCall } from '../common/failpoints.js';
-import type { Payment } from '../payments/payment.entity.js';
 import { ChannelCalls } from '../provider/channel-calls.js';
 import {
   type AbnormalRefundTarget,
   type ChannelRefund,
   type ChannelRefundOrder,
-  PaymentProvider,
+  type PaymentProvider,
   ProviderError,
 } from '../provider/payment-provider.js';
-import type { ProviderRules } from '../provider/provider-rules.js';
 import { RefundBudget } from './refund-budget.js';
+
+/** A refund as its own provider is told of it. */
+export interface RefundCall {
+  provider: PaymentProvider;
+  order: ChannelRefundOrder;
+}
 
 /** The channel's calls about refunds, kept under its limits. All throw {@link ProviderError}. */
 @Injectable()
 export class RefundChannel {
   constructor(
-    private readonly provider: PaymentProvider,
     private readonly calls: ChannelCalls,
     private readonly budget: RefundBudget,
   ) {}
 
-  get rules(): ProviderRules {
-    return this.provider.rules;
-  }
-
-  /** @throws DomainError `other_provider`: the mock provider knows nothing of real money, nor the other way round */
-  assertOurs(payment: Payment): void {
-    if (payment.provider !== this.provider.name) throw new DomainError('other_provider');
-  }
-
-  async send(order: ChannelRefundOrder): Promise<ChannelRefund> {
+  async send({ provider, order }: RefundCall): Promise<ChannelRefund> {
     await this.budget.takeToSend();
     try {
-      const reported = await channelCall('refund.send', () => this.provider.refund(order));
+      const reported = await channelCall('refund.send', () => provider.refund(order));
       this.budget.noteSuccess();
       return reported;
     } catch (error) {
@@ -44,9 +37,9 @@ export class RefundChannel {
   }
 
   /** A question that is refused tells nothing of the refund: `unknown`. */
-  async ask(order: ChannelRefundOrder): Promise<ChannelRefund> {
+  async ask({ provider, order }: RefundCall): Promise<ChannelRefund> {
     await this.budget.take();
-    const query = () => channelCall('refund.query', () => this.provider.queryRefund(order));
+    const query = () => channelCall('refund.query', () => provider.queryRefund(order));
     try {
       return await this.calls.refundQueries.fresh(order.outRefundNo, query);
     } catch (error) {
@@ -55,8 +48,8 @@ export class RefundChannel {
     }
   }
 
-  async retryToAnotherAccount(order: ChannelRefundOrder, target: AbnormalRefundTarget): Promise<ChannelRefund> {
+  async retryToAnotherAccount({ provider, order }: RefundCall, target: AbnormalRefundTarget): Promise<ChannelRefund> {
     await this.budget.take();
-    return channelCall('refund.abnormal', () => this.provider.retryAbnormalRefund(order, target));
+    return channelCall('refund.abnormal', () => provider.retryAbnormalRefund(order, target));
   }
 }

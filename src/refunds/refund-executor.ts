@@ -14,14 +14,22 @@ import {
   type ChannelRefundOrder,
   ProviderError,
 } from '../provider/payment-provider.js';
-import { heldRefundCaseKey, type LockedRefund, type RefundBatch, type RefundChange } from './batch.js';
+import { ProviderRegistry } from '../provider/provider-registry.js';
+import type { ProviderRules } from '../provider/provider-rules.js';
+import {
+  heldRefundCaseKey,
+  type LockedRefund,
+  type RefundBatch,
+  type RefundChange,
+  type RefundFailure,
+} from './batch.js';
 import { Refund, REFUND_STEPS, type RefundTrigger } from './refund.entity.js';
-import { RefundChannel } from './refund-channel.js';
+import { type RefundCall, RefundChannel } from './refund-channel.js';
 import { RefundSettlement } from './refund-settlement.js';
 import { isTooOld, LEASE, nextCheck } from './schedule.js';
 
 /** The call that is to be made now, if any. */
-type Planned = { call: 'send' | 'query'; order: ChannelRefundOrder } | { call: null; refund: Refund };
+type Planned = ({ call: 'send' | 'query' } & RefundCall) | { call: null; refund: Refund };
 
 /**
  * Executes refunds: intent and number committed, then the call, then the outcome. Only a verified answer settles
@@ -33,6 +41,7 @@ export class RefundExecutor {
 
   constructor(
     @InjectDataSource() private readonly db: DataSource,
+    private readonly registry: ProviderRegistry,
     private readonly channel: RefundChannel,
     private readonly settlement: RefundSettlement,
     private readonly history: PaymentHistory,
@@ -41,7 +50,7 @@ export class RefundExecutor {
 
   /**
    * An operator or a service approves: sends the refund, or again one that is held. A repeat has no second effect.
-   * @throws DomainError `refund_not_open`
+   * @throws DomainError `refund_not_open`, `other_provider`, `provider_disabled`
    */
   async approve(id: string, cause: Cause): Promise<Refund> {
     return this.execute(await this.intend(id, cause, 'approve'), cause);
@@ -59,14 +68,14 @@ export class RefundExecutor {
 
   /** Asks the channel whatever we think we know, and takes over what it says: for a difference found in a bill. */
   async recheck(id: string, cause: Cause): Promise<{ status: string; channel: string }> {
-    const order = await transaction(this.db, async (tx) => {
+    const call = await transaction(this.db, async (tx) => {
       const locked = (await this.settlement.lock(tx, [id])).get(id);
       if (!locked) throw new DomainError('not_found');
-      return toChannelOrder(locked.refund, locked.payment, locked.order.metadata);
+      return this.callOf(locked);
     });
     try {
-      const reported = await this.channel.ask(order);
-      const { status } = await this.settle(reported, cause);
+      const reported = await this.channel.ask(call);
+      const { status } = await this.settle(call, reported, cause);
       return { status, channel: reported.state };
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
@@ -80,33 +89,43 @@ export class RefundExecutor {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
-      const { refund, payment, order } = locked;
-      this.channel.assertOurs(payment);
+      const { refund } = locked;
       const now = this.clock.now();
       const step = isInHand(refund, trigger, now) ? 'none' : REFUND_STEPS[refund.phase][trigger];
       if (step === 'refuse') throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
       if (step === 'none') return { call: null, refund };
 
+      const call = this.callOf(locked);
       const change = { ...locked, cause, at: now };
       if (refund.phase === 'requested') markApproved(batch, change);
-      const goesOut = step === 'query' || (await this.maySend(tx, batch, change));
+      const goesOut = step === 'query' || (await this.maySend(tx, batch, change, call.provider.rules));
       if (goesOut) refund.leaseUntil = after(now, LEASE);
       batch.touch(refund);
       await this.settlement.write(tx, batch);
-      return goesOut ? { call: step, order: toChannelOrder(refund, payment, order.metadata) } : { call: null, refund };
+      return goesOut ? { call: step, ...call } : { call: null, refund };
     });
   }
 
+  /** @throws DomainError `other_provider`, `provider_disabled` */
+  private callOf({ refund, payment, order }: LockedRefund): RefundCall {
+    return { provider: this.registry.of(payment), order: toChannelOrder(refund, payment, order.metadata) };
+  }
+
   /** Notes that it is sent now; or that it is sent later, or never because the payment is too old. */
-  private async maySend(tx: Transaction, batch: RefundBatch, change: RefundChange): Promise<boolean> {
+  private async maySend(
+    tx: Transaction,
+    batch: RefundBatch,
+    change: RefundChange,
+    rules: ProviderRules,
+  ): Promise<boolean> {
     const { refund, payment, at } = change;
-    const free = await this.freeAt(tx, refund, payment, at);
+    const free = await this.freeAt(tx, change, rules);
     if (free > at) {
       refund.nextCheckAt = free;
       refund.leaseUntil = null;
       return false;
     }
-    if (refund.sentAt === null && isTooOld(payment, at, this.channel.rules)) {
+    if (refund.sentAt === null && isTooOld(payment, at, rules)) {
       batch.release(change, 'rejected', { code: 'refund_too_old', message: null });
       return false;
     }
@@ -116,8 +135,11 @@ export class RefundExecutor {
   }
 
   /** When this refund of the payment may be sent: queued, not refused, behind older ones that wait too. */
-  private async freeAt(tx: Transaction, refund: Refund, payment: Payment, now: Date): Promise<Date> {
-    const interval = this.channel.rules.minRefundInterval;
+  private async freeAt(
+    tx: Transaction,
+    { refund, payment, at: now }: RefundChange,
+    { minRefundInterval: interval }: ProviderRules,
+  ): Promise<Date> {
     if (interval === 0) return now;
     const [row] = await tx.query<{ last: Date | null; before: number }>(
       `SELECT max(last_sent_at) AS last,
@@ -135,28 +157,29 @@ export class RefundExecutor {
    */
   private async execute(planned: Planned, cause: Cause): Promise<Refund> {
     if (planned.call === null) return planned.refund;
-    const { call, order } = planned;
+    const { order } = planned;
     try {
-      const reported = call === 'send' ? await this.channel.send(order) : await this.channel.ask(order);
-      const resend = call === 'query' && reported.state === 'not_found' && order.refundId === null;
+      const reported = planned.call === 'send' ? await this.channel.send(planned) : await this.channel.ask(planned);
+      const resend = planned.call === 'query' && reported.state === 'not_found' && order.refundId === null;
       if (resend) return await this.execute(await this.intend(order.outRefundNo, cause, 'resend'), cause);
-      return await this.settle(reported, cause);
+      return await this.settle(planned, reported, cause);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
-      return this.afterFailure(order, error, cause);
+      return this.afterFailure(planned, error, cause);
     }
   }
 
-  private async settle(reported: ChannelRefund, cause: Cause): Promise<Refund> {
+  private async settle({ provider }: RefundCall, reported: ChannelRefund, cause: Cause): Promise<Refund> {
     return inTransaction(this.db, 'refund.outcome', async (tx) => {
       const [settled] = await this.settlement.apply(tx, [{ reported, cause }]);
       if (!settled?.refund) throw new DomainError('not_found');
-      return this.reschedule(tx, settled.refund, null);
+      return this.reschedule(tx, settled.refund, null, provider.rules);
     });
   }
 
-  private async afterFailure(order: ChannelRefundOrder, error: ProviderError, cause: Cause): Promise<Refund> {
+  private async afterFailure({ provider, order }: RefundCall, error: ProviderError, cause: Cause): Promise<Refund> {
     const { outRefundNo: id } = order;
+    const { rules } = provider;
     const { code, outcome } = error;
     this.log.warn({ request_id: cause.requestId, refund_id: id, code, outcome }, 'the refund was not confirmed');
     return inTransaction(this.db, 'refund.outcome', async (tx) => {
@@ -164,43 +187,52 @@ export class RefundExecutor {
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
       // Settled in the meantime: what the channel said of it counts more than that it did not answer this call.
-      if (locked.refund.status !== 'processing') return this.reschedule(tx, locked.refund, null);
+      if (locked.refund.status !== 'processing') return this.reschedule(tx, locked.refund, null, rules);
       const held = error.then === 'fixable';
+      const failure = { code: error.code, message: error.words };
       if (held) openCase(batch, locked, error.code);
-      // The channel surely did not take it and never will: the promise is taken back, its code shown.
+      // The channel surely did not take it and never will: the promise is taken back, its code and words shown.
       else if (error.outcome === 'rejected')
-        batch.release({ ...locked, cause, at: this.clock.now() }, 'rejected', { code: error.code, message: null });
+        batch.release({ ...locked, cause, at: this.clock.now() }, 'rejected', failure);
       await this.settlement.write(tx, batch);
-      return this.reschedule(tx, locked.refund, held ? error.code : null);
+      return this.reschedule(tx, locked.refund, held ? failure : null, rules);
     });
   }
 
   /** Gives a refund that is still under way back, and says when it is asked about again. */
-  private async reschedule(tx: Transaction, refund: Refund, heldBecause: string | null): Promise<Refund> {
+  private async reschedule(
+    tx: Transaction,
+    refund: Refund,
+    heldBecause: RefundFailure | null,
+    rules: ProviderRules,
+  ): Promise<Refund> {
     if (refund.status !== 'processing' && refund.status !== 'abnormal') return refund;
-    if (refund.status === 'processing') refund.failureCode = heldBecause;
-    refund.nextCheckAt = nextCheck(refund, this.clock.now(), this.channel.rules);
+    if (refund.status === 'processing') {
+      refund.failureCode = heldBecause?.code ?? null;
+      refund.failureMessage = heldBecause?.message ?? null;
+    }
+    refund.nextCheckAt = nextCheck(refund, this.clock.now(), rules);
     refund.leaseUntil = null;
     await tx.query(
-      `UPDATE refunds SET next_check_at = $2, lease_until = NULL, failure_code = $3
+      `UPDATE refunds SET next_check_at = $2, lease_until = NULL, failure_code = $3, failure_message = $4
        WHERE id = $1 AND status IN ('processing', 'abnormal')`,
-      [refund.id, refund.nextCheckAt, refund.failureCode],
+      [refund.id, refund.nextCheckAt, refund.failureCode, refund.failureMessage],
     );
     return refund;
   }
 
   /**
    * Sends the money of an abnormal refund elsewhere. Card data goes to the channel encrypted and is kept nowhere.
-   * @throws DomainError `refund_not_open`, `channel_rejected`, `channel_unavailable`
+   * @throws DomainError `refund_not_open`, `other_provider`, `provider_disabled`, `channel_rejected`, `channel_unavailable`
    */
   async retryAbnormal(id: string, target: AbnormalRefundTarget, cause: Cause): Promise<Refund> {
-    const order = await inTransaction(this.db, 'refund.abnormal', async (tx) => {
+    const call = await inTransaction(this.db, 'refund.abnormal', async (tx) => {
       const batch = await this.settlement.lock(tx, [id]);
       const locked = batch.get(id);
       if (!locked) throw new DomainError('not_found');
-      const { refund, payment } = locked;
-      this.channel.assertOurs(payment);
+      const { refund } = locked;
       if (refund.status !== 'abnormal') throw new DomainError('refund_not_open', `the refund is ${refund.status}`);
+      const sent = this.callOf(locked);
       // Who sent money where must be known afterwards, though nothing moves here yet.
       const { id: refundId, orderId, paymentId } = refund;
       const note = `sent to ${target.to}`;
@@ -210,10 +242,10 @@ export class RefundExecutor {
       refund.nextCheckAt = after(this.clock.now(), MINUTE);
       batch.touch(refund);
       await this.settlement.write(tx, batch);
-      return toChannelOrder(refund, payment, locked.order.metadata);
+      return sent;
     });
     try {
-      return await this.settle(await this.channel.retryToAnotherAccount(order, target), cause);
+      return await this.settle(call, await this.channel.retryToAnotherAccount(call, target), cause);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       const code = error.outcome === 'unknown' ? 'channel_unavailable' : 'channel_rejected';

@@ -24,14 +24,16 @@ export class SyncRefundsCommand extends CommandRunner {
   override async run(_: string[], { dryRun = false, limit = 1_000_000, json }: SyncOptions): Promise<void> {
     const cause = byCommand('sync_refunds');
     const { DueRefunds } = await import('./due-refunds.js');
-    const report = await this.terminal.withApp((app) =>
-      this.terminal.progress('sync_refunds', (onProgress) =>
-        app.get(DueRefunds).run({ scope: 'all', cause, limit, dryRun, onProgress }),
-      ),
+    const { UnboundRefunds } = await import('./unbound-refunds.js');
+    const { report, unbound } = await this.terminal.withApp((app) =>
+      this.terminal.progress('sync_refunds', async (onProgress) => ({
+        report: await app.get(DueRefunds).run({ scope: 'all', cause, limit, dryRun, onProgress }),
+        unbound: await app.get(UnboundRefunds).count(),
+      })),
     );
-    if (json) this.terminal.json({ dry_run: dryRun, ...report });
+    if (json) this.terminal.json({ dry_run: dryRun, ...report, unbound });
     else {
-      this.terminal.report({ dry_run: dryRun, checked: report.checked, failed: report.failed }, false);
+      this.terminal.report({ dry_run: dryRun, checked: report.checked, failed: report.failed, unbound }, false);
       this.terminal.rows(report.refunds.slice(0, 100), false);
     }
     if (report.failed > 0) process.exitCode = 1;

@@ -36,8 +36,10 @@ export class RefundsController {
     'refund_exceeds_payment',
     'refund_too_old',
     'refund_too_many',
+    'other_provider',
     'idempotency_in_progress',
     'idempotency_key_reused',
+    'provider_disabled',
     'service_unavailable',
   )
   async create(
@@ -82,7 +84,15 @@ export class RefundsController {
       'less than a minute after another one of the same payment is queued. A repeated call has no further effect.',
   })
   @ApiOkResponse({ type: RefundView })
-  @Problems('unauthenticated', 'forbidden', 'not_found', 'refund_not_open', 'service_unavailable')
+  @Problems(
+    'unauthenticated',
+    'forbidden',
+    'not_found',
+    'refund_not_open',
+    'other_provider',
+    'provider_disabled',
+    'service_unavailable',
+  )
   async succeed(@Param('id') id: string, @RequestCause() cause: Cause): Promise<RefundView> {
     return RefundView.of(await this.executor.approve(id, cause));
   }
@@ -104,7 +114,14 @@ export class RefundsController {
   @OwnedBy('refund', STAFF)
   @ApiOperation({ summary: 'Query WeChat Pay about a refund in progress' })
   @ApiOkResponse({ type: RefundView })
-  @Problems('unauthenticated', 'not_found', 'too_many_requests', 'service_unavailable')
+  @Problems(
+    'unauthenticated',
+    'not_found',
+    'other_provider',
+    'too_many_requests',
+    'provider_disabled',
+    'service_unavailable',
+  )
   async sync(@Param('id') id: string, @RequestCause() cause: Cause): Promise<RefundView> {
     return RefundView.of(await this.executor.sync(id, cause));
   }
@@ -122,8 +139,10 @@ export class RefundsController {
     'forbidden',
     'not_found',
     'refund_not_open',
+    'other_provider',
     'channel_rejected',
     'channel_unavailable',
+    'provider_disabled',
   )
   async retryAbnormal(
     @Param('id') id: string,

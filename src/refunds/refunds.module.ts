@@ -12,6 +12,7 @@ import { RefundSettlement } from './refund-settlement.js';
 import { RefundsController } from './refunds.controller.js';
 import { RefundsRepository } from './refunds.repository.js';
 import { RefundsService } from './refunds.service.js';
+import { UnboundRefunds } from './unbound-refunds.js';
 
 @Module({
   imports: [PaymentsModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
@@ -23,12 +24,13 @@ import { RefundsService } from './refunds.service.js';
     RefundsRepository,
     DueRefunds,
     RefundChannel,
+    UnboundRefunds,
     {
       provide: RefundBudget,
       inject: [PaymentProvider],
       useFactory: ({ rules }: PaymentProvider) => new RefundBudget(rules),
     },
   ],
-  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds],
+  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, UnboundRefunds],
 })
 export class RefundsModule {}

@@ -14,9 +14,9 @@ import { LateMoney, type LatePayment } from '../payments/late-money.js';
 import type { Payment } from '../payments/payment.entity.js';
 import { type Move, PaymentHistory } from '../payments/payment-history.js';
 import { PaymentsRepository } from '../payments/payments.repository.js';
+import { ProviderRegistry } from '../provider/provider-registry.js';
 import { REJECTED_BY_OPERATOR } from './batch.js';
 import { Refund } from './refund.entity.js';
-import { RefundChannel } from './refund-channel.js';
 import { RefundSettlement } from './refund-settlement.js';
 import { RefundsRepository } from './refunds.repository.js';
 import { isTooOld } from './schedule.js';
@@ -39,7 +39,7 @@ export class RefundsService implements OnModuleInit {
     private readonly payments: PaymentsRepository,
     private readonly rows: RefundsRepository,
     private readonly settlement: RefundSettlement,
-    private readonly channel: RefundChannel,
+    private readonly registry: ProviderRegistry,
     private readonly history: PaymentHistory,
     private readonly notifications: NotificationsService,
     private readonly lateMoney: LateMoney,
@@ -70,7 +70,8 @@ export class RefundsService implements OnModuleInit {
 
   /**
    * Asks for money back. The same id again answers the refund that is there.
-   * @throws DomainError `payment_not_refundable`, `refund_exceeds_payment`, `refund_too_old`, `refund_too_many`
+   * @throws DomainError `payment_not_refundable`, `refund_exceeds_payment`, `refund_too_old`, `refund_too_many`,
+   *   `other_provider`, `provider_disabled`
    */
   async request(request: RefundRequest, cause: Cause): Promise<Refund> {
     return inTransaction(this.db, 'refund.request', async (tx) => {
@@ -104,7 +105,7 @@ export class RefundsService implements OnModuleInit {
     if (payment.status !== 'succeeded' || !payment.paidAt) {
       throw new DomainError('payment_not_refundable', `the payment is ${payment.status}`);
     }
-    const { rules } = this.channel;
+    const { rules } = this.registry.of(payment);
     if (isTooOld(payment, this.clock.now(), rules)) throw new DomainError('refund_too_old');
     if ((await this.rows.countParts(tx, payment.id)) >= rules.maxRefundsPerPayment)
       throw new DomainError('refund_too_many');

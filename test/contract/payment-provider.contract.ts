@@ -6,6 +6,7 @@ import {
   ProviderError,
   type RawCallback,
 } from '../../src/provider/payment-provider.js';
+import type { Prepay } from '../../src/provider/prepay.js';
 
 /** A channel with a stage manager: what payer and channel do behind the provider's back. */
 export interface Stage {
@@ -75,8 +76,8 @@ export function keepsTheContract(name: string, open: () => Promise<Stage>): void
 
     it('places an order and gives a prepay id that lives two hours', async () => {
       const before = stage.now().getTime();
-      const { prepayId, expiresAt } = await provider.prepay({ ...stage.freshOrder(), placed: false });
-      expect(prepayId).toMatch(/^\w{8,64}$/);
+      const { scene, prepayId, expiresAt } = await provider.prepay({ ...stage.freshOrder(), placed: false });
+      expect([scene, prepayId]).toEqual(['jsapi', expect.stringMatching(/^\w{8,64}$/)]);
       expect(expiresAt.getTime()).toBeGreaterThanOrEqual(before + 7_200_000);
       expect(expiresAt.getTime()).toBeLessThanOrEqual(stage.now().getTime() + 7_200_000);
     });
@@ -86,8 +87,9 @@ export function keepsTheContract(name: string, open: () => Promise<Stage>): void
       expect((await provider.prepay(order)).prepayId).toMatch(/^\w{8,64}$/);
     });
 
-    it('signs the arguments of wx.requestPayment afresh each time', async () => {
-      const [one, two] = [await provider.payParams('wx201410272009395522'), await provider.payParams('wx2014')];
+    it('signs what the client pays with afresh each time', async () => {
+      const prepay: Prepay = { scene: 'jsapi', prepayId: 'wx201410272009395522', expiresAt: stage.now() };
+      const [one, two] = [await provider.clientParams(prepay), await provider.clientParams(prepay)];
       expect(Object.keys(one).sort()).toEqual(['nonceStr', 'package', 'paySign', 'signType', 'timeStamp']);
       expect(one.package).toBe('prepay_id=wx201410272009395522');
       expect(one.timeStamp).toMatch(/^\d{10}$/);

@@ -200,6 +200,23 @@ describe.each(MODES)('in %s mode', (mode) => {
     itSurvives(operation, FAULTS, () => shop);
   });
 
+  it.each(['wrong_signature', 'signtest', 'unknown_serial', 'stale_timestamp', 'flip_body'] as const)(
+    'a refusal with %s is not believed, and asked for again',
+    async (fault) => {
+      const nobodys = freshOrder(shop);
+      await shop.sim.faults(always({ at: 'query', do: fault }));
+      const end = fault === 'signtest' ? 'unknown signature_probe' : UNVERIFIED;
+      expect(await endOf(shop.provider.queryPayment(nobodys))).toBe(end);
+      await shop.sim.faults(once({ at: 'query', do: fault }));
+      expect(await shop.provider.queryPayment(nobodys)).toMatchObject({ state: 'not_found' });
+
+      const order = await paidOrder(shop);
+      const refund = freshRefund(order, order.amountFen + 1);
+      await shop.sim.faults(once({ at: 'refund', do: fault }));
+      expect(await endOf(shop.provider.refund(refund))).toBe('rejected INVALID_REQUEST');
+    },
+  );
+
   it.each([
     ['wrong_amount', { amountFen: 1991 }],
     ['wrong_currency', { currency: 'USD' }],

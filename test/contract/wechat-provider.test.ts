@@ -29,9 +29,9 @@ describe.each(MODES)('the real provider before the simulator, in %s mode', (mode
 
   it('goes from order over paySign to the paid notice', async () => {
     const order = freshOrder(shop);
-    const { prepayId } = await shop.provider.prepay(order);
+    const prepay = await shop.provider.prepay(order);
     expect(await shop.provider.queryPayment(order)).toMatchObject({ state: 'open', transactionId: null });
-    const sheet = shop.sim.requestPayment(await shop.provider.payParams(prepayId));
+    const sheet = shop.sim.requestPayment(await shop.provider.clientParams(prepay));
     expect(sheet.out_trade_no).toBe(order.outTradeNo);
 
     shop.sim.pay(order.outTradeNo, { coupon_fen: 500 });
@@ -213,6 +213,43 @@ describe('a rotation of the platform certificate', () => {
       await shop.sim.advance(15);
       await shop.sim.settled();
       expect(shop.heard.at(-1)?.fact).toMatchObject({ kind: 'payment' });
+    } finally {
+      await shop.close();
+    }
+  });
+
+  it('is no matter to a command, which fetches the list with its first call, and without a call asks nobody', async () => {
+    const shop = await openShop('certificate');
+    try {
+      const order = await paidOrder(shop);
+      const refund = freshRefund(order);
+      const { refundId } = await shop.provider.refund(refund);
+      shop.sim.settleRefund(refund.outRefundNo, 'ABNORMAL');
+      await shop.sim.faults({ keys: { rotate: true, rotation_share: 1, retire_old: true } });
+      const card = {
+        to: 'user_card',
+        bankType: 'ICBC_DEBIT',
+        bankAccount: '6222000000000000',
+        realName: '张三',
+      } as const;
+      // Without a certificate of its own, and with one that has been withdrawn.
+      for (const platformCerts of [[], shop.settings.platformCerts]) {
+        const command = shop.providerFor({ ...shop.settings, platformCerts });
+        shop.calls.length = 0;
+        await command.payParams('wx1');
+        command.keyExpiries(new Date());
+        await endOf(command.readCallback({ headers: {}, body: Buffer.from('{}') }).catch(() => null));
+        expect(shop.calls).toEqual([]);
+        if (platformCerts.length === 0) await command.retryAbnormalRefund({ ...refund, refundId }, card);
+        else expect(await command.queryPayment(order)).toMatchObject({ state: 'succeeded' });
+        await command.queryRefund(refund);
+        const of = platformCerts.length === 0 ? 'abnormal_refund' : 'query_payment';
+        expect(shop.calls.map(({ operation, outcome }) => `${operation} ${outcome}`)).toEqual([
+          'certificates ok',
+          `${of} ok`,
+          'query_refund ok',
+        ]);
+      }
     } finally {
       await shop.close();
     }

@@ -1,11 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { startTestApp, type TestApp } from '../support/app.js';
 import { createEmptyDatabase } from '../support/database.js';
 import { type Bought, buyAndStart, movesOf, newCustomer, placeOrder, statesOf } from '../support/flows.js';
 import { type Ended, runBuilt } from '../support/service-process.js';
+import { settingsOf } from '../unit/wechat/support.js';
 
 // Each command is a process of its own, which takes a while on a busy machine.
 jest.setTimeout(120_000);
@@ -120,6 +122,39 @@ describe("operators' commands", () => {
     const { code, stdout } = await cli('issue_token --role operator', { DATABASE_URL: 'postgres://127.0.0.1:1/none' });
     expect(code).toBe(0);
     expect((await paydesk.api(stdout.trim()).get('/orders/')).status).toBe(200);
+  });
+
+  it('that need no WeChat ask none, in certificate mode neither: a silent one holds up no command', async () => {
+    const calls: Socket[] = [];
+    const silent = createServer((socket) => calls.push(socket));
+    await new Promise<void>((listening) => silent.listen(0, '127.0.0.1', listening));
+    const address = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const { appid, mchid, serialNo, privateKey, apiV3Key } = settingsOf();
+    // Neither public key nor certificate: nothing of WeChat's could be verified before the list is fetched.
+    const env = {
+      NODE_ENV: 'test',
+      WECHAT_PAY_ENABLE_REAL: 'true',
+      WECHAT_APPID: appid,
+      WECHAT_PAY_MCHID: mchid,
+      WECHAT_PAY_SERIAL_NO: serialNo,
+      WECHAT_PAY_PRIVATE_KEY: privateKey,
+      WECHAT_PAY_API_V3_KEY: apiV3Key,
+      WECHAT_PAY_NOTIFY_URL: 'http://127.0.0.1/api/payments/callback/wechat/',
+      WECHAT_PAY_REFUND_NOTIFY_URL: 'http://127.0.0.1/api/refunds/callback/wechat/',
+      WECHAT_PAY_BASE_URL: address,
+      WECHAT_API_BASE_URL: address,
+    };
+    try {
+      const commands = ['issue_token --role operator', 'expire_payments --dry-run --json', 'sync_refunds --json'];
+      const [token, list, refunds] = await Promise.all(commands.map((words) => cli(words, env)));
+      expect([token?.code, list?.code, refunds?.code]).toEqual([0, 0, 0]);
+      expect(JSON.parse(list?.stdout ?? '')).toMatchObject({ dry_run: true });
+      expect(JSON.parse(refunds?.stdout ?? '')).toMatchObject({ checked: 0 });
+      expect(calls).toHaveLength(0);
+    } finally {
+      for (const socket of calls) socket.destroy();
+      await new Promise((closed) => silent.close(closed));
+    }
   });
 
   it.each([

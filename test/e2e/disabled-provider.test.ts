@@ -87,11 +87,11 @@ describe('production without the real provider', () => {
   });
 
   it('neither asks about, closes, pays nor refunds what the mock provider began', async () => {
-    expect((await as(open).post(`${open.path}start/`)).body.code).toBe('other_provider');
-    expect((await as(open).post(`${open.path}sync/`)).body.code).toBe('other_provider');
-    expect((await as(open).post(`${open.path}cancel/`)).body.code).toBe('other_provider');
+    expect((await as(open).post(`${open.path}start/`)).body.code).toBe('provider_disabled');
+    expect((await as(open).post(`${open.path}sync/`)).body.code).toBe('provider_disabled');
+    expect((await as(open).post(`${open.path}cancel/`)).body.code).toBe('provider_disabled');
     const operator = await production.as('operator');
-    expect((await operator.post(`/refunds/${refundId}/succeed/`)).body.code).toBe('other_provider');
+    expect((await operator.post(`/refunds/${refundId}/succeed/`)).body.code).toBe('provider_disabled');
     expect(await states()).toEqual(UNTOUCHED);
   });
 

@@ -31,14 +31,15 @@ describe('a refund that WeChat Pay does not take at once', () => {
   const times = (id: string): number =>
     shop.sim.ledger().refunds.filter((refund) => refund.out_refund_no === id).length;
   const balance = (fen: number) => shop.sim.faults({ balance_fen: fen });
-  const refuse = (id: string, code: string, status = 403) =>
-    shop.sim.faults({ rules: [{ at: 'refund', do: 'error', status, code, match: id }] });
+  const refuse = (id: string, code: string, status = 403, message = '不可退款') =>
+    shop.sim.faults({ rules: [{ at: 'refund', do: 'error', status, code, message, match: id }] });
 
   it('for want of money is held with a case, and paid under the same number at an operator’s word', async () => {
     const id = await askFor(await paid(shop), 700);
     await balance(0);
-    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure: { code: 'NOT_ENOUGH' } });
-    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure: { code: 'NOT_ENOUGH' } });
+    const failure = { code: 'NOT_ENOUGH', message: '基本账户余额不足，请充值后重新发起' };
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure });
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'processing', failure });
     expect(await casesOfRefund(shop, id)).toEqual(['refund_held open']);
     expect(times(id)).toBe(0);
     await balance(10_000_000);
@@ -82,11 +83,12 @@ describe('a refund that WeChat Pay does not take at once', () => {
     ['USER_ACCOUNT_ABNORMAL', 403],
     ['PARAM_ERROR', 400],
     ['INVALID_REQUEST', 400],
-  ])('%s: rejected for good, its code shown, what was promised free again', async (code, status) => {
+  ])('%s: rejected for good, its code and WeChat’s words shown, what was promised free again', async (code, status) => {
     const bought = await paid(shop, { amount: 700 });
     const id = await askFor(bought);
-    await refuse(id, code, status);
-    expect(await approveRefund(shop, id)).toMatchObject({ status: 'rejected', failure: { code } });
+    await refuse(id, code, status, '用户 oUpF8uMuAJO_M2pxb1Q9zNjWeS6o 帐户异常');
+    const failure = { code, message: '用户 … 帐户异常' };
+    expect(await approveRefund(shop, id)).toMatchObject({ status: 'rejected', failure });
     expect(await announced(shop, id)).toContain('refund.rejected to owner');
     await shop.sim.faults({ rules: [] });
     const next = await askFor(bought);

@@ -31,7 +31,7 @@ describe('one payer who asks without end', () => {
     asked = [];
     channel.always('prepay', async ({ outTradeNo, expiresAt }) => {
       await pause(ANSWERS_IN_MS);
-      return { prepayId: `prepay_of_${outTradeNo}`, expiresAt };
+      return { scene: 'jsapi', prepayId: `prepay_of_${outTradeNo}`, expiresAt };
     });
     channel.always('queryPayment', async ({ outTradeNo }) => {
       asked.push({ outTradeNo, at: performance.now() });

@@ -147,7 +147,7 @@ describe('a call to the channel', () => {
         bought = await buy(paydesk);
         channel.next('prepay', async () => {
           await payments.cancel(bought.paymentId, BY_REQUEST);
-          return { prepayId: 'wx_late', expiresAt: later(2 * HOUR) };
+          return { scene: 'jsapi', prepayId: 'wx_late', expiresAt: later(2 * HOUR) };
         });
       });
 

@@ -189,13 +189,13 @@ describe('faults', () => {
 
   describe('of calls', () => {
     it.each([
-      [500, 'SYSTEM_ERROR'],
-      [503, 'SERVICE_UNAVAILABLE'],
-      [429, 'FREQUENCY_LIMITED'],
-    ])('%d before the work: nothing was done', async (status, code) => {
+      [500, 'SYSTEM_ERROR', true],
+      [503, 'SERVICE_UNAVAILABLE', false],
+      [429, 'FREQUENCY_LIMITED', true],
+    ])('%d before the work: nothing was done', async (status, code, signed) => {
       await rules({ at: 'order', do: 'error', status, times: 1 });
       const order = merchant.order();
-      expect(await merchant.post(JSAPI, order)).toMatchObject({ status, body: { code }, signed: false });
+      expect(await merchant.post(JSAPI, order)).toMatchObject({ status, body: { code }, signed });
       expect((await query(String(order.out_trade_no))).status).toBe(404);
       expect((await merchant.post(JSAPI, order)).status).toBe(200);
     });

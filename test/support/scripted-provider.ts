@@ -10,11 +10,10 @@ import {
   type ChannelRefund,
   type ChannelRefundOrder,
   PaymentProvider,
-  type PayParams,
-  type Prepay,
   ProviderError,
   type RawCallback,
 } from '../../src/provider/payment-provider.js';
+import type { ClientParams, Prepay } from '../../src/provider/prepay.js';
 import type { ProviderRules } from '../../src/provider/provider-rules.js';
 import { startTestApp, type TestApp } from './app.js';
 import { NOW } from './rows.js';
@@ -81,7 +80,7 @@ export class ScriptedProvider extends PaymentProvider {
   }
 
   prepay = (order: ChannelOrder): Promise<Prepay> => this.answer('prepay', order, () => this.mock.prepay(order));
-  payParams = (prepayId: string): Promise<PayParams> => this.mock.payParams(prepayId);
+  clientParams = (prepay: Prepay): Promise<ClientParams> => this.mock.clientParams(prepay);
   queryPayment = (order: ChannelOrder): Promise<ChannelPayment> =>
     this.answer('queryPayment', order, () => this.mock.queryPayment(order));
   closePayment = (order: ChannelOrder): Promise<ChannelPayment> =>

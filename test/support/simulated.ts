@@ -39,6 +39,8 @@ export interface Simulated extends TestApp {
 export interface SimulatedOptions {
   env?: Record<string, string>;
   simulator?: SimulatorOptions;
+  /** The database of another service; left out: one of its own. */
+  databaseUrl?: string;
   /** The address by which the service reaches its database; left out: the database's own. */
   through?: (databaseUrl: string) => string;
 }
@@ -62,7 +64,8 @@ export async function startSimulated(options: SimulatedOptions = {}): Promise<Si
     JWT_TTL_SECONDS: '2592000',
     ...options.env,
   };
-  const paydesk = await startTestApp({ env, clock: new SimulatedClock(sim), port, through: options.through });
+  const { databaseUrl, through } = options;
+  const paydesk = await startTestApp({ env, clock: new SimulatedClock(sim), port, databaseUrl, through });
   return {
     ...paydesk,
     sim,

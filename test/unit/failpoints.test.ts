@@ -6,7 +6,7 @@ import { FAILPOINTS } from '../../src/common/failpoints.js';
 
 const FOLDERS = ['orders', 'payments', 'refunds', 'callbacks', 'reconciliation', 'discrepancies'];
 /** Needs no network. */
-const HARMLESS = new Set(['payParams', 'readCallback', 'readTradeBill']);
+const HARMLESS = new Set(['clientParams', 'readCallback', 'readTradeBill']);
 /** Transactions without a point of their own, each with the reason. */
 const ALLOWED: Record<string, string> = {
   'src/payments/payments.service.ts simulatePayment': 'the pretend payment of the mock provider moves no money',
@@ -27,6 +27,9 @@ describe('the points at which a process may die', () => {
   it('stand around every call to the channel', () => {
     expect(CALLS).toEqual(expect.arrayContaining(['prepay', 'closePayment', 'refund', 'tradeBill', 'fundBill']));
     expect(bareCalls(parse('example.ts', 'class A { go() { return this.provider.prepay(order); } }'))).toEqual(['go']);
+    expect(bareCalls(parse('example.ts', 'class A { go() { return registry.of(row).refund(order); } }'))).toEqual([
+      'go',
+    ]);
     expect(places(bareCalls)).toEqual([]);
   });
 
@@ -60,7 +63,7 @@ function bareCalls(file: ts.SourceFile): string[] {
     const calls =
       ts.isPropertyAccessExpression(callee) &&
       CALLS.includes(callee.name.text) &&
-      /(^|\.)provider$/.test(callee.expression.getText());
+      /(^|\.)provider$|\bregistry\.of\(/.test(callee.expression.getText());
     return calls && !isInside(node, 'channelCall') ? [methodAround(node)] : [];
   });
 }

@@ -13,11 +13,10 @@ import {
   type ChannelRefund,
   type ChannelRefundOrder,
   PaymentProvider,
-  type PayParams,
-  type Prepay,
   ProviderError,
   type RawCallback,
 } from '../payment-provider.js';
+import type { ClientParams, Prepay } from '../prepay.js';
 import { MOCK_RULES } from './mock-rules.js';
 import { checkMockScenario, mockOutcome, mockRefundOutcome } from './mock-scenarios.js';
 
@@ -45,12 +44,13 @@ export class MockProvider extends PaymentProvider {
 
   prepay(order: ChannelOrder): Promise<Prepay> {
     return this.play(order, () => ({
+      scene: 'jsapi',
       prepayId: `mock_prepay_${nonce()}`,
       expiresAt: after(this.clock.now(), 2 * HOUR),
     }));
   }
 
-  payParams(prepayId: string): Promise<PayParams> {
+  clientParams({ prepayId }: Prepay): Promise<ClientParams> {
     const timeStamp = String(Math.floor(this.clock.now().getTime() / 1000));
     const nonceStr = nonce();
     const pack = `prepay_id=${prepayId}`;

@@ -12,8 +12,9 @@ export class WechatCallError extends ProviderError {
     readonly requestId: string | null = null,
     /** An earlier try of the same call had no sure end, so the request may have been carried out before this refusal. */
     readonly afterUnknown = false,
+    words: string | null = null,
   ) {
-    super(outcome, code, message, httpStatus, whatFollows(outcome, code));
+    super(outcome, code, message, httpStatus, whatFollows(outcome, code), words);
     this.name = 'WechatCallError';
   }
 
@@ -21,7 +22,7 @@ export class WechatCallError extends ProviderError {
   afterUnknownAttempt(): WechatCallError {
     // Being turned away at the door says nothing of what an earlier try did behind it.
     const outcome = this.httpStatus === 401 || this.httpStatus === 405 ? 'unknown' : this.outcome;
-    return new WechatCallError(outcome, this.code, this.message, this.httpStatus, this.requestId, true);
+    return new WechatCallError(outcome, this.code, this.message, this.httpStatus, this.requestId, true, this.words);
   }
 }
 
@@ -124,9 +125,10 @@ export function refusal(
   const refused = status >= 400 && status < 500 && status !== 429;
   const outcome = refused && envelope !== null && REFUSAL_CODES.has(code) ? 'rejected' : 'unknown';
   const named = status === 429 ? 'FREQUENCY_LIMITED' : code;
-  const detail = envelope?.message ? `: ${envelope.message}` : '';
+  const words = envelope?.message || null;
   const asked = requestId ? ` (Request-ID ${requestId})` : '';
-  return new WechatCallError(outcome, named, `${operation}: ${status} ${named}${asked}${detail}`, status, requestId);
+  const message = `${operation}: ${status} ${named}${asked}${words === null ? '' : `: ${words}`}`;
+  return new WechatCallError(outcome, named, message, status, requestId, false, words);
 }
 
 function readEnvelope(body: Buffer): { code: string; message: string } | null {

@@ -25,6 +25,8 @@ export interface ClientOptions {
   onCall?: (call: CallReport) => void;
   /** Told when an answer names a serial that is not known, or refuses the one that we named. */
   onUnknownSerial?: () => void;
+  /** What a call, or a field that is encrypted for it, waits for; null for nothing. */
+  beforeCall?: () => Promise<void> | null;
   /** The pause before the second try, in milliseconds; it doubles at each further one. Default 200. */
   retryPauseMs?: number;
 }
@@ -76,12 +78,19 @@ export class WechatClient {
     this.verifySignature = signatureVerifier(ring, clock);
   }
 
+  /** Waits until the keys are there that can be had. To be called before one of them is chosen to encrypt with. */
+  async ready(): Promise<void> {
+    await this.options.beforeCall?.();
+  }
+
   /**
    * Sends a call until it has an outcome or its tries are used up; pauses grow and are jittered, and the host changes
    * after a network failure.
    * @throws WechatCallError
    */
   async call(call: Call): Promise<VerifiedAnswer> {
+    // The certificate list proves itself.
+    if (!call.prove) await this.ready();
     if (!call.prove && this.ring.validKeys().length === 0) {
       this.options.onUnknownSerial?.();
       throw new WechatCallError(
@@ -238,6 +247,8 @@ const EMPTY = Buffer.alloc(0);
 
 function worthRepeating(call: Call, { outcome, code, httpStatus }: WechatCallError): boolean {
   if (outcome === 'rejected' || code === 'overloaded') return false;
+  // Whatever its status, it may be anybody's; and WeChat Pay sends no second probe to one who asks again.
+  if (code === 'unverified_answer' || code === 'signature_probe') return true;
   if (code === 'FREQUENCY_LIMITED') return call.retryLimited === true;
   // Whatever else is a 4xx stays one however often it is sent; WeChat asks not to repeat a 401 blindly.
   const refused = httpStatus !== null && httpStatus >= 400 && httpStatus < 500;

@@ -94,6 +94,7 @@ export async function retryAbnormal(
       404,
     );
   }
+  await client.ready();
   // Encrypted and named with the same key: a call may not mix the two modes.
   const platform = ring.preferred();
   if (platform === null)

@@ -43,6 +43,9 @@ export class CertificateRenewal {
   private failures = 0;
   private hurriedAt = -Infinity;
   private stopped = true;
+  /** Whether this process is the service, which renews in the background. */
+  private inBackground = false;
+  private once: Promise<void> | null = null;
 
   constructor(
     private readonly client: Pick<WechatClient, 'call'>,
@@ -54,8 +57,19 @@ export class CertificateRenewal {
   /** Begins to renew; waits for the first list only if nothing could be verified without it. Never throws. */
   async start(): Promise<void> {
     this.stopped = false;
+    this.inBackground = true;
     const first = this.round();
     if (this.ring.validKeys().length === 0) await first;
+  }
+
+  /**
+   * Before a call: a process that does not renew in the background, a command, fetches the list once, when it first calls
+   * WeChat. Null when there is nothing to wait for. Never throws: without any key the call fails by itself.
+   */
+  beforeCall(): Promise<void> | null {
+    if (this.inBackground || !this.ring.usesCertificates) return null;
+    this.once ??= this.renew().catch((error: unknown) => this.report(error));
+    return this.once;
   }
 
   /** Ends it, and waits for a renewal under way. */
@@ -94,12 +108,16 @@ export class CertificateRenewal {
       this.failures = 0;
     } catch (error) {
       this.failures += 1;
-      this.options.onProblem?.(`platform certificates were not renewed: ${(error as Error).message}`);
+      this.report(error);
     }
     if (this.stopped) return;
     const retry = Math.min(FIRST_RETRY_MS * 2 ** (this.failures - 1), LAST_RETRY_MS);
     if (this.timer) clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.round(), this.failures > 0 ? retry : RENEW_EVERY_MS).unref();
+  }
+
+  private report(error: unknown): void {
+    this.options.onProblem?.(`platform certificates were not renewed: ${(error as Error).message}`);
   }
 
   private async fetch(): Promise<void> {

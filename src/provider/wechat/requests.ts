@@ -5,7 +5,10 @@ import { WechatSettings } from './settings.js';
 
 /** The China of WeChat Pay has one zone and no summer time. */
 const CHINA_OFFSET_MS = 8 * HOUR;
-const MAX_DESCRIPTION = 127;
+/** In bytes of UTF-8. The manual says 127 and not of what; WeChat counts its neighbour `attach` in bytes. */
+const MAX_DESCRIPTION_BYTES = 127;
+/** In bytes of UTF-8 (manual, page 4013071036). */
+const MAX_REASON_BYTES = 80;
 
 /**
  * The body of an order (manual, page 4012791897). Depends on the order and the settings alone, so that the same order
@@ -15,7 +18,7 @@ export function prepayBody(settings: WechatSettings, order: ChannelOrder, openid
   return {
     appid: settings.appid,
     mchid: settings.mchid,
-    description: shortText(order.description, MAX_DESCRIPTION) || order.outTradeNo,
+    description: shortText(order.description, MAX_DESCRIPTION_BYTES) || order.outTradeNo,
     out_trade_no: order.outTradeNo,
     time_expire: chinaTime(order.expiresAt),
     attach: order.outTradeNo,
@@ -30,7 +33,7 @@ export function prepayBody(settings: WechatSettings, order: ChannelOrder, openid
  * format of API v2, or not at all.
  */
 export function refundBody(settings: WechatSettings, refund: ChannelRefundOrder): JsonObject {
-  const reason = refund.reason === null ? '' : shortText(refund.reason, 80);
+  const reason = refund.reason === null ? '' : shortText(refund.reason, MAX_REASON_BYTES);
   return {
     // Exactly one of the two; the transaction's own number is known a little earlier at WeChat than ours.
     ...(refund.transactionId === null ? { out_trade_no: refund.outTradeNo } : { transaction_id: refund.transactionId }),
@@ -41,16 +44,31 @@ export function refundBody(settings: WechatSettings, refund: ChannelRefundOrder)
   };
 }
 
+/** What a reader takes for one character: the same in every language, so that the cut is. */
+const GRAPHEMES = new Intl.Segmenter('und', { granularity: 'grapheme' });
+/** Of four bytes in UTF-8, or of none: half of a surrogate pair. */
+const UNSENDABLE = /[\u{10000}-\u{10FFFF}\p{Cs}]/u;
+
 /**
- * Text as WeChat Pay takes it: no characters of four bytes (emoji), no control characters, at most so many characters.
+ * Text as WeChat Pay takes it: no characters of four bytes (emoji), no control characters, at most so many bytes of
+ * UTF-8. Cut between whole graphemes; of an emoji that is taken out nothing remains.
  */
-export function shortText(text: string, maxLength: number): string {
-  return text
-    .replace(/[\u{10000}-\u{10FFFF}\p{Cs}]/gu, '')
-    .replace(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, maxLength)
-    .trimEnd();
+export function shortText(text: string, maxBytes: number): string {
+  let short = '';
+  let bytes = 0;
+  for (const { segment } of GRAPHEMES.segment(text.replace(/\p{Cc}+/gu, ' ').trim())) {
+    const sent = sendable(segment);
+    bytes += Buffer.byteLength(sent);
+    if (bytes > maxBytes) break;
+    short += sent;
+  }
+  return short.replace(/\u200d+$/u, '').trim();
+}
+
+/** What can be sent of a grapheme: all of it, or what stands before the first character that cannot be. */
+function sendable(grapheme: string): string {
+  const at = grapheme.search(UNSENDABLE);
+  return at === -1 ? grapheme : grapheme.slice(0, at).replace(/\u200d+$/u, '');
 }
 
 /** RFC 3339 in China time with whole seconds: `2026-11-23T21:00:00+08:00`. */

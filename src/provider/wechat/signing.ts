@@ -1,5 +1,5 @@
 import { KeyObject, sign, verify } from 'node:crypto';
-import { PayParams } from '../payment-provider.js';
+import type { PayParams } from '../prepay.js';
 
 /** The only scheme spoken here: RSA with SHA-256. WeChat Pay also has one with Chinese ciphers (SM2), which is refused. */
 export const SIGNATURE_TYPE = 'WECHATPAY2-SHA256-RSA2048';

@@ -35,6 +35,12 @@ export interface TransportLimits {
 /** A bill may be large and slow, but must not stand still for longer than this. */
 const STREAM_IDLE_MS = 30_000;
 
+/**
+ * WeChat's servers end an idle connection after 8 seconds (recorded: `Keep-Alive: timeout=8`). Ours ends before, whatever a
+ * server promises, so that a request seldom meets a connection that is being closed.
+ */
+export const KEEP_ALIVE = { keepAliveTimeout: 7_000, keepAliveMaxTimeout: 7_000 } as const;
+
 /** Calls that may wait for a free connection, per connection; one more is told to come back later. */
 const QUEUE_PER_CONNECTION = 16;
 
@@ -53,9 +59,7 @@ export class Transport {
       connect: { timeout: limits.timeouts.connectMs },
       headersTimeout: limits.timeouts.answerMs,
       bodyTimeout: STREAM_IDLE_MS,
-      // Shorter than what servers keep, so that a request seldom meets a connection that is being closed.
-      keepAliveTimeout: 15_000,
-      keepAliveMaxTimeout: 60_000,
+      ...KEEP_ALIVE,
     });
     const queue = limits.maxConcurrency * QUEUE_PER_CONNECTION;
     this.gate = new ConcurrencyGate(limits.maxConcurrency, queue, limits.timeouts.answerMs);

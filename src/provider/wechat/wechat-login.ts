@@ -4,7 +4,7 @@ import { DomainError } from '../../common/errors.js';
 import { LoginChannel } from '../login-channel.js';
 import { idField, JsonObject, parseObject } from './json.js';
 import { WechatSettings } from './settings.js';
-import { asCallError, readAll } from './transport.js';
+import { asCallError, KEEP_ALIVE, readAll } from './transport.js';
 
 /** What the mini-program server answered: an openid, or the number of a refusal. */
 export type LoginAnswer = { openid: string } | { errcode: number };
@@ -32,6 +32,7 @@ export class WechatLogin extends LoginChannel implements OnApplicationShutdown {
       connect: { timeout: settings.timeouts.connectMs },
       headersTimeout: settings.timeouts.answerMs,
       bodyTimeout: settings.timeouts.answerMs,
+      ...KEEP_ALIVE,
     });
   }
 

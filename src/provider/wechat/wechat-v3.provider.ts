@@ -1,4 +1,4 @@
-import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Readable } from 'node:stream';
 import { after, Clock, HOUR, SECOND } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
@@ -15,10 +15,9 @@ import {
   ChannelRefundOrder,
   KeyExpiry,
   PaymentProvider,
-  PayParams,
-  Prepay,
   RawCallback,
 } from '../payment-provider.js';
+import type { ClientParams, Prepay } from '../prepay.js';
 import { type BillKind, downloadBill } from './bill-download.js';
 import { readFundBill, readTradeBill } from './bill-lines.js';
 import { readCallback } from './callback.js';
@@ -45,7 +44,7 @@ export interface WechatV3Options {
 }
 
 /** WeChat Pay API v3 for a direct merchant's mini-program (JSAPI). */
-export class WechatV3Provider extends PaymentProvider implements OnApplicationBootstrap, OnApplicationShutdown {
+export class WechatV3Provider extends PaymentProvider implements OnApplicationShutdown {
   readonly name = 'wechat';
   readonly rules = WECHAT_RULES;
   readonly account: ChannelAccount;
@@ -67,6 +66,7 @@ export class WechatV3Provider extends PaymentProvider implements OnApplicationBo
     this.client = new WechatClient(settings, this.ring, this.transport, clock, {
       ...options,
       onUnknownSerial: () => this.renewal.requestEarlyRefresh(),
+      beforeCall: () => this.renewal.beforeCall(),
     });
     this.renewal = new CertificateRenewal(this.client, this.ring, clock, {
       issuer: isSimulated(settings) ? null : 'Tenpay.com',
@@ -74,18 +74,14 @@ export class WechatV3Provider extends PaymentProvider implements OnApplicationBo
     });
   }
 
-  async onApplicationBootstrap(): Promise<void> {
-    await this.start();
-    this.warnOfExpiry();
-  }
-
   onApplicationShutdown(): Promise<void> {
     return this.close();
   }
 
   /** Begins to keep certificates fresh. Never throws: with WeChat out of reach the service still starts. */
-  start(): Promise<void> {
-    return this.renewal.start();
+  override async start(): Promise<void> {
+    await this.renewal.start();
+    this.warnOfExpiry();
   }
 
   async close(): Promise<void> {
@@ -151,11 +147,12 @@ export class WechatV3Provider extends PaymentProvider implements OnApplicationBo
     if (order.openid === null) throw new TypeError('a payment without an openid: needsOpenid was not asked');
     // Counted from before the call, so that ours ends no later than the channel's.
     const expiresAt = after(this.clock.now(), PREPAY_LIFE_MS);
-    return { prepayId: await placeOrder(this.client, this.settings, order, order.openid), expiresAt };
+    const prepayId = await placeOrder(this.client, this.settings, order, order.openid);
+    return { scene: 'jsapi', prepayId, expiresAt };
   }
 
   /** Signs the arguments of `wx.requestPayment`: RSA, since the client's default, MD5, is not of v3. */
-  async payParams(prepayId: string): Promise<PayParams> {
+  async clientParams({ prepayId }: Prepay): Promise<ClientParams> {
     const params = {
       timeStamp: String(Math.floor(this.clock.now().getTime() / SECOND)),
       nonceStr: nonce(),

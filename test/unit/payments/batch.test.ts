@@ -6,7 +6,7 @@ import type { ChannelPayment } from '../../../src/provider/payment-provider.js';
 import { CAUSE, EXPIRES, NOW, orderRow, PAID_AT, paidRow, paidWord, paymentRow } from '../../support/rows.js';
 
 function fact(payment: Payment, order: Order, reported: ChannelPayment, at = NOW): Fact {
-  return { reported, payment, order, cause: CAUSE, at, closedAs: null, transactionOwner: null };
+  return { reported, payment, order, cause: CAUSE, at, closedAs: null, endedBecause: null, transactionOwner: null };
 }
 
 function batchOf(order = orderRow(), payment = paymentRow()) {

@@ -70,13 +70,17 @@ describe('an answer that is not a success', () => {
       httpStatus: 403,
       requestId: '08F-1',
       afterUnknown: false,
+      words: 'in the words of WeChat',
     });
-    expect(refused(403, envelope('NO_AUTH', '')).message).toBe('prepay: 403 NO_AUTH');
+    expect(refused(403, envelope('NO_AUTH', ''))).toMatchObject({ message: 'prepay: 403 NO_AUTH', words: null });
   });
 
   it('is told without what WeChat quotes of the request, and not at length', () => {
-    const told = (message: string): string =>
-      refused(400, envelope('PARAM_ERROR', message)).message.replace('prepay: 400 PARAM_ERROR: ', '');
+    const told = (message: string): string => {
+      const { message: line, words } = refused(400, envelope('PARAM_ERROR', message));
+      expect(line).toBe(`prepay: 400 PARAM_ERROR: ${words}`);
+      return words ?? '';
+    };
     expect(told('openid oUpF8uMuAJO_M2pxb1Q9zNjWeS6o!')).toBe('openid …!');
     expect(told('a\nb\u0000c')).toBe('a b c');
     expect(told('123456789012345 is short')).toBe('123456789012345 is short');
@@ -94,7 +98,7 @@ describe('an answer that is not a success', () => {
 
 describe('a failure after a try without a sure end', () => {
   const failure = (httpStatus: number): WechatCallError =>
-    new WechatCallError('rejected', 'SOME', 'said', httpStatus, 'req');
+    new WechatCallError('rejected', 'SOME', 'said', httpStatus, 'req', false, 'words');
 
   it.each([401, 405])('says nothing of that try when it is turned away with %i', (status) => {
     expect(failure(status).afterUnknownAttempt()).toMatchObject({ outcome: 'unknown', afterUnknown: true });
@@ -108,6 +112,7 @@ describe('a failure after a try without a sure end', () => {
       httpStatus: 403,
       requestId: 'req',
       afterUnknown: true,
+      words: 'words',
     });
   });
 });

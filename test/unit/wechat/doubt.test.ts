@@ -122,6 +122,7 @@ describe('a refund', () => {
     const card = { to: 'user_card', bankType: 'ICBC_DEBIT', bankAccount: '6222', realName: '张三' } as const;
     const call = provider.retryAbnormalRefund({ ...REFUND, refundId: '5000' }, card);
     expect(await failureOf(call)).toMatchObject({ outcome: 'unknown', code: 'no_platform_key' });
-    expect(server.received).toEqual([]);
+    // The certificate list was asked for, the refund was not.
+    expect(new Set(server.received.map(({ url }) => url))).toEqual(new Set(['/v3/certificates']));
   });
 });

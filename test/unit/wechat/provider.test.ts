@@ -2,6 +2,7 @@ import { createPublicKey, verify } from 'node:crypto';
 import { ServerResponse } from 'node:http';
 import { after, DAY, HOUR, ManualClock, SECOND } from '../../../src/common/clock.js';
 import { ProviderError } from '../../../src/provider/payment-provider.js';
+import type { Prepay } from '../../../src/provider/prepay.js';
 import { decryptField } from '../../../src/provider/wechat/encryption.js';
 import { WechatV3Provider } from '../../../src/provider/wechat/wechat-v3.provider.js';
 import {
@@ -54,6 +55,7 @@ async function failureOf(call: Promise<unknown>): Promise<ProviderError> {
   );
 }
 
+const jsapi = (prepayId: string): Prepay => ({ scene: 'jsapi', prepayId, expiresAt: after(NOW, 2 * HOUR) });
 const json = (text: string | undefined): unknown => JSON.parse(text ?? 'null');
 
 describe('prepay', () => {
@@ -61,7 +63,11 @@ describe('prepay', () => {
     const { provider, server } = await providerOf((_request, response) =>
       answer(response, 200, { prepay_id: 'wx2014' }),
     );
-    expect(await provider.prepay(ORDER)).toEqual({ prepayId: 'wx2014', expiresAt: after(NOW, 2 * HOUR) });
+    expect(await provider.prepay(ORDER)).toEqual({
+      scene: 'jsapi',
+      prepayId: 'wx2014',
+      expiresAt: after(NOW, 2 * HOUR),
+    });
     expect(server.received[0]).toMatchObject({ method: 'POST', url: '/v3/pay/transactions/jsapi' });
     expect(json(server.received[0]?.body)).toEqual({
       appid: 'wx2421b1c4370ec43b',
@@ -88,7 +94,7 @@ describe('prepay', () => {
   });
 
   it.each([
-    ['茶'.repeat(200), '茶'.repeat(127)],
+    ['茶'.repeat(200), '茶'.repeat(42)],
     ['tea 🍵 for\ttwo\n', 'tea  for two'],
     ['🍵', ORDER.outTradeNo],
     ['half \ud83c a character', 'half  a character'],
@@ -158,10 +164,10 @@ describe('the provider', () => {
   });
 });
 
-describe('payParams', () => {
+describe('clientParams', () => {
   it('are signed afresh at each call, by the second of our clock', async () => {
     const { provider } = await providerOf(() => undefined);
-    const params = await provider.payParams('wx201410272009395522657a690389285100');
+    const params = await provider.clientParams(jsapi('wx201410272009395522657a690389285100'));
     expect(params).toMatchObject({
       timeStamp: String(NOW.getTime() / 1000),
       package: 'prepay_id=wx201410272009395522657a690389285100',
@@ -170,7 +176,7 @@ describe('payParams', () => {
     const message = `wx2421b1c4370ec43b\n${params.timeStamp}\n${params.nonceStr}\n${params.package}\n`;
     const key = createPublicKey(merchantPair.publicPem);
     expect(verify('sha256', Buffer.from(message), key, Buffer.from(params.paySign, 'base64'))).toBe(true);
-    expect((await provider.payParams('wx1')).nonceStr).not.toBe(params.nonceStr);
+    expect((await provider.clientParams(jsapi('wx1'))).nonceStr).not.toBe(params.nonceStr);
   });
 
   it('can be checked with the key of the published vector', async () => {
@@ -179,7 +185,7 @@ describe('payParams', () => {
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     const provider = new WechatV3Provider(settingsOf({ privateKey: pem, appid: vector.appId }), new ManualClock(NOW));
     open.push(provider);
-    const params = await provider.payParams('wx1');
+    const params = await provider.clientParams(jsapi('wx1'));
     const message = `${vector.appId}\n${params.timeStamp}\n${params.nonceStr}\nprepay_id=wx1\n`;
     const key = createPublicKey(privateKey);
     expect(verify('sha256', Buffer.from(message), key, Buffer.from(params.paySign, 'base64'))).toBe(true);

@@ -94,6 +94,38 @@ describe('platform certificates', () => {
     expect(ask).toHaveBeenCalledTimes(3);
   });
 
+  it('are fetched before the first call of a process that does not renew, once however many calls there are', async () => {
+    for (const settings of [{ publicKey: null }, withOne]) {
+      const { renewal, ask } = renewing(settings);
+      expect(ask).not.toHaveBeenCalled();
+      await Promise.all([renewal.beforeCall(), renewal.beforeCall()]);
+      await renewal.beforeCall();
+      await pass(24 * HOUR);
+      expect(ask).toHaveBeenCalledTimes(1);
+    }
+  });
+
+  it('that cannot be fetched before a call are told once, and the call goes on', async () => {
+    const problems: string[] = [];
+    const { renewal, ask } = renewing(withOne, { issuer: null, onProblem: (message) => problems.push(message) });
+    ask.mockRejectedValue(DOWN);
+    await renewal.beforeCall();
+    await renewal.beforeCall();
+    expect([ask.mock.calls.length, problems]).toEqual([
+      1,
+      ['platform certificates were not renewed: the channel is down'],
+    ]);
+  });
+
+  it('are not waited for before a call of the service, nor where the public key is used', async () => {
+    const service = renewing(withOne);
+    await service.renewal.start();
+    await pass(0);
+    expect([service.renewal.beforeCall(), service.ask.mock.calls.length]).toEqual([null, 1]);
+    const keyed = renewing({});
+    expect([keyed.renewal.beforeCall(), keyed.ask.mock.calls.length]).toEqual([null, 0]);
+  });
+
   it('that cannot be fetched stop nobody, whether anybody is told or not', async () => {
     const { renewal, ask } = renewing();
     ask.mockRejectedValue(DOWN);

@@ -7,9 +7,35 @@ describe('text for WeChat Pay', () => {
     expect(shortText('乌龙茶', 127)).toBe('乌龙茶');
   });
 
-  it('is cut to its length, and not to a blank', () => {
+  it('is cut to its bytes of UTF-8, between characters, and not to a blank', () => {
     expect(shortText('abcdef', 3)).toBe('abc');
     expect(shortText('ab cdef', 3)).toBe('ab');
+    expect(shortText('茶茶茶', 8)).toBe('茶茶');
+    expect(shortText('茶茶茶', 9)).toBe('茶茶茶');
+    expect(shortText('a茶茶', 3)).toBe('a');
+    expect(shortText('éé', 3)).toBe('é');
+  });
+
+  it('is cut between what a reader takes for characters', () => {
+    const accented = 'e\u0301';
+    expect(shortText(`ab${accented}`, 4)).toBe('ab');
+    expect(shortText(`ab${accented}`, 5)).toBe(`ab${accented}`);
+    expect(shortText('a1\ufe0f\u20e3', 5)).toBe('a');
+    expect(shortText('a\u200db', 4)).toBe('a');
+  });
+
+  it.each([
+    ['a family of four people', '👨‍👩‍👧‍👦', ''],
+    ['a heart on fire', '❤️‍🔥', '❤️'],
+    ['a hand with a colour of skin', '☝🏽', '☝'],
+    ['a flag', '🇨🇳', ''],
+    ['an eye in a bubble', '👁️‍🗨️', ''],
+    ['a black cat', '🐈‍⬛', ''],
+    ['an ideograph with a variant', '葛\u{E0100}', '葛'],
+    ['a rare ideograph', '𠮷', ''],
+  ])('keeps no joiner of %s', (_what, emoji, left) => {
+    expect(shortText(`茶${emoji}盒`, 127)).toBe(`茶${left}盒`);
+    expect(shortText(`茶 ${emoji}`, 127)).toBe(`茶 ${left}`.trim());
   });
 });
 
@@ -25,7 +51,7 @@ describe('the body of an order', () => {
   it('describes it by its number when nothing of the description is left', () => {
     expect(prepayBody(settingsOf(), { ...ORDER, description: '🍵' }, 'o').description).toBe(ORDER.outTradeNo);
     const long = prepayBody(settingsOf(), { ...ORDER, description: '茶'.repeat(200) }, 'o').description;
-    expect(long).toBe('茶'.repeat(127));
+    expect(long).toBe('茶'.repeat(42));
   });
 });
 
@@ -49,6 +75,7 @@ describe('the body of a refund', () => {
       expect(refundBody(settingsOf(), { ...REFUND, reason })).not.toHaveProperty('reason');
     }
     expect(refundBody(settingsOf(), { ...REFUND, reason: 'x'.repeat(99) }).reason).toBe('x'.repeat(80));
+    expect(refundBody(settingsOf(), { ...REFUND, reason: '坏'.repeat(27) }).reason).toBe('坏'.repeat(26));
   });
 });
 

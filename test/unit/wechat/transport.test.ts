@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { WechatCallError } from '../../../src/provider/wechat/call-error.js';
 import { GateFull } from '../../../src/provider/wechat/gate.js';
@@ -123,6 +124,20 @@ describe('connections', () => {
     for (const response of held) response.end();
     for (const { body } of [await first, await second]) await body.dump();
     expect(server.received).toHaveLength(2);
+  });
+
+  it('that lie idle are ended by us, however long the server promises to keep them', async () => {
+    const ended: Promise<unknown>[] = [];
+    const server = createHttpServer((_request, response) => response.end('{}'));
+    server.keepAliveTimeout = 600_000;
+    server.on('connection', (socket) => ended.push(once(socket, 'end')));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    open.push({ close: () => new Promise((resolve) => void server.close(resolve)) });
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { headers } = await transportOf().send(request(origin), 100);
+    expect(headers['keep-alive']).toBe('timeout=600');
+    await ended[0];
+    expect(ended).toHaveLength(1);
   });
 
   it('that break leave a download without a sure end', async () => {
