@@ -75,7 +75,11 @@ export const billMonth = proof({
     report.say('of the other shop, in fen', compared.foreign.fen);
     report.say('differences seeded', seeded.length);
     report.check('kinds of them, of payments and refunds apart', kinds.size, kinds.size >= 12);
-    report.expect('of these found', seeded.filter((one) => found.includes(one)).length, seeded.length);
+    report.none(
+      'not found',
+      seeded.filter((one) => !found.includes(one)),
+      10,
+    );
     report.none(
       'invented',
       found.filter((one) => !seeded.includes(one)),

@@ -161,6 +161,6 @@ const digitsOf = (text: string): string => text.replace(/\D/g, '').slice(-24).pa
 /** A payment that was never made through these books: another number at the channel, another at the merchant. */
 function extraRow(model: TradeRow, number: string): TradeRow {
   const { order } = model;
-  const paid = order.paid && { ...order.paid, transactionId: `4200${number.replace(/\D/g, '').padEnd(24, '0')}` };
+  const paid = order.paid && { ...order.paid, transactionId: `4200${digitsOf(number)}` };
   return { ...model, number, order: { ...order, outTradeNo: number.slice(0, 32), paid } };
 }

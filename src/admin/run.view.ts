@@ -67,7 +67,7 @@ export class RunView {
   @ApiProperty() attempts!: number;
   @ApiProperty({ format: 'date-time' }) created_at!: string;
   @ApiProperty({ type: 'string', format: 'date-time', nullable: true }) finished_at!: string | null;
-  @ApiProperty({ type: 'string', nullable: true, example: 'STATEMENT_CREATING' }) error_code!: string | null;
+  @ApiProperty({ type: 'string', nullable: true }) error_code!: string | null;
   @ApiProperty({ type: RunSummaryView, nullable: true, description: 'Null until it is done' })
   summary!: RunSummaryView | null;
 }

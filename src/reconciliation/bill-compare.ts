@@ -22,7 +22,7 @@ export interface Difference {
 }
 
 export interface FoundDifference extends Difference {
-  /** The statuses of ours that agree with the line; null where that is not the question. */
+  /** The statuses of ours that agree with the line; null where that is not the question, as under another number. */
   agrees: string[] | null;
   /** Of a refund that is unknown here: the payment of ours that it gives back, if it is one. */
   paymentId?: string | null;
@@ -70,7 +70,7 @@ const QUERIES: Query[] = [
                'transaction_id', p.transaction_id, 'mchid', p.mchid) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'transaction_id', b.transaction_id,
                'out_trade_no', b.out_trade_no, 'mchid', b.mchid, 'line', b.line) AS there,
-             b.agrees_with AS agrees
+             CASE WHEN p.id = b.out_trade_no THEN b.agrees_with END AS agrees
       FROM trade_lines b LEFT JOIN payments p ON p.id = b.number AND p.provider = $3
       WHERE b.kind = 'payment' AND b.number > $1
         AND (p.id IS NULL OR p.status <> ALL (b.agrees_with) OR p.amount_fen <> b.amount_fen
@@ -89,7 +89,7 @@ const QUERIES: Query[] = [
                'refund_id', r.refund_id, 'payment_id', r.payment_id) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'refund_id', b.refund_id,
                'out_refund_no', b.out_refund_no, 'out_trade_no', b.out_trade_no, 'line', b.line) AS there,
-             b.agrees_with AS agrees,
+             CASE WHEN r.id = b.out_refund_no AND r.payment_id = b.out_trade_no THEN b.agrees_with END AS agrees,
              CASE WHEN p.id IS NULL THEN
                (SELECT o.id FROM payments o
                 WHERE o.provider = $3 AND (o.id = b.out_trade_no OR o.transaction_id = b.transaction_id) LIMIT 1)
