@@ -46,7 +46,7 @@ export interface RefundRow {
 export interface EventRow {
   id: number;
   at: number;
-  noun: 'order' | 'payment' | 'refund';
+  entity: 'order' | 'payment' | 'refund';
   subject: string;
   order_id: string;
   from_status: string | null;
@@ -96,7 +96,7 @@ const LISTS = {
   refunds: `SELECT id, payment_id, origin, coalesce(console_refund_no, id) AS out_refund_no, status, amount_fen AS amount, failure_code AS failure,
                    ${MS('next_check_at')} AS next_check_at, ${MS('lease_until')} AS lease_until
             FROM refunds ORDER BY id`,
-  events: `SELECT id, ${MS('at')} AS at, noun, order_id, from_status, to_status,
+  events: `SELECT id, ${MS('at')} AS at, coalesce(entity, noun) AS entity, order_id, from_status, to_status,
                   CASE noun WHEN 'order' THEN order_id WHEN 'payment' THEN payment_id ELSE refund_id END AS subject
            FROM payment_events ORDER BY id`,
   announced: `SELECT id, type, subject_id FROM users_notification ORDER BY id`,

@@ -153,13 +153,13 @@ const releasedOnce: Law = (books, model) => [
 const eventsLead = ({ orders, payments, refunds, events }: Books): string[] => {
   const chains = new Map<string, EventRow[]>();
   for (const event of events) chains.set(event.subject, [...(chains.get(event.subject) ?? []), event]);
-  const follow = (noun: keyof typeof MOVES, id: string, status: string): string[] => {
+  const follow = (entity: keyof typeof MOVES, id: string, status: string): string[] => {
     // An order begins without an event.
-    let at: string | null = noun === 'order' ? 'pending' : null;
+    let at: string | null = entity === 'order' ? 'pending' : null;
     const wrong: string[] = [];
     for (const event of chains.get(id) ?? []) {
       if (event.from_status !== at) wrong.push(`${id} moves from ${event.from_status}, but it was ${at}`);
-      if (!MOVES[noun][String(at)]?.includes(event.to_status))
+      if (!MOVES[entity][String(at)]?.includes(event.to_status))
         wrong.push(`${id} moves from ${at} to ${event.to_status}`);
       at = event.to_status;
     }
@@ -168,7 +168,7 @@ const eventsLead = ({ orders, payments, refunds, events }: Books): string[] => {
   };
   const early = events.filter(
     (event) =>
-      event.noun === 'payment' &&
+      event.entity === 'payment' &&
       event.to_status === 'expired' &&
       event.at < (payments.get(event.subject)?.expires_at ?? 0),
   );
@@ -186,10 +186,10 @@ const eventsLead = ({ orders, payments, refunds, events }: Books): string[] => {
 const announcedOnce = ({ payments, refunds, events, announced, cases }: Books): string[] => {
   const found = Counts.of(announced.map(({ type, subject_id: subject }) => `${type} ${subject}`));
   const due = new Set<string>();
-  for (const { noun, subject, to_status: to } of events) {
-    if (noun === 'payment' && to !== 'init' && to !== 'processing') due.add(`payment.${to} ${subject}`);
-    if (noun === 'refund' && to !== 'requested' && to !== 'processing') due.add(`refund.${to} ${subject}`);
-    if (noun === 'refund' && to === 'abnormal') due.add(`refund.abnormal ${subject}:operators`);
+  for (const { entity, subject, to_status: to } of events) {
+    if (entity === 'payment' && to !== 'init' && to !== 'processing') due.add(`payment.${to} ${subject}`);
+    if (entity === 'refund' && to !== 'requested' && to !== 'processing') due.add(`refund.${to} ${subject}`);
+    if (entity === 'refund' && to === 'abnormal') due.add(`refund.abnormal ${subject}:operators`);
   }
   for (const payment of payments.values()) {
     if (payment.late) due.add(`payment.late ${payment.id}`).add(`payment.late ${payment.id}:operators`);

@@ -45,7 +45,7 @@ export class Performer {
         return answer;
       }
       case 'forge':
-        return world.forge(step.by, step.noun, ...forged(step.kind, this.books));
+        return world.forge(step.by, step.entity, ...forged(step.kind, this.books));
       case 'fault':
         return troubles.arm(step.rule);
       case 'account':

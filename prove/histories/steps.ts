@@ -17,7 +17,7 @@ type What =
   | { do: 'console'; of: number; part: number }
   | { do: 'take_over'; of: number; by: 0 | 1 }
   | { do: 'resend'; of: number }
-  | { do: 'forge'; by: 0 | 1; noun: 'payments' | 'refunds'; kind: 'unsigned' | 'stranger' | 'noise' }
+  | { do: 'forge'; by: 0 | 1; entity: 'payments' | 'refunds'; kind: 'unsigned' | 'stranger' | 'noise' }
   | { do: 'fault'; rule: FaultRule }
   | { do: 'lie'; of: number }
   | { do: 'deaf'; of: number }
@@ -148,7 +148,7 @@ const step: fc.Arbitrary<Step> = weighted<Step>(
   [3, takeOver],
   [6, amid(refundEnds, 'refund_notice')],
   [3, resend],
-  [2, fc.record({ do: one('forge'), by, noun: one('payments', 'refunds'), kind })],
+  [2, fc.record({ do: one('forge'), by, entity: one('payments', 'refunds'), kind })],
   [6, fc.record({ do: one('fault'), rule })],
   [3, fc.record({ do: one('lie'), of })],
   [6, fc.record({ do: one('deaf'), of })],

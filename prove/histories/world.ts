@@ -155,8 +155,8 @@ export class World {
   }
 
   /** A notice that the channel never sent. */
-  forge(by: Process, noun: 'payments' | 'refunds', headers: Record<string, string>, body: string): Promise<Answer> {
-    return this.post(by, `/api/${noun}/callback/wechat/`, headers, body);
+  forge(by: Process, entity: 'payments' | 'refunds', headers: Record<string, string>, body: string): Promise<Answer> {
+    return this.post(by, `/api/${entity}/callback/wechat/`, headers, body);
   }
 
   private async post(by: Process, url: string, headers: Record<string, string>, payload: string): Promise<Answer> {

@@ -76,9 +76,9 @@ export class CallbacksService {
     private readonly settings: Settings,
     private readonly instruments: Instruments,
   ) {
-    const optionsOf = (noun: string) => ({
+    const optionsOf = (entity: string) => ({
       ...QUEUE_LIMITS,
-      onBatch: (size: number) => instruments.batchSize.observe({ entity: noun }, size),
+      onBatch: (size: number) => instruments.batchSize.observe({ entity }, size),
     });
     this.paymentQueue = new GroupCommitQueue((items, waitForLocks) => this.settle(payments, items, waitForLocks), {
       ...optionsOf('payment'),

@@ -13,6 +13,6 @@ export function canMove<S extends string>(table: Moves<S>, from: S, to: S): bool
 }
 
 /** @throws DomainError `illegal_transition` when the table does not list the move */
-export function assertMove<S extends string>(table: Moves<S>, noun: string, from: S, to: S): void {
-  if (!canMove(table, from, to)) throw new DomainError('illegal_transition', `a ${from} ${noun} cannot become ${to}`);
+export function assertMove<S extends string>(table: Moves<S>, entity: string, from: S, to: S): void {
+  if (!canMove(table, from, to)) throw new DomainError('illegal_transition', `a ${from} ${entity} cannot become ${to}`);
 }

@@ -3,10 +3,10 @@ import { Reflector } from '@nestjs/core';
 import { type AuthenticatedRequest, OWNERSHIP, type Role } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
 import { isId } from '../common/ids.js';
-import { type OwnedNoun, OwnershipLookup } from './ownership-lookup.js';
+import { type OwnedEntity, OwnershipLookup } from './ownership-lookup.js';
 
 interface Ownership {
-  noun: OwnedNoun;
+  entity: OwnedEntity;
   /** Where the id stands: `params.id`, `body.order_id`, … */
   at: [part: 'params' | 'body' | 'query', field: string];
   /** Roles that may use the route for every user's order. */
@@ -27,14 +27,14 @@ export class OrderOwnerGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const { noun, at, orRoles } = this.reflector.get<Ownership>(OWNERSHIP, context.getHandler());
+    const { entity, at, orRoles } = this.reflector.get<Ownership>(OWNERSHIP, context.getHandler());
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const id = (request[at[0]] as Record<string, unknown> | undefined | null)?.[at[1]];
     // A field that is missing or no text is the validation's business: it says which field is wrong.
     if (typeof id !== 'string' && at[0] !== 'params') return true;
-    if (!isId(PREFIX[noun], String(id))) throw new DomainError('not_found');
+    if (!isId(PREFIX[entity], String(id))) throw new DomainError('not_found');
 
-    const owner = await this.owners.of(noun, String(id));
+    const owner = await this.owners.of(entity, String(id));
     const role = request.user?.role;
     const allowed = owner === request.user?.id || (role !== undefined && orRoles.includes(role));
     if (owner === null || !allowed) throw new DomainError('not_found');
@@ -43,7 +43,10 @@ export class OrderOwnerGuard implements CanActivate {
 }
 
 /** Only the owner may use the route (and `orRoles`). The id is the path's `id` unless `at` says otherwise. */
-export function OwnedBy(noun: OwnedNoun, options: { at?: Ownership['at']; orRoles?: Role[] } = {}): MethodDecorator {
-  const ownership: Ownership = { noun, at: options.at ?? ['params', 'id'], orRoles: options.orRoles ?? [] };
+export function OwnedBy(
+  entity: OwnedEntity,
+  options: { at?: Ownership['at']; orRoles?: Role[] } = {},
+): MethodDecorator {
+  const ownership: Ownership = { entity, at: options.at ?? ['params', 'id'], orRoles: options.orRoles ?? [] };
   return applyDecorators(SetMetadata(OWNERSHIP, ownership), UseGuards(OrderOwnerGuard));
 }

@@ -4,9 +4,9 @@ import { DataSource } from 'typeorm';
 import { GroupCommitQueue } from '../common/group-commit-queue.js';
 import { preparedAlone } from '../database/connection.js';
 
-export type OwnedNoun = 'order' | 'payment' | 'refund';
+export type OwnedEntity = 'order' | 'payment' | 'refund';
 
-const OWNERS: Record<OwnedNoun, string> = {
+const OWNERS: Record<OwnedEntity, string> = {
   order: 'SELECT o.id, o.user_id FROM orders o WHERE o.id = ANY ($1::text[])',
   payment: `SELECT p.id, o.user_id FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id = ANY ($1::text[])`,
   refund: `SELECT r.id, o.user_id FROM refunds r JOIN orders o ON o.id = r.order_id WHERE r.id = ANY ($1::text[])`,
@@ -17,20 +17,22 @@ const LIMITS = { maxBatch: 200, maxWaiting: 2000, keyOf: (id: string) => id };
 /** Whose an order, a payment or a refund is. Questions that come while one is being answered are asked together. */
 @Injectable()
 export class OwnershipLookup {
-  private readonly queues: Record<OwnedNoun, GroupCommitQueue<string, string | null>>;
+  private readonly queues: Record<OwnedEntity, GroupCommitQueue<string, string | null>>;
 
   constructor(@InjectDataSource() private readonly db: DataSource) {
-    const queue = (noun: OwnedNoun) => new GroupCommitQueue((ids: string[]) => this.ask(noun, ids), LIMITS);
+    const queue = (entity: OwnedEntity) => new GroupCommitQueue((ids: string[]) => this.ask(entity, ids), LIMITS);
     this.queues = { order: queue('order'), payment: queue('payment'), refund: queue('refund') };
   }
 
   /** The owner's user id; null when there is no such thing. */
-  of(noun: OwnedNoun, id: string): Promise<string | null> {
-    return this.queues[noun].submit(id);
+  of(entity: OwnedEntity, id: string): Promise<string | null> {
+    return this.queues[entity].submit(id);
   }
 
-  private async ask(noun: OwnedNoun, ids: string[]): Promise<(string | null)[]> {
-    const rows = await preparedAlone<{ id: string; user_id: string }>(this.db, `${noun}_owners`, OWNERS[noun], [ids]);
+  private async ask(entity: OwnedEntity, ids: string[]): Promise<(string | null)[]> {
+    const rows = await preparedAlone<{ id: string; user_id: string }>(this.db, `${entity}_owners`, OWNERS[entity], [
+      ids,
+    ]);
     const owners = new Map(rows.map(({ id, user_id }) => [id, user_id]));
     return ids.map((id) => owners.get(id) ?? null);
   }

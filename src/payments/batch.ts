@@ -127,14 +127,14 @@ export class Batch {
     const from = payment.status;
     change();
     this.dirtyPayments.add(payment);
-    this.moves.push({ noun: 'payment', orderId: payment.orderId, paymentId: payment.id, from, to, cause, note });
+    this.moves.push({ entity: 'payment', orderId: payment.orderId, paymentId: payment.id, from, to, cause, note });
   }
 
   private moveOrder(order: Order, to: OrderStatus, cause: Cause, paymentId: string, change: () => void): void {
     const from = order.status;
     change();
     this.dirtyOrders.add(order);
-    this.moves.push({ noun: 'order', orderId: order.id, paymentId, from, to, cause });
+    this.moves.push({ entity: 'order', orderId: order.id, paymentId, from, to, cause });
   }
 
   private notify(

@@ -7,7 +7,7 @@ import type { Transaction } from '../database/transaction.js';
 import { Instruments } from '../metrics/instruments.js';
 
 export interface Move {
-  noun: 'order' | 'payment' | 'refund';
+  entity: 'order' | 'payment' | 'refund';
   orderId: string;
   paymentId: string | null;
   refundId?: string | null;
@@ -20,7 +20,7 @@ export interface Move {
 export interface EventRow {
   id: string;
   at: Date;
-  noun: string;
+  entity: string;
   payment_id: string | null;
   refund_id: string | null;
   from_status: string | null;
@@ -42,19 +42,20 @@ export class PaymentHistory {
 
   async add(tx: Transaction, moves: Move[]): Promise<void> {
     if (moves.length === 0) return;
-    for (const { noun, to, cause } of moves) this.instruments.moves.inc({ entity: noun, to, trigger: cause.kind });
+    for (const { entity, to, cause } of moves) this.instruments.moves.inc({ entity, to, trigger: cause.kind });
     await tx.prepared(
       'payment_events_add',
+      // `noun` is the old name of `entity`: written until no process of the version before this one can read it.
       `INSERT INTO payment_events
-         (at, order_id, payment_id, refund_id, noun, from_status, to_status, cause, actor, request_id, note)
-       SELECT $1, v.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                                  $9::text[], $10::text[], $11::text[]) AS v`,
+         (at, noun, entity, order_id, payment_id, refund_id, from_status, to_status, cause, actor, request_id, note)
+       SELECT $1, v.entity, v.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                                            $8::text[], $9::text[], $10::text[], $11::text[]) AS v(entity)`,
       [
         this.clock.now(),
+        moves.map((move) => move.entity),
         moves.map((move) => move.orderId),
         moves.map((move) => move.paymentId),
         moves.map((move) => move.refundId ?? null),
-        moves.map((move) => move.noun),
         moves.map((move) => move.from),
         moves.map((move) => move.to),
         moves.map((move) => move.cause.kind),
@@ -68,7 +69,7 @@ export class PaymentHistory {
   /** The whole history of a payment, its order's and its refunds' moves included, oldest first. */
   async of(paymentId: string): Promise<EventRow[]> {
     return this.db.query<EventRow[]>(
-      `SELECT id, at, noun, payment_id, refund_id, from_status, to_status, cause, actor, request_id, note
+      `SELECT id, at, coalesce(entity, noun) AS entity, payment_id, refund_id, from_status, to_status, cause, actor, request_id, note
        FROM payment_events
        WHERE order_id = (SELECT order_id FROM payments WHERE id = $1) AND (payment_id = $1 OR payment_id IS NULL)
        ORDER BY payment_events.id`,

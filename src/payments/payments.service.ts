@@ -77,7 +77,9 @@ export class PaymentsService {
       await this.rows.insert(tx, payment);
       order.expiresAt = payment.expiresAt;
       await this.orders.save(tx, [order]);
-      await this.history.add(tx, [{ noun: 'payment', orderId, paymentId: payment.id, from: null, to: 'init', cause }]);
+      await this.history.add(tx, [
+        { entity: 'payment', orderId, paymentId: payment.id, from: null, to: 'init', cause },
+      ]);
       return { payment, created: true };
     });
   }

@@ -34,7 +34,7 @@ export class StaleOrders {
       await this.history.add(
         tx,
         cancelled.map((id) => ({
-          noun: 'order',
+          entity: 'order',
           orderId: id,
           paymentId: null,
           from: 'pending',

@@ -121,7 +121,7 @@ export class StartQueues {
     payment.nextCheckAt = after(now, FIRST_CHECK);
     started.push(payment);
     const { orderId, id: paymentId } = payment;
-    return { noun: 'payment', orderId, paymentId, from: 'init', to: 'processing', cause };
+    return { entity: 'payment', orderId, paymentId, from: 'init', to: 'processing', cause };
   }
 
   /** The first live prepay id that is saved wins, so that starts that race hand out one and the same. */

@@ -46,7 +46,7 @@ export interface UnreadableLine {
   /** Follows the value: `is not a decimal amount in yuan`. */
   reason: string;
   /** What our number in its text is of; `line`: there is none, and `number` is a digest of the text. */
-  noun: 'payment' | 'refund' | 'line';
+  entity: 'payment' | 'refund' | 'line';
   number: string;
 }
 

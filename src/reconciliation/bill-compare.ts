@@ -11,7 +11,7 @@ export type DifferenceType =
 export interface Difference {
   type: DifferenceType;
   /** `line`: one that cannot be read, and has no number of ours in its text. */
-  noun: 'payment' | 'refund' | 'line';
+  entity: 'payment' | 'refund' | 'line';
   /** `out_trade_no`, or `out_refund_no` of a refund; a digest of a line's text. */
   number: string;
   /** Whether we have a row of this number. */
@@ -32,8 +32,8 @@ export interface FoundDifference extends Difference {
  * A refund of a payment of ours that we never asked for, such as one made in the channel's merchant console. Answers the
  * payment's id; null for every other difference. The one place that decides it.
  */
-export function paymentRefundedElsewhere({ type, noun, paymentId }: FoundDifference): string | null {
-  return type === 'missing_here' && noun === 'refund' ? (paymentId ?? null) : null;
+export function paymentRefundedElsewhere({ type, entity, paymentId }: FoundDifference): string | null {
+  return type === 'missing_here' && entity === 'refund' ? (paymentId ?? null) : null;
 }
 
 /**
@@ -65,7 +65,7 @@ const QUERIES: Query[] = [
     text: `
       SELECT CASE WHEN p.id IS NULL THEN 'missing_here' WHEN p.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
-             'payment' AS noun, b.number, p.id IS NOT NULL AS known,
+             'payment' AS entity, b.number, p.id IS NOT NULL AS known,
              CASE WHEN p.id IS NULL THEN NULL ELSE jsonb_build_object('status', p.status, 'amount', p.amount_fen,
                'transaction_id', p.transaction_id, 'mchid', p.mchid) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'transaction_id', b.transaction_id,
@@ -84,7 +84,7 @@ const QUERIES: Query[] = [
     text: `
       SELECT CASE WHEN p.id IS NULL THEN 'missing_here' WHEN r.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
-             'refund' AS noun, b.number, p.id IS NOT NULL AS known,
+             'refund' AS entity, b.number, p.id IS NOT NULL AS known,
              CASE WHEN p.id IS NULL THEN NULL ELSE jsonb_build_object('status', r.status, 'amount', r.amount_fen,
                'refund_id', r.refund_id, 'payment_id', r.payment_id) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'refund_id', b.refund_id,
@@ -108,7 +108,7 @@ const QUERIES: Query[] = [
     name: 'payments that the bill does not have',
     missing: 'payments',
     text: `
-      SELECT 'missing_there' AS type, 'payment' AS noun, p.id AS number, true AS known,
+      SELECT 'missing_there' AS type, 'payment' AS entity, p.id AS number, true AS known,
              jsonb_build_object('status', p.status, 'amount', p.amount_fen, 'transaction_id', p.transaction_id,
                'paid_at', p.paid_at) AS here,
              NULL::jsonb AS there, NULL AS agrees
@@ -122,7 +122,7 @@ const QUERIES: Query[] = [
     name: 'refunds that the bill does not have',
     missing: 'refunds',
     text: `
-      SELECT 'missing_there' AS type, 'refund' AS noun, r.id AS number, true AS known,
+      SELECT 'missing_there' AS type, 'refund' AS entity, r.id AS number, true AS known,
              jsonb_build_object('status', r.status, 'amount', r.amount_fen, 'refund_id', r.refund_id,
                'payment_id', r.payment_id, 'sent_at', r.last_sent_at) AS here,
              NULL::jsonb AS there, NULL AS agrees
@@ -138,7 +138,7 @@ const QUERIES: Query[] = [
   {
     name: 'numbers that the bill has twice',
     text: `
-      SELECT 'duplicate' AS type, b.kind AS noun, b.number, ${KNOWN} AS known, NULL::jsonb AS here,
+      SELECT 'duplicate' AS type, b.kind AS entity, b.number, ${KNOWN} AS known, NULL::jsonb AS here,
              jsonb_build_object('lines', b.lines, 'amount', b.amount, 'transaction_id', b.transaction_id) AS there,
              NULL AS agrees
       FROM (SELECT kind, number, count(*) AS lines, min(amount_fen) AS amount, min(transaction_id) AS transaction_id
@@ -150,7 +150,7 @@ const QUERIES: Query[] = [
     // Parts of a fen are rounding; a whole one is not. The fund-flow bill, where there is one, is the second witness: a
     // payment has its fee in a row of its own, a refund goes out less the fee that comes back with it.
     text: `
-      SELECT 'fee' AS type, b.kind AS noun, b.number, ${KNOWN} AS known,
+      SELECT 'fee' AS type, b.kind AS entity, b.number, ${KNOWN} AS known,
              jsonb_build_object('expected_fee_milli_fen', b.expected_fee_milli, 'fund_flow_fee', b.fund_fee) AS here,
              jsonb_build_object('fee_milli_fen', b.fee_milli, 'amount', b.amount_fen, 'line', b.line) AS there,
              NULL AS agrees
@@ -210,9 +210,9 @@ export async function* compareBill(
   }
 }
 
-function unreadableLine({ noun, number, known, line, column, value, reason }: Unread): FoundDifference {
+function unreadableLine({ entity, number, known, line, column, value, reason }: Unread): FoundDifference {
   const there = { line, column, value, reason };
-  return { type: 'unreadable_line', noun, number, known, here: null, there, agrees: null };
+  return { type: 'unreadable_line', entity, number, known, here: null, there, agrees: null };
 }
 
 /** Counts and sums of both sides, over the day. */

@@ -247,8 +247,8 @@ export class BillService {
   }
 }
 
-function asShown({ type, noun, number, known, here, there }: Difference): Difference {
-  return { type, noun, number, known, here, there };
+function asShown({ type, entity, number, known, here, there }: Difference): Difference {
+  return { type, entity, number, known, here, there };
 }
 
 /** The first of them, and how many more there are. */

@@ -28,20 +28,20 @@ export class DifferenceResolver {
   async handle(difference: FoundDifference, run: Run, cause: Cause): Promise<boolean> {
     const asked = await this.ask(difference, cause);
     if (asked === 'agrees') return false;
-    const { type, noun, number, here, there } = difference;
-    const isPayment = noun === 'payment';
-    const isRefund = noun === 'refund';
+    const { type, entity, number, here, there } = difference;
+    const isPayment = entity === 'payment';
+    const isRefund = entity === 'refund';
     await inTransaction(this.db, 'case.open', (tx) =>
       this.discrepancies.open(tx, [
         {
           type,
-          caseKey: `bill:${type}:${noun}:${number}`,
+          caseKey: `bill:${type}:${entity}:${number}`,
           paymentId: isPayment && difference.known ? number : paymentRefundedElsewhere(difference),
           outTradeNo: isPayment ? number : null,
           refundId: isRefund && difference.known ? number : null,
           outRefundNo: isRefund ? number : null,
           runId: run.id,
-          detail: { day: run.day, noun, here, there, channel: asked },
+          detail: { day: run.day, entity, here, there, channel: asked },
         },
       ]),
     );
@@ -50,13 +50,13 @@ export class DifferenceResolver {
 
   /** What the channel says now: `agrees` when taking it over did away with the difference, else its word for the case. */
   private async ask(difference: FoundDifference, cause: Cause): Promise<string | null> {
-    const { type, noun, number, known, here, agrees } = difference;
+    const { type, entity, number, known, here, agrees } = difference;
     const refundedElsewhere = paymentRefundedElsewhere(difference);
     if (refundedElsewhere === null && (!known || (type !== 'state' && type !== 'missing_there'))) return null;
     try {
       if (refundedElsewhere !== null) return await this.takeOver(refundedElsewhere, difference, cause);
       const said =
-        noun === 'payment' ? await this.payments.recheck(number, cause) : await this.refunds.recheck(number, cause);
+        entity === 'payment' ? await this.payments.recheck(number, cause) : await this.refunds.recheck(number, cause);
       // The bill says paid, and so do we, now that the channel was asked, or another process heard of it meanwhile.
       const moved = said.status !== here?.status;
       return type === 'state' && moved && agrees?.includes(said.status) ? 'agrees' : said.channel;

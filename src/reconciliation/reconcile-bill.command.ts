@@ -68,7 +68,7 @@ export class ReconcileBillCommand extends CommandRunner {
       false,
     );
     this.terminal.rows(
-      examples.map(({ type, noun, number, here, there }) => ({ type, noun, number, here, there })),
+      examples.map(({ type, entity, number, here, there }) => ({ type, entity, number, here, there })),
       false,
     );
   }

@@ -127,7 +127,7 @@ export class RefundBatch {
     this.dirtyPayments.add(payment);
     const { orderId, paymentId, status: to } = refund;
     const note = `made in the console as ${refund.outRefundNo}`;
-    this.moves.push({ noun: 'refund', orderId, paymentId, refundId: id, from: null, to, cause, note });
+    this.moves.push({ entity: 'refund', orderId, paymentId, refundId: id, from: null, to, cause, note });
     for (const caseKey of [waitingCaseKey(refund.outRefundNo), unknownCaseKey(refund.outRefundNo)]) {
       this.resolvedCases.push({ caseKey, note: `the refund was taken over as ${id}` });
     }
@@ -185,7 +185,7 @@ export class RefundBatch {
     refund.moveTo(to, at);
     refund.leaseUntil = null;
     this.dirtyRefunds.add(refund);
-    this.moves.push({ noun: 'refund', orderId, paymentId, refundId, from, to, cause, note: change.note ?? note });
+    this.moves.push({ entity: 'refund', orderId, paymentId, refundId, from, to, cause, note: change.note ?? note });
   }
 
   touch(refund: Refund): void {
@@ -269,7 +269,7 @@ export class RefundBatch {
     const to: OrderStatus = order.refundedFen === order.amountFen ? 'refunded' : 'partially_refunded';
     this.dirtyOrders.add(order);
     if (order.status === to) return;
-    const move = { noun: 'order', orderId: order.id, paymentId: payment.id, refundId: refund.id } as const;
+    const move = { entity: 'order', orderId: order.id, paymentId: payment.id, refundId: refund.id } as const;
     this.moves.push({ ...move, from: order.status, to, cause });
     order.moveTo(to);
   }

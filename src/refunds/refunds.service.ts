@@ -147,7 +147,7 @@ export class RefundsService implements OnModuleInit {
 
   private requested(refund: Refund, cause: Cause): Move {
     const { orderId, paymentId, id: refundId } = refund;
-    return { noun: 'refund', orderId, paymentId, refundId, from: null, to: 'requested', cause };
+    return { entity: 'refund', orderId, paymentId, refundId, from: null, to: 'requested', cause };
   }
 
   /**

@@ -170,7 +170,7 @@ describe('the comparison with the bill of a day', () => {
     const operator = await shop.as('operator');
     const path = `/admin/reconciliation/discrepancies/?out_trade_no=${forged.paymentId}`;
     const { body } = await operator.get<{ items: object[] }>(path);
-    expect(body.items).toMatchObject([{ detail: { day, noun: 'payment', channel: 'open', there: null } }]);
+    expect(body.items).toMatchObject([{ detail: { day, entity: 'payment', channel: 'open', there: null } }]);
   });
 
   it('calls another transaction of a payment a difference, whatever the channel says now', async () => {
@@ -271,7 +271,7 @@ describe('the comparison with the bill of a day', () => {
       const cells = { 交易时间: `${day} 12:30:00`, 商户退款单号: refundId, 商户订单号: bought.paymentId };
       const line = file(tradeBillText('ALL', [refundCells(cells)], sumsOf(0, 1)));
       expect((await compare(shop, day, { file: line })).examples).toMatchObject([
-        { type: 'missing_here', noun: 'refund', number: refundId, known: false, here: null },
+        { type: 'missing_here', entity: 'refund', number: refundId, known: false, here: null },
       ]);
     });
 
@@ -314,8 +314,8 @@ describe('the comparison with the bill of a day', () => {
       expect(report.foreign).toMatchObject({ payments: { count: 0 }, unreadable: 1 });
       expect(report.totals).toMatchObject({ agree: false, differ: [{ name: '订单总金额' }, { name: '手续费总金额' }] });
       expect(report.examples).toMatchObject([
-        { noun: 'payment', number: unread.paymentId, there: { line: 3, column: '手续费', value: 'o…' } },
-        { noun: 'line', there: { line: 4, column: '订单金额', value: '18.0O' } },
+        { entity: 'payment', number: unread.paymentId, there: { line: 3, column: '手续费', value: 'o…' } },
+        { entity: 'line', there: { line: 4, column: '订单金额', value: '18.0O' } },
         { type: 'missing_there', number: missing.paymentId },
       ]);
       expect((await compare(shop, day, { file: file(text) })).differences).toEqual(report.differences);

@@ -84,9 +84,10 @@ describe('who may do what', () => {
     ];
     expect(mine.length).toBeGreaterThanOrEqual(7);
     for (const { method, path } of mine) {
-      const noun = /api\/(\w+)/.exec(path)?.[1];
-      const real = noun === 'orders' ? bought.orderId : noun === 'payments' ? bought.paymentId : await notificationId();
-      const prefix = noun === 'orders' ? 'ord' : noun === 'payments' ? 'pay' : 'ntf';
+      const entity = /api\/(\w+)/.exec(path)?.[1];
+      const real =
+        entity === 'orders' ? bought.orderId : entity === 'payments' ? bought.paymentId : await notificationId();
+      const prefix = entity === 'orders' ? 'ord' : entity === 'payments' ? 'pay' : 'ntf';
       const ask = async (id: string): Promise<string> => {
         const bare = path.replace(/^\/api/, '').replace('{id}', id);
         const answer = await (method === 'GET' ? api.get(bare, REQUEST) : api.post(bare, undefined, REQUEST));

@@ -125,7 +125,7 @@ describe('what operators see', () => {
 
   it("have a payment's whole history, its order's and refund's moves included", async () => {
     const { body } = await operator.get<List>(`/admin/payments/${bought[0]?.paymentId}/events/`);
-    expect(body.items.map((row) => `${String(row.noun)} ${String(row.to_status)} by ${String(row.cause)}`)).toEqual([
+    expect(body.items.map((row) => `${String(row.entity)} ${String(row.to_status)} by ${String(row.cause)}`)).toEqual([
       'payment init by request',
       'payment processing by request',
       'payment succeeded by callback',

@@ -44,11 +44,11 @@ describe('a payment under the mock provider', () => {
     expect(new Set(starts.map((answer) => answer.body.pay_params.package)).size).toBe(1);
     const answers = await times(50, () => bob.api.post(`${path}succeed/`));
     expect(answers.map((answer) => answer.status)).toEqual(Array(50).fill(200));
-    const events = await paydesk.db.query<{ to_status: string; noun: string }[]>(
-      'SELECT noun, to_status FROM payment_events WHERE order_id = $1 ORDER BY id',
+    const events = await paydesk.db.query<{ to_status: string; entity: string }[]>(
+      'SELECT entity, to_status FROM payment_events WHERE order_id = $1 ORDER BY id',
       [order.body.id],
     );
-    expect(events.map((event) => `${event.noun} ${event.to_status}`)).toEqual([
+    expect(events.map((event) => `${event.entity} ${event.to_status}`)).toEqual([
       'payment init',
       'payment processing',
       'payment succeeded',

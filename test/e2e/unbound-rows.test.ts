@@ -68,7 +68,7 @@ describe('payments and refunds of a provider that is not bound any more', () => 
   };
   const notesOf = async (column: 'payment_id' | 'refund_id', id: string): Promise<unknown[]> =>
     mock.db.query(
-      `SELECT noun, to_status, cause, actor, note FROM payment_events
+      `SELECT entity, to_status, cause, actor, note FROM payment_events
        WHERE ${column} = $1 AND to_status IN ('closed', 'cancelled', 'rejected', 'succeeded') ORDER BY id`,
       [id],
     );
@@ -173,8 +173,8 @@ describe('payments and refunds of a provider that is not bound any more', () => 
     expect((await orderOf(unsent)).status).toBe('cancelled');
     const by = { cause: 'request', actor: `usr_${NO_ID}` };
     expect(await notesOf('payment_id', unsent.paymentId)).toEqual([
-      { noun: 'payment', to_status: 'closed', note: NOTE, ...by },
-      { noun: 'order', to_status: 'cancelled', note: null, ...by },
+      { entity: 'payment', to_status: 'closed', note: NOTE, ...by },
+      { entity: 'order', to_status: 'cancelled', note: null, ...by },
     ]);
     expect(await listed('payments', 'unbound=true')).toEqual([sent.paymentId]);
   });
@@ -234,7 +234,7 @@ describe('payments and refunds of a provider that is not bound any more', () => 
       expect((await refundOf(shop, requested)).failure).toEqual({ code: 'ended_by_operator', message: null });
       expect(await promised(refunding)).toEqual([500, 0]);
       expect(await notesOf('refund_id', requested)).toEqual([
-        { noun: 'refund', to_status: 'rejected', cause: 'request', actor: `usr_${NO_ID}`, note: NOTE },
+        { entity: 'refund', to_status: 'rejected', cause: 'request', actor: `usr_${NO_ID}`, note: NOTE },
       ]);
       expect((await endRefund(requested)).body.code).toBe('refund_not_open');
     });
@@ -255,7 +255,7 @@ describe('payments and refunds of a provider that is not bound any more', () => 
         expect(await promised(refunding)).toEqual([500, 500]);
         expect(await statesOf(refunding)).toBe('succeeded/partially_refunded');
         expect(await notesOf('refund_id', processing)).toContainEqual({
-          ...{ noun: 'refund', to_status: 'succeeded', cause: 'request', actor: `usr_${NO_ID}`, note: NOTE },
+          ...{ entity: 'refund', to_status: 'succeeded', cause: 'request', actor: `usr_${NO_ID}`, note: NOTE },
         });
       },
       BY_COMMAND,

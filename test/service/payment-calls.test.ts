@@ -254,10 +254,10 @@ describe('a call to the channel', () => {
     const rows = await paydesk.app.get(PaymentHistory).of(bought.paymentId);
     const by = { payment_id: bought.paymentId, refund_id: null, note: null };
     expect(rows).toMatchObject([
-      { noun: 'payment', from_status: null, to_status: 'init', cause: 'request', actor: bought.customer.id, ...by },
-      { noun: 'payment', from_status: 'init', to_status: 'processing', cause: 'request', ...by },
-      { noun: 'payment', from_status: 'processing', to_status: 'succeeded', actor: 'check_payments', ...by },
-      { noun: 'order', from_status: 'pending', to_status: 'paid', cause: 'timer', request_id: null },
+      { entity: 'payment', from_status: null, to_status: 'init', cause: 'request', actor: bought.customer.id, ...by },
+      { entity: 'payment', from_status: 'init', to_status: 'processing', cause: 'request', ...by },
+      { entity: 'payment', from_status: 'processing', to_status: 'succeeded', actor: 'check_payments', ...by },
+      { entity: 'order', from_status: 'pending', to_status: 'paid', cause: 'timer', request_id: null },
     ]);
     expect(rows.slice(0, 2).every(({ request_id }) => (request_id ?? '').length > 0)).toBe(true);
     const { values } = await moves.get();

@@ -100,11 +100,11 @@ export async function statesOf(bought: Bought): Promise<string> {
 
 /** Every move of an order and its payments, oldest first: `payment processing by request`. */
 export async function movesOf(paydesk: TestApp, orderId: string): Promise<string[]> {
-  const rows = await paydesk.db.query<{ noun: string; to_status: string; cause: string }[]>(
-    'SELECT noun, to_status, cause FROM payment_events WHERE order_id = $1 ORDER BY id',
+  const rows = await paydesk.db.query<{ entity: string; to_status: string; cause: string }[]>(
+    'SELECT coalesce(entity, noun) AS entity, to_status, cause FROM payment_events WHERE order_id = $1 ORDER BY id',
     [orderId],
   );
-  return rows.map((row) => `${row.noun} ${row.to_status} by ${row.cause}`);
+  return rows.map((row) => `${row.entity} ${row.to_status} by ${row.cause}`);
 }
 
 /** Types of all that was announced of a payment. */

@@ -68,7 +68,7 @@ export async function untilSettled(shop: Simulated, steps = 60): Promise<void> {
 /** Every move of a refund with who made it, oldest first: `processing by request usr_…`. */
 export async function movesOfRefund(paydesk: TestApp, id: string): Promise<string[]> {
   const rows = await paydesk.db.query<{ to_status: string; cause: string; actor: string }[]>(
-    'SELECT to_status, cause, actor FROM payment_events WHERE refund_id = $1 AND noun = $2 ORDER BY id',
+    'SELECT to_status, cause, actor FROM payment_events WHERE refund_id = $1 AND entity = $2 ORDER BY id',
     [id, 'refund'],
   );
   return rows.map((row) => `${row.to_status} by ${row.cause} ${row.actor}`);

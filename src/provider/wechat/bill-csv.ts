@@ -212,7 +212,7 @@ class BillReader<Line> {
       column,
       value: column === '' ? '' : shown(this.field(column)),
       reason,
-      noun: refund !== null ? 'refund' : number !== null ? 'payment' : 'line',
+      entity: refund !== null ? 'refund' : number !== null ? 'payment' : 'line',
       number: number ?? createHash('sha256').update(text).digest('hex').slice(0, 16),
       // Only where the values are those of their columns.
       ...(column !== '' && this.layout.origin(this.field)),

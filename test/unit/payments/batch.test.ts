@@ -27,7 +27,7 @@ describe('a settlement', () => {
     expect(batch.changedOrders()).toEqual([order]);
     expect(batch.moves).toEqual([
       {
-        noun: 'payment',
+        entity: 'payment',
         orderId: 'ord_1',
         paymentId: 'pay_1',
         from: 'processing',
@@ -35,7 +35,7 @@ describe('a settlement', () => {
         cause: CAUSE,
         note: null,
       },
-      { noun: 'order', orderId: 'ord_1', paymentId: 'pay_1', from: 'pending', to: 'paid', cause: CAUSE },
+      { entity: 'order', orderId: 'ord_1', paymentId: 'pay_1', from: 'pending', to: 'paid', cause: CAUSE },
     ]);
     expect(batch.notifications).toEqual([
       { type: 'payment.succeeded', userId: 'usr_1', subjectId: 'pay_1', data: DATA },
@@ -56,7 +56,7 @@ describe('a settlement', () => {
     expect(payment).toMatchObject({ status: 'succeeded', late: true });
     expect(order).toMatchObject({ status: 'cancelled', paidPaymentId: null });
     expect(batch.changedOrders()).toEqual([]);
-    expect(batch.moves).toMatchObject([{ noun: 'payment', from: 'expired', to: 'succeeded', note: 'late' }]);
+    expect(batch.moves).toMatchObject([{ entity: 'payment', from: 'expired', to: 'succeeded', note: 'late' }]);
     expect(batch.late).toEqual([{ payment, order, cause: CAUSE }]);
     expect(batch.notifications).toEqual([
       { type: 'payment.succeeded', userId: 'usr_1', subjectId: 'pay_1', data: DATA },
@@ -70,7 +70,7 @@ describe('a settlement', () => {
     batch.end(fact(payment, order, paidWord({ failureCode: 'PAYERROR' })), as);
     expect(payment).toMatchObject({ status: as, failureCode: 'PAYERROR', settledAt: NOW });
     expect(order.status).toBe('pending');
-    expect(batch.moves).toMatchObject([{ noun: 'payment', from: 'processing', to: as, note: 'PAYERROR' }]);
+    expect(batch.moves).toMatchObject([{ entity: 'payment', from: 'processing', to: as, note: 'PAYERROR' }]);
     expect(batch.notifications).toEqual([{ type: `payment.${as}`, userId: 'usr_1', subjectId: 'pay_1', data: DATA }]);
     expect(batch.changedOrders()).toEqual([]);
   });
@@ -80,8 +80,8 @@ describe('a settlement', () => {
     batch.end(fact(payment, order, paidWord(), EXPIRES), 'expired');
     expect(order.status).toBe('cancelled');
     expect(batch.moves).toMatchObject([
-      { noun: 'payment', to: 'expired', note: null },
-      { noun: 'order', orderId: 'ord_1', paymentId: 'pay_1', from: 'pending', to: 'cancelled', cause: CAUSE },
+      { entity: 'payment', to: 'expired', note: null },
+      { entity: 'order', orderId: 'ord_1', paymentId: 'pay_1', from: 'pending', to: 'cancelled', cause: CAUSE },
     ]);
     expect(batch.changedOrders()).toEqual([order]);
   });

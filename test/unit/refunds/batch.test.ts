@@ -34,8 +34,8 @@ describe('a refund that reached the payer', () => {
       [order],
     ]);
     expect(batch.moves).toEqual([
-      { noun: 'refund', ...OF, from: 'processing', to: 'succeeded', note: null },
-      { noun: 'order', ...OF, from: 'paid', to: 'partially_refunded' },
+      { entity: 'refund', ...OF, from: 'processing', to: 'succeeded', note: null },
+      { entity: 'order', ...OF, from: 'paid', to: 'partially_refunded' },
     ]);
     expect(batch.notifications).toEqual([
       { type: 'refund.succeeded', userId: 'usr_1', subjectId: 'ref_1', data: DATA },
@@ -54,8 +54,8 @@ describe('a refund that reached the payer', () => {
     batch.succeed(rows, refundWord());
     expect(rows.order).toMatchObject({ refundedFen: 1800, status: 'refunded' });
     expect(batch.moves).toMatchObject([
-      { noun: 'refund' },
-      { noun: 'order', from: 'partially_refunded', to: 'refunded' },
+      { entity: 'refund' },
+      { entity: 'order', from: 'partially_refunded', to: 'refunded' },
     ]);
   });
 
@@ -85,7 +85,7 @@ describe('a refund under whose number nothing will be paid', () => {
     expect(refund).toMatchObject({ status: as, failureCode: 'NO_AUTH', failureMessage: 'not allowed', settledAt: NOW });
     expect(payment).toMatchObject({ reservedFen: 0, refundedFen: 0 });
     expect([batch.changedRefunds(), batch.changedPayments(), batch.changedOrders()]).toEqual([[refund], [payment], []]);
-    expect(batch.moves).toEqual([{ noun: 'refund', ...OF, from: 'processing', to: as, note: 'NO_AUTH' }]);
+    expect(batch.moves).toEqual([{ entity: 'refund', ...OF, from: 'processing', to: as, note: 'NO_AUTH' }]);
     expect(batch.notifications).toEqual([{ type: `refund.${as}`, userId: 'usr_1', subjectId: 'ref_1', data: DATA }]);
     expect(batch.resolvedCases).toEqual([{ caseKey: heldRefundCaseKey('ref_1'), note: `the refund was ${as}` }]);
     expect(order.status).toBe('paid');

@@ -188,7 +188,7 @@ describe('a line that cannot be read', () => {
   it('is known by a number of ours that stands in it, else by a digest of its text', async () => {
     const names = async (cells: Cells, make = orderCells): Promise<unknown[]> => {
       const text = tradeBillText('ALL', [make({ 手续费: 'x', ...cells })], sumsOf(0, 0));
-      return (await read(text)).unreadable.map(({ noun, number }) => [noun, number]);
+      return (await read(text)).unreadable.map(({ entity, number }) => [entity, number]);
     };
     expect(await names({})).toEqual([['payment', 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB']]);
     expect(await names({}, refundCells)).toEqual([['refund', 'ref_01JD8Q5Z6T8RZ1M0V4N9X2K7CB']]);
@@ -236,7 +236,7 @@ describe('a line that cannot be read', () => {
     const text = tradeBillText('ALL', [orderCells()], sumsOf(1, 0));
     const { readable, unreadable, totals } = await read(`${text}made by Wang\r\n`);
     expect([readable.length, totals.agree]).toEqual([1, true]);
-    expect(unreadable).toMatchObject([{ line: 5, noun: 'line', reason: 'follows the totals, and is in none of them' }]);
+    expect(unreadable).toMatchObject([{ line: 5, entity: 'line', reason: 'follows the totals, and is in none of them' }]);
   });
 
   it('with a NUL character is one', async () => {
