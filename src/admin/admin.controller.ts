@@ -1,5 +1,13 @@
-import { applyDecorators, Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { applyDecorators, Body, Controller, Get, HttpCode, Param, Post, Query, type Type } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiOperation,
+  ApiProperty,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import { IsString, Length } from 'class-validator';
 import { type Caller, CurrentUser, Roles } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
@@ -18,6 +26,7 @@ import {
   RunsFilter,
 } from './admin.dto.js';
 import { AdminLists } from './admin-lists.js';
+import { RunView } from './run.view.js';
 
 export class ResolveBody {
   @ApiProperty({ description: 'What was found and done', example: 'Paid back by bank transfer on the 24th' })
@@ -30,15 +39,19 @@ export class ResolveBody {
 type Row = Record<string, unknown>;
 
 /** An operators' list in the document. */
-function List(summary: string): MethodDecorator {
+function List(summary: string, item?: Type): MethodDecorator {
   return applyDecorators(
     ApiOperation({ summary }),
+    ...(item ? [ApiExtraModels(item)] : []),
     ApiOkResponse({
       schema: {
         type: 'object',
         required: ['items', 'next_cursor'],
         properties: {
-          items: { type: 'array', items: { type: 'object', additionalProperties: true } },
+          items: {
+            type: 'array',
+            items: item ? { $ref: getSchemaPath(item) } : { type: 'object', additionalProperties: true },
+          },
           next_cursor: { type: 'string', nullable: true },
         },
       },
@@ -103,7 +116,7 @@ export class AdminController {
   }
 
   @Get('reconciliation/runs')
-  @List('Reconciliation runs (comparisons with a daily bill), newest first')
+  @List('Reconciliation runs (comparisons with a daily bill), newest first', RunView)
   runs(@Query() query: RunsFilter): Promise<Page<Row>> {
     return this.lists.list('runs', query);
   }

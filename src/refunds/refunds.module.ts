@@ -4,6 +4,8 @@ import { NotificationsModule } from '../notifications/notifications.module.js';
 import { PaymentsModule } from '../payments/payments.module.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 import { ProviderModule } from '../provider/provider.module.js';
+import { ConsoleRefundsController } from './console-refunds.controller.js';
+import { ConsoleRefunds } from './console-refunds.js';
 import { DueRefunds } from './due-refunds.js';
 import { RefundBudget } from './refund-budget.js';
 import { RefundChannel } from './refund-channel.js';
@@ -16,13 +18,14 @@ import { UnboundRefunds } from './unbound-refunds.js';
 
 @Module({
   imports: [PaymentsModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
-  controllers: [RefundsController],
+  controllers: [RefundsController, ConsoleRefundsController],
   providers: [
     RefundsService,
     RefundExecutor,
     RefundSettlement,
     RefundsRepository,
     DueRefunds,
+    ConsoleRefunds,
     RefundChannel,
     UnboundRefunds,
     {
@@ -31,6 +34,6 @@ import { UnboundRefunds } from './unbound-refunds.js';
       useFactory: ({ rules }: PaymentProvider) => new RefundBudget(rules),
     },
   ],
-  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, UnboundRefunds],
+  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, ConsoleRefunds, UnboundRefunds],
 })
 export class RefundsModule {}
