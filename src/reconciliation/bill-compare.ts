@@ -89,7 +89,8 @@ const QUERIES: Query[] = [
                'refund_id', r.refund_id, 'payment_id', r.payment_id) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'refund_id', b.refund_id,
                'out_refund_no', b.out_refund_no, 'out_trade_no', b.out_trade_no, 'line', b.line) AS there,
-             CASE WHEN r.id = b.out_refund_no AND r.payment_id = b.out_trade_no THEN b.agrees_with END AS agrees,
+             CASE WHEN r.id IS NULL OR (coalesce(r.console_refund_no, r.id) = b.out_refund_no
+               AND r.payment_id = b.out_trade_no) THEN b.agrees_with END AS agrees,
              CASE WHEN p.id IS NULL THEN
                (SELECT o.id FROM payments o
                 WHERE o.provider = $3 AND (o.id = b.out_trade_no OR o.transaction_id = b.transaction_id) LIMIT 1)

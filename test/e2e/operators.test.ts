@@ -112,7 +112,7 @@ describe('what operators see', () => {
       'reconciliation/discrepancies',
       'type',
       'mismatch, unknown_payment, late_payment, double_transaction, unknown_refund, refund_conflict, refund_held, missing_here, ' +
-        'missing_there, amount, state, duplicate, fee',
+        'missing_there, amount, state, duplicate, fee, unreadable_line',
     ],
   ])('refuse in %s a %s that is not of the list, and name the list', async (name, filter, values) => {
     for (const wrong of ['sucess', '', 'PAID', `${values.split(', ')[0]}&${filter}=x`]) {

@@ -298,7 +298,8 @@ describe("a refund made in WeChat Pay's merchant console", () => {
     // So late that both days look for it.
     ['before midnight', 23],
   ])('%s, of which only the bill tells, is taken over from there and missed nowhere', async (_when, hour) => {
-    await untilChina(shop, 12);
+    // A day of its own, without the refunds of the tests before.
+    await untilChina(shop, 0, 1);
     const day = await untilChina(shop, hour, 30);
     const bought = await paid(shop, { amount: 1000 });
     await shop.sim.faults({ rules: [{ at: 'refund_notice', do: 'lose', match: bought.paymentId }] });
