@@ -2,6 +2,7 @@
 import { Module, OnApplicationBootstrap } from '@nestjs/common';
 import { CommandFactory, InjectCommander } from 'nest-commander';
 import { EndUnboundCommand } from './admin/end-unbound.command.js';
+import { ResolveCaseCommand } from './admin/resolve-case.command.js';
 import { IssueTokenCommand } from './auth/issue-token.command.js';
 import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.js';
 import type { Settings } from './config/settings.js';
@@ -97,6 +98,7 @@ interface Commander {
     SyncRefundsCommand,
     RetryAbnormalRefundCommand,
     EndUnboundCommand,
+    ResolveCaseCommand,
     SimulateCallbackCommand,
     IssueTokenCommand,
     DoctorCommand,

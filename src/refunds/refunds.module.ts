@@ -4,6 +4,7 @@ import { NotificationsModule } from '../notifications/notifications.module.js';
 import { PaymentsModule } from '../payments/payments.module.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 import { ProviderModule } from '../provider/provider.module.js';
+import { CaseResolver } from './case-resolver.js';
 import { DueRefunds } from './due-refunds.js';
 import { RefundBudget } from './refund-budget.js';
 import { RefundChannel } from './refund-channel.js';
@@ -25,12 +26,13 @@ import { UnboundRefunds } from './unbound-refunds.js';
     DueRefunds,
     RefundChannel,
     UnboundRefunds,
+    CaseResolver,
     {
       provide: RefundBudget,
       inject: [PaymentProvider],
       useFactory: ({ rules }: PaymentProvider) => new RefundBudget(rules),
     },
   ],
-  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, UnboundRefunds],
+  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, UnboundRefunds, CaseResolver],
 })
 export class RefundsModule {}
