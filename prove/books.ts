@@ -32,6 +32,9 @@ export interface PaymentRow {
 export interface RefundRow {
   id: string;
   payment_id: string;
+  origin: 'api' | 'console';
+  /** Its number at the channel. */
+  out_refund_no: string;
   status: string;
   amount: number;
   failure: string | null;
@@ -90,7 +93,7 @@ const LISTS = {
                     transaction_id, late, ${MS('expires_at')} AS expires_at, ${MS('next_check_at')} AS next_check_at,
                     ${MS('lease_until')} AS lease_until
              FROM payments ORDER BY id`,
-  refunds: `SELECT id, payment_id, status, amount_fen AS amount, failure_code AS failure,
+  refunds: `SELECT id, payment_id, origin, coalesce(console_refund_no, id) AS out_refund_no, status, amount_fen AS amount, failure_code AS failure,
                    ${MS('next_check_at')} AS next_check_at, ${MS('lease_until')} AS lease_until
             FROM refunds ORDER BY id`,
   events: `SELECT id, ${MS('at')} AS at, noun, order_id, from_status, to_status,
@@ -149,6 +152,11 @@ export function channelOf(books: Books, id: string): Ledger['transactions'][numb
 /** What the channel has of a refund. */
 export function channelRefundOf(books: Books, id: string): Ledger['refunds'][number] | undefined {
   return books.channel.refunds.find((one) => one.out_refund_no === id);
+}
+
+/** What we have of a refund that has this number at the channel. */
+export function refundByNumber(books: Books, number: string): RefundRow | undefined {
+  return [...books.refunds.values()].find((one) => one.out_refund_no === number);
 }
 
 export const isOpen = ({ status }: { status: string }): boolean => status === 'init' || status === 'processing';

@@ -38,11 +38,11 @@ export function compareBooks(books: Books, together: readonly string[] = []): Co
 function* refundsDiffer({ refunds, channel }: Books): Generator<string> {
   const there = new Map(channel.refunds.map((entry) => [entry.out_refund_no, entry]));
   for (const [id, entry] of there) {
-    const row = refunds.get(id);
+    const row = [...refunds.values()].find((one) => one.out_refund_no === id);
     const agrees = row?.amount === entry.refund && REFUND_STATUS[row.status] === entry.status;
     if (!agrees) yield `${id}: the channel has ${entry.refund} fen, ${entry.status}; here ${JSON.stringify(row)}`;
   }
-  for (const { id, status } of refunds.values()) {
+  for (const { out_refund_no: id, status } of refunds.values()) {
     // One that is only asked for was not sent yet.
     if (status !== 'rejected' && status !== 'requested' && !there.has(id)) yield `${id} is unknown to the channel`;
   }

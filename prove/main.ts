@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { argumentsOrUsage, UsageError, wholeNumber } from '../dev/arguments.js';
 import { Cleanup } from '../dev/cleanup.js';
 import { billMillion } from './bill-million.js';
-import { billWeek } from './bill-week.js';
+import { billMonth } from './bill-month.js';
 import { crashes } from './crashes/crashes.js';
 import { databases } from './databases.js';
 import { histories } from './histories.js';
@@ -21,7 +21,7 @@ const PROOFS: readonly Proof[] = [
   hostile,
   overload,
   soak,
-  billWeek,
+  billMonth,
   billMillion,
   queryPlans,
 ];

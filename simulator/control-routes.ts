@@ -1,7 +1,7 @@
 import { ApiError } from './api-error.js';
 import { DIFFERENCE_ORDER, type DifferenceOrder } from './bill-differences.js';
 import { cashierPage } from './cashier-page.js';
-import { Control, type FaultPlan, type RequestPayment, type Selection } from './control.js';
+import { type ConsoleRefund, Control, type FaultPlan, type RequestPayment, type Selection } from './control.js';
 import { RULES } from './faults.js';
 import { bool, type Fields, fill, int, object, required, text } from './fields.js';
 import { KEY_MODES } from './keyring.js';
@@ -19,6 +19,8 @@ const PAY: Fields = {
   coupon_fen: int(0),
   coupon_type: text(8, { oneOf: ['CASH', 'NOCASH'] }),
 };
+
+const CONSOLE_REFUND: Fields = { amount: int(1), reason: text(80, { bytes: true }) };
 
 const KEYS: Fields = {
   mode: text(16, { oneOf: KEY_MODES }),
@@ -75,6 +77,9 @@ export function controlRoutes(sim: Simulation): Route[] {
     post('/_sim/transactions/{no}/pay', (call) => ok(control.pay(named(call, 'no'), form<PayOptions>(PAY, call)))),
     post('/_sim/transactions/{no}/fail', (call) =>
       ok(control.fail(named(call, 'no'), form<{ reason?: string }>({ reason: text(256) }, call).reason)),
+    ),
+    post('/_sim/transactions/{no}/console-refund', (call) =>
+      ok(control.refundInConsole(named(call, 'no'), form<ConsoleRefund>(CONSOLE_REFUND, call))),
     ),
     post('/_sim/refunds/{no}/succeed', (call) => ok(control.settleRefund(named(call, 'no'), 'SUCCESS'))),
     post('/_sim/refunds/{no}/abnormal', (call) => ok(control.settleRefund(named(call, 'no'), 'ABNORMAL'))),

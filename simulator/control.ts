@@ -1,6 +1,6 @@
 import { ApiError } from './api-error.js';
 import { type Difference, type DifferenceOrder } from './bill-differences.js';
-import { type Order, type Refund, type RefundStatus } from './books.js';
+import { type Order, type Refund, refundableFen, type RefundStatus } from './books.js';
 import { chinaTime, SECOND } from './clock.js';
 import { payMessage, signatureFits } from './crypto.js';
 import { type FaultRule, ruleIssue } from './faults.js';
@@ -23,6 +23,13 @@ export interface FaultPlan {
   balance_fen?: number;
   /** Starts the course of chance anew. */
   seed?: number;
+}
+
+/** A refund that a clerk makes in the merchant console. */
+export interface ConsoleRefund {
+  /** In fen; left out: all that is left. */
+  amount?: number;
+  reason?: string;
 }
 
 /** What `wx.requestPayment` is given. */
@@ -56,6 +63,25 @@ export class Control {
     const order = this.#order(outTradeNo);
     allowing(() => this.sim.payments.fail(order, reason));
     return transactionView(order);
+  }
+
+  /**
+   * A clerk refunds a payment in the merchant console: by the rules of a refund by API, under a number of the console,
+   * announced where the payment was.
+   * @throws ApiError 404, or as page 4013071036 of the manual lists them
+   */
+  refundInConsole(outTradeNo: string, { amount, reason }: ConsoleRefund = {}): JsonObject & { out_refund_no: string } {
+    const order = this.#order(outTradeNo);
+    const { form } = order;
+    const { total } = form.amount;
+    const refund = this.sim.refunds.apply({
+      out_trade_no: outTradeNo,
+      out_refund_no: `50300${this.sim.random.digits(23)}`,
+      notify_url: form.notify_url,
+      amount: { refund: amount ?? (refundableFen(order) || total), total, currency: 'CNY' },
+      ...(reason === undefined ? {} : { reason }),
+    });
+    return { ...refundView(refund), out_refund_no: refund.outRefundNo };
   }
 
   /** A refund arrives, becomes abnormal, or is closed. @throws ApiError 404, 409 when it cannot from where it is */

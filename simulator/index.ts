@@ -6,7 +6,7 @@ import { environmentOf, writeOutput } from './output.js';
 import { serve } from './server.js';
 import { Simulation, type SimulationOptions } from './simulation.js';
 
-export { type Difference, type DifferenceOrder } from './bill-differences.js';
+export { consoleNumber, type Difference, type DifferenceOrder } from './bill-differences.js';
 export { type FaultPlan, type RequestPayment, type Selection } from './control.js';
 export { type FaultRule } from './faults.js';
 export { type KeyChange, type KeyMode, type SimulatorCredentials } from './keyring.js';

@@ -25,6 +25,10 @@ export interface TradeRow {
   totalFen: number;
   appliedFen: number;
   successAt: number | null;
+  /** What stands in the bill instead of the refund's numbers and the fee, where it is made to differ. */
+  shownNumber?: string;
+  shownRefundId?: string;
+  shownFee?: string;
 }
 
 const RATE = `${yuan(FEE_RATE)}%`;
@@ -59,18 +63,18 @@ const REFUND_TIMES: readonly Column[] = [
 ];
 
 const REFUND_PART: readonly Column[] = [
-  ['微信退款单号', (row) => row.refund?.refundId ?? '0'],
-  ['商户退款单号', (row) => row.refund?.outRefundNo ?? '0'],
+  ['微信退款单号', (row) => row.shownRefundId ?? row.refund?.refundId ?? '0'],
+  ['商户退款单号', (row) => row.shownNumber ?? row.refund?.outRefundNo ?? '0'],
   ['退款金额', (row) => yuan(row.refundFen)],
   ['充值券退款金额', (row) => yuan(row.couponRefundFen)],
-  ['退款类型', (row) => (row.refund ? 'ORIGINAL' : '')],
+  ['退款类型', (row) => (row.kind === 'refund' ? 'ORIGINAL' : '')],
   ['退款状态', (row) => row.refundStatus],
 ];
 
 const GOODS: readonly Column[] = [
   ['商品名称', (row) => text(row, row.order.form.description)],
   ['商户数据包', (row) => text(row, row.order.form.attach ?? '')],
-  ['手续费', (row) => feeYuan(row.feeFen)],
+  ['手续费', (row) => row.shownFee ?? feeYuan(row.feeFen)],
   ['费率', () => RATE],
   ['订单金额', (row) => yuan(row.totalFen)],
 ];

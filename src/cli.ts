@@ -10,7 +10,7 @@ import { MigrateCommand } from './migrate.command.js';
 import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/payments.commands.js';
 import { DoctorCommand, TELL_UNBOUND, type TellUnbound } from './provider/wechat/doctor.command.js';
 import { ReconcileBillCommand } from './reconciliation/reconcile-bill.command.js';
-import { RetryAbnormalRefundCommand, SyncRefundsCommand } from './refunds/refunds.commands.js';
+import { RetryAbnormalRefundCommand, SyncRefundsCommand, TakeOverRefundCommand } from './refunds/refunds.commands.js';
 import {
   OPEN_APP,
   OPEN_DATABASE,
@@ -96,6 +96,7 @@ interface Commander {
     ReconcilePaymentsCommand,
     ReconcileBillCommand,
     SyncRefundsCommand,
+    TakeOverRefundCommand,
     RetryAbnormalRefundCommand,
     EndUnboundCommand,
     ResolveCaseCommand,

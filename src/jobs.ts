@@ -8,6 +8,7 @@ import { IdempotencyService } from './http/idempotency.service.js';
 import { DuePayments } from './payments/due-payments.js';
 import { StaleOrders } from './payments/stale-orders.js';
 import { BillService } from './reconciliation/bill.service.js';
+import { ConsoleRefunds } from './refunds/console-refunds.js';
 import { DueRefunds } from './refunds/due-refunds.js';
 
 /** The most rows that one tick takes in hand; what is left waits for the next. */
@@ -28,6 +29,7 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
     private readonly duePayments: DuePayments,
     private readonly staleOrders: StaleOrders,
     private readonly dueRefunds: DueRefunds,
+    private readonly consoleRefunds: ConsoleRefunds,
     private readonly bills: BillService,
     private readonly idempotency: IdempotencyService,
   ) {}
@@ -39,6 +41,7 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
     this.every('send_and_check_refunds', 2 * SECOND, (cause) =>
       this.dueRefunds.run({ scope: 'due', cause, limit: PER_TICK }),
     );
+    this.every('take_over_refunds', MINUTE, (cause) => this.consoleRefunds.takeOverWaiting(cause));
     this.every('cancel_stale_orders', 30 * SECOND, (cause) => this.staleOrders.cancel({ cause, limit: PER_TICK }));
     // Needs a session; the start has said that it does not run here.
     if (this.settings.databasePooler === 'session')

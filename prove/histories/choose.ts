@@ -31,6 +31,10 @@ export function candidates(step: StepAbout, books: Books): string[] {
     case 'pay':
     case 'pay_fails':
       return choose(payments, ({ id }) => channelOf(books, id)?.trade_state === 'NOTPAY');
+    case 'console':
+      return strictly(payments, ({ id }) => Boolean(channelOf(books, id)?.paid_at));
+    case 'take_over':
+      return books.channel.refunds.map((one) => one.out_refund_no);
     case 'ask':
       return choose(payments, ({ status, amount, reserved }) => status === 'succeeded' && reserved < amount);
     case 'carry':

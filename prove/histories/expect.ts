@@ -1,4 +1,4 @@
-import { type Books, channelOf, isOpen, type PaymentRow } from '../books.js';
+import { type Books, channelOf, channelRefundOf, isOpen, type PaymentRow, refundByNumber } from '../books.js';
 import { agrees, type Model, truthOf } from './model.js';
 import { type Done, partOf } from './perform.js';
 
@@ -36,6 +36,8 @@ function rightAnswers({ step, subject }: Done, before: Books): string[] | null {
     case 'retry_abnormal':
       // What we call abnormal may have arrived there meanwhile, or be on its way already.
       return is('abnormal') ? ['200', '502 channel_rejected', '503 channel_unavailable'] : ['409 refund_not_open'];
+    case 'take_over':
+      return rightTakeOver(subject ?? '', before);
     case 'forge':
       return ['401 FAIL'];
     default:
@@ -49,6 +51,15 @@ function rightOpening(orderId: string, before: Books): string[] {
   if (open) return ['200'];
   // Its end of life is its last payment's, or thirty minutes: near enough to tell it from outside is too much to know.
   return order?.status === 'pending' ? ['201', '409 order_expired'] : ['409 order_not_payable'];
+}
+
+/** A refund that the channel has, asked for by its number. */
+function rightTakeOver(number: string, before: Books): string[] {
+  const there = channelRefundOf(before, number);
+  const payment = before.payments.get(there?.out_trade_no ?? '');
+  if (payment?.status !== 'succeeded') return ['409 payment_not_refundable'];
+  const rivals = [...before.refunds.values()].some((one) => one.payment_id === payment.id && one.origin === 'api');
+  return rivals && !refundByNumber(before, number) ? ['200', '409 refund_exceeds_payment'] : ['200'];
 }
 
 function notOpen({ status }: PaymentRow): string {
@@ -67,7 +78,7 @@ function rightStart(payment: PaymentRow, before: Books): string[] {
 }
 
 /** Answers that a channel in trouble, or a crowd, may bring about. Anything else of 500 and above never is right. */
-const TROUBLED = ['502 channel_rejected', '503 channel_unavailable'];
+const TROUBLED = ['502 channel_rejected', '503 channel_unavailable', '409 refund_mismatch'];
 const CROWDED = [...TROUBLED, '503 service_unavailable'];
 
 /** What is wrong with an answer. `calm`: no fault struck a call; `alone`: nothing else happened at the same time. */
@@ -126,13 +137,13 @@ export function brokenPromise(done: Done, before: Books, after: Books, model: Mo
 /** Refunds whose time had come are what the channel says. */
 function refundsTick(before: Books, after: Books, what: string): string[] {
   return before.channel.refunds.flatMap(({ out_refund_no: id, status }) => {
-    const refund = before.refunds.get(id);
+    const refund = refundByNumber(before, id);
     const due =
       refund?.status === 'processing' &&
       refund.failure === null &&
       (refund.next_check_at ?? Infinity) <= before.now &&
       (refund.lease_until === null || refund.lease_until <= before.now);
-    const here = after.refunds.get(id)?.status;
+    const here = refundByNumber(after, id)?.status;
     const expected = { SUCCESS: 'succeeded', CLOSED: 'closed', ABNORMAL: 'abnormal' }[status];
     return due && expected !== undefined && here !== expected
       ? [`${what}: refund ${id} is ${here}, there ${status}`]

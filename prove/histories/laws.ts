@@ -1,4 +1,12 @@
-import { type Books, channelOf, channelRefundOf, type EventRow, isOpen, type PaymentRow } from '../books.js';
+import {
+  type Books,
+  channelOf,
+  channelRefundOf,
+  type EventRow,
+  isOpen,
+  type PaymentRow,
+  refundByNumber,
+} from '../books.js';
 import { Counts } from '../report.js';
 import { lateRefundOf, type Model, MOVES } from './model.js';
 
@@ -38,13 +46,15 @@ const refundsFit = ({ payments, refunds, orders, channel }: Books): string[] =>
 const refundsAgree: Law = (books, model) => [
   ...books.channel.refunds.flatMap((there) => {
     const { out_refund_no: id } = there;
-    const here = books.refunds.get(id);
-    if (!here) return [`the channel has refund ${id}, unknown here`];
+    const here = refundByNumber(books, id);
+    const made = model.console.get(id);
+    // Its notice may be on its way, or lost until a person or a bill asks.
+    if (!here) return made ? [] : [`the channel has refund ${id}, unknown here`];
     const wrong: string[] = [];
     if (here.amount !== there.refund) wrong.push(`refund ${id} is ${here.amount} here and ${there.refund} there`);
     if (here.payment_id !== there.out_trade_no) wrong.push(`refund ${id} is of another payment there`);
     const late = id === lateRefundOf(here.payment_id);
-    if (!late && !model.approved.has(id)) wrong.push(`refund ${id} was sent without approval`);
+    if (!made && !late && !model.approved.has(id)) wrong.push(`refund ${id} was sent without approval`);
     const allowed: Record<string, string[]> = {
       requested: [],
       rejected: [],
@@ -58,12 +68,13 @@ const refundsAgree: Law = (books, model) => [
     return wrong;
   }),
   ...[...books.refunds.values()].flatMap((refund) => {
-    const asked = model.asked.get(refund.id);
+    const isConsole = refund.origin === 'console';
+    const asked = isConsole ? model.console.get(refund.out_refund_no) : model.asked.get(refund.id);
     if (asked && (asked.paymentId !== refund.payment_id || asked.fen !== refund.amount)) {
       return [`refund ${refund.id} is not what was asked for`];
     }
     const settled = refund.status === 'succeeded' || refund.status === 'closed' || refund.status === 'abnormal';
-    if (settled && !channelRefundOf(books, refund.id))
+    if (settled && !channelRefundOf(books, refund.out_refund_no))
       return [`refund ${refund.id} is ${refund.status}, unknown there`];
     if (asked) return [];
     const payment = books.payments.get(refund.payment_id);
@@ -142,7 +153,7 @@ const releasedOnce: Law = (books, model) => [
 const eventsLead = ({ orders, payments, refunds, events }: Books): string[] => {
   const chains = new Map<string, EventRow[]>();
   for (const event of events) chains.set(event.subject, [...(chains.get(event.subject) ?? []), event]);
-  const follow = (noun: EventRow['noun'], id: string, status: string): string[] => {
+  const follow = (noun: keyof typeof MOVES, id: string, status: string): string[] => {
     // An order begins without an event.
     let at: string | null = noun === 'order' ? 'pending' : null;
     const wrong: string[] = [];
@@ -164,7 +175,9 @@ const eventsLead = ({ orders, payments, refunds, events }: Books): string[] => {
   return [
     ...[...orders.values()].flatMap(({ id, status }) => follow('order', id, status)),
     ...[...payments.values()].flatMap(({ id, status }) => follow('payment', id, status)),
-    ...[...refunds.values()].flatMap(({ id, status }) => follow('refund', id, status)),
+    ...[...refunds.values()].flatMap(({ id, status, origin }) =>
+      follow(origin === 'console' ? 'console refund' : 'refund', id, status),
+    ),
     ...early.map((event) => `${event.subject} expired before its time`),
   ];
 };
@@ -182,7 +195,8 @@ const announcedOnce = ({ payments, refunds, events, announced, cases }: Books): 
     if (payment.late) due.add(`payment.late ${payment.id}`).add(`payment.late ${payment.id}:operators`);
   }
   for (const refund of refunds.values()) {
-    if (refund.id === lateRefundOf(refund.payment_id)) continue;
+    // Nobody asked for these.
+    if (refund.origin === 'console' || refund.id === lateRefundOf(refund.payment_id)) continue;
     due.add(`refund.requested ${refund.id}`).add(`refund.requested ${refund.id}:operators`);
   }
   for (const one of cases) due.add(`discrepancy.opened ${one.id}`);

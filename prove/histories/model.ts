@@ -5,6 +5,8 @@ export interface Model {
   policy: 'refund' | 'hold';
   /** Refund numbers that the service gave out, each asked for once. */
   asked: Map<string, { paymentId: string; fen: number }>;
+  /** Those that a clerk made in the channel's console, by their number there. */
+  console: Map<string, { paymentId: string; fen: number }>;
   /** Those that an operator had carried out. */
   approved: Set<string>;
   /** What the channel took, in fen, by payment. */
@@ -16,7 +18,15 @@ export interface Model {
 }
 
 export function newModel(policy: Model['policy']): Model {
-  return { policy, asked: new Map(), approved: new Set(), taken: new Map(), lied: new Set(), deaf: new Set() };
+  return {
+    policy,
+    asked: new Map(),
+    console: new Map(),
+    approved: new Set(),
+    taken: new Map(),
+    lied: new Set(),
+    deaf: new Set(),
+  };
 }
 
 /** The number of the refund of a late payment: the payment's own, as a refund. */
@@ -27,7 +37,7 @@ export function lateRefundOf(paymentId: string): string {
 type Table = Record<string, readonly string[]>;
 
 /** What may follow what. From `null`: how it may begin. Written down here once more, so that two must agree. */
-export const MOVES: Record<'order' | 'payment' | 'refund', Table> = {
+export const MOVES: Record<'order' | 'payment' | 'refund' | 'console refund', Table> = {
   order: {
     pending: ['paid', 'cancelled'],
     paid: ['partially_refunded', 'refunded'],
@@ -46,6 +56,12 @@ export const MOVES: Record<'order' | 'payment' | 'refund', Table> = {
     requested: ['processing', 'succeeded', 'rejected'],
     processing: ['succeeded', 'closed', 'abnormal', 'rejected'],
     // To itself: sent to another card.
+    abnormal: ['succeeded', 'closed', 'abnormal'],
+  },
+  // Neither asked for nor sent by us, so that there is nothing to reject.
+  'console refund': {
+    null: ['processing'],
+    processing: ['succeeded', 'closed', 'abnormal'],
     abnormal: ['succeeded', 'closed', 'abnormal'],
   },
 };

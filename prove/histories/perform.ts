@@ -1,6 +1,6 @@
 import { PLENTY_FEN } from '../../dev/open-simulator.js';
 import type { Answer } from '../api.js';
-import type { Books } from '../books.js';
+import { type Books, channelOf } from '../books.js';
 import { candidates, pick } from './choose.js';
 import { lateRefundOf, type Model } from './model.js';
 import type { SingleStep, StepAbout, StepAlone } from './steps.js';
@@ -109,6 +109,11 @@ export class Performer {
         model.deaf.add(id);
         await troubles.arm({ at: 'close', do: 'error', status: 404, code: 'ORDER_NOT_EXIST', match: id, times: 1 });
         return done;
+      case 'take_over': {
+        const paymentId = this.books.channel.refunds.find((one) => one.out_refund_no === id)?.out_trade_no ?? '';
+        return ask(step.by, 'operator', `/admin/payments/${paymentId}/refunds/sync/`, { out_refund_no: id });
+      }
+      case 'console':
       case 'pay':
       case 'pay_fails':
       case 'refund_ends':
@@ -127,12 +132,13 @@ export class Performer {
   }
 
   /** What the payer or the channel does. False when the payment sheet or the channel does not allow it. */
-  private atChannel(step: StepAbout & { do: 'pay' | 'pay_fails' | 'refund_ends' }, id: string): boolean {
+  private atChannel(step: StepAbout & { do: 'console' | 'pay' | 'pay_fails' | 'refund_ends' }, id: string): boolean {
     const { sim } = this.world;
     const amount = this.books.payments.get(id)?.amount ?? 0;
     try {
       if (step.do === 'refund_ends') sim.settleRefund(id, step.as);
       else if (step.do === 'pay_fails') sim.fail(id);
+      else if (step.do === 'console') return this.inConsole(step, id);
       else {
         sim.pay(id, step.coupon && amount > 1 ? { coupon_fen: 1 } : {});
         this.model.taken.set(id, amount);
@@ -142,6 +148,17 @@ export class Performer {
       if ((error as Error).name !== 'ApiError') throw error;
       return false;
     }
+  }
+
+  /** A clerk gives back what is left at the channel, or a part of it. Money that the channel lies about is left alone. */
+  private inConsole(step: StepAbout & { do: 'console' }, id: string): boolean {
+    const { sim } = this.world;
+    const there = channelOf(this.books, id);
+    if (!there || this.model.lied.has(id)) return false;
+    const amount = partOf(there.total - there.refunded, step.part);
+    const { out_refund_no: number } = sim.refundInConsole(id, { amount });
+    this.model.console.set(number, { paymentId: id, fen: amount });
+    return true;
   }
 }
 

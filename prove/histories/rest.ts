@@ -1,6 +1,14 @@
 import { PLENTY_FEN } from '../../dev/open-simulator.js';
 import { DAY, HOUR, SECOND } from '../../src/common/clock.js';
-import { type Books, channelOf, isOpen, PARTLY_REFUNDED_OR_CASE, readBooks, stateText } from '../books.js';
+import {
+  type Books,
+  channelOf,
+  isOpen,
+  PARTLY_REFUNDED_OR_CASE,
+  readBooks,
+  refundByNumber,
+  stateText,
+} from '../books.js';
 import { compareBooks } from '../compare-books.js';
 import type { Model } from './model.js';
 import type { Troubles } from './troubles.js';
@@ -54,9 +62,10 @@ export async function comeToRest(
   wrong.push(...(await settle(world, model)));
   // What the channel denied and never announced in a readable way is found in the bill, and only there.
   const found = await readBooks(db, sim);
-  const unheard = [...found.payments.values()].some(
-    ({ id, status }) => status !== 'succeeded' && Boolean(channelOf(found, id)?.paid_at),
-  );
+  const unheard =
+    [...found.payments.values()].some(
+      ({ id, status }) => status !== 'succeeded' && Boolean(channelOf(found, id)?.paid_at),
+    ) || found.channel.refunds.some((refund) => !refundByNumber(found, refund.out_refund_no));
   if (withBills || unheard) wrong.push(...(await compareBills(world, model)), ...(await settle(world, model)));
   const books = await readBooks(db, sim);
   wrong.push(...(await stirred(world, books)));

@@ -14,6 +14,8 @@ type What =
   | { do: 'ask'; of: number; any: boolean; by: 0 | 1; part: number; who: 'payer' | 'shop' }
   | { do: 'carry' | 'reject' | 'sync_refund' | 'retry_abnormal'; of: number; any: boolean; by: 0 | 1 }
   | { do: 'refund_ends'; of: number; as: 'SUCCESS' | 'ABNORMAL' | 'CLOSED' }
+  | { do: 'console'; of: number; part: number }
+  | { do: 'take_over'; of: number; by: 0 | 1 }
   | { do: 'resend'; of: number }
   | { do: 'forge'; by: 0 | 1; noun: 'payments' | 'refunds'; kind: 'unsigned' | 'stranger' | 'noise' }
   | { do: 'fault'; rule: FaultRule }
@@ -83,6 +85,9 @@ const ask = fc.record({
   part,
   who: one('payer', 'shop'),
 });
+/** A clerk gives money back in the channel's console; an operator asks for a refund by its number. */
+const inConsole = amid(fc.record({ do: one('console'), of, part }), 'refund_notice');
+const takeOver = amid(fc.record({ do: one('take_over'), of, by }), 'refund_query');
 const carry = amid(fc.record({ do: one('carry'), of, any, by }), 'refund');
 const ofRefund = amid(
   fc.record({ do: one('reject', 'sync_refund', 'retry_abnormal'), of, any, by }),
@@ -104,19 +109,29 @@ const rule = fc
   )
   .map(([trouble, times]): FaultRule => ({ ...trouble, times }));
 
+const refundEnds = fc.record({ do: one('refund_ends'), of, as: one('SUCCESS', 'ABNORMAL', 'ABNORMAL', 'CLOSED') });
+
 /** What may happen at once: things about the same payment and its refunds, so that they meet. */
 const crowd = fc.record({
   do: one('together'),
   steps: fc.tuple(of, fc.constantFrom('payment', 'refund', 'both')).chain(([same, about]) => {
     const payment = fc.oneof(ofPayment, start, work, fc.constant<SingleStep>({ do: 'wait', seconds: 5 }), resend, open);
-    const refund = weighted<SingleStep>([4, ask], [2, carry], [1, ofRefund], [1, work]);
+    const refund = weighted<SingleStep>(
+      [4, ask],
+      [2, carry],
+      [1, ofRefund],
+      [1, work],
+      [2, inConsole],
+      [1, takeOver],
+      [1, refundEnds],
+      [1, resend],
+    );
     const drawn = about === 'payment' ? payment : about === 'refund' ? refund : fc.oneof(payment, refund);
     const aligned = drawn.map((step): SingleStep => ('of' in step ? { ...step, of: same } : step));
     return fc.array(aligned, { minLength: 2, maxLength: 5 });
   }),
 });
 
-const refundEnds = fc.record({ do: one('refund_ends'), of, as: one('SUCCESS', 'ABNORMAL', 'ABNORMAL', 'CLOSED') });
 const kind = one('unsigned', 'stranger', 'noise');
 
 const step: fc.Arbitrary<Step> = weighted<Step>(
@@ -129,6 +144,8 @@ const step: fc.Arbitrary<Step> = weighted<Step>(
   [13, ask],
   [13, carry],
   [6, ofRefund],
+  [7, inConsole],
+  [3, takeOver],
   [6, amid(refundEnds, 'refund_notice')],
   [3, resend],
   [2, fc.record({ do: one('forge'), by, noun: one('payments', 'refunds'), kind })],
@@ -156,6 +173,23 @@ const ASKED: Step[] = [...KNOWN, { do: 'ask', of: 0, any: false, by: 1, part: 3,
 const SENT: Step[] = [...ASKED, { do: 'carry', of: 0, any: false, by: 0 }];
 /** The payer's account cannot take it. */
 const SPOILT: Step[] = [...SENT, { do: 'refund_ends', of: 0, as: 'ABNORMAL' }, { do: 'wait', seconds: 5 }];
+/** A clerk was quicker than the refund that was asked for, or than the one that nobody knows to have arrived. */
+const CLERK: Step = { do: 'console', of: 0, part: 0 };
+const CLERK_FIRST: Step[] = [...ASKED, CLERK, { do: 'refund_ends', of: 0, as: 'SUCCESS' }, { do: 'wait', seconds: 5 }];
+const CARRIED_IN_VAIN: Step = {
+  do: 'carry',
+  of: 0,
+  any: false,
+  by: 0,
+  trouble: { at: 'refund', do: 'error', status: 500, times: 2 },
+};
+const CLERK_BESIDE: Step[] = [
+  ...ASKED,
+  CARRIED_IN_VAIN,
+  CLERK,
+  { do: 'refund_ends', of: 0, as: 'SUCCESS' },
+  { do: 'wait', seconds: 5 },
+];
 const ELSEWHERE: Step[] = [...SPOILT, { do: 'retry_abnormal', of: 0, any: false, by: 1 }];
 /** Ended here, and the channel knows nothing of it. */
 const DEAF: Step[] = [...BOUGHT, { do: 'deaf', of: 0 }, { do: 'cancel', of: 0, any: false, by: 1 }];
@@ -173,7 +207,7 @@ const REFUSED: Step[] = [
 /** How a history may begin: chance alone would seldom come as far as the money on its way back. */
 const OPENINGS: Step[][] = [
   ...[[], BOUGHT, BOUGHT, PAID, PAID, KNOWN, KNOWN, ASKED, SENT, SENT],
-  ...[DEAF, LATE, LIED, REFUSED, SPOILT, ELSEWHERE],
+  ...[DEAF, LATE, LIED, REFUSED, SPOILT, ELSEWHERE, CLERK_FIRST, CLERK_BESIDE],
 ];
 
 const costing = (amount: number, one: Step): Step => (one.do === 'order' ? { ...one, fen: amount } : one);

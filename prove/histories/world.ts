@@ -11,6 +11,7 @@ import { createHttpApp } from '../../src/http-app.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
 import { StaleOrders } from '../../src/payments/stale-orders.js';
 import { type BillReport, BillService } from '../../src/reconciliation/bill.service.js';
+import { ConsoleRefunds } from '../../src/refunds/console-refunds.js';
 import { DueRefunds } from '../../src/refunds/due-refunds.js';
 import type { Answer } from '../api.js';
 import { openPool } from '../place.js';
@@ -169,6 +170,7 @@ export class World {
     const options = { scope: 'due', limit: PER_TICK } as const;
     await app.get(DuePayments).run({ ...options, cause: byTimer('check_payments') });
     await app.get(DueRefunds).run({ ...options, cause: byTimer('send_and_check_refunds') });
+    await app.get(ConsoleRefunds).takeOverWaiting(byTimer('take_over_refunds'));
     await app.get(StaleOrders).cancel({ cause: byTimer('cancel_stale_orders'), limit: PER_TICK });
   }
 

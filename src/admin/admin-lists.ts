@@ -6,7 +6,7 @@ import { type Page, pageOf, pageQuery } from '../database/page.js';
 import { isUnboundPayment } from '../payments/unbound-payments.js';
 import { ProviderRegistry } from '../provider/provider-registry.js';
 import { isUnboundRefund } from '../refunds/unbound-refunds.js';
-import type { AdminQuery, CasesFilter, PaymentsFilter } from './admin.dto.js';
+import type { AdminQuery, CasesFilter, PaymentsFilter, RefundsFilter } from './admin.dto.js';
 
 /** One operators' list: what it shows, and the expressions that its filters compare. */
 interface List {
@@ -45,7 +45,8 @@ const LISTS = {
     outTradeNo: 'o.paid_payment_id',
   },
   refunds: {
-    columns: `r.id, r.payment_id, r.order_id, o.user_id, r.id AS out_refund_no, r.refund_id, p.provider, p.mchid, r.status,
+    columns: `r.id, r.payment_id, r.order_id, o.user_id, r.origin,
+      coalesce(r.console_refund_no, r.id) AS out_refund_no, r.refund_id, p.provider, p.mchid, r.status,
       r.amount_fen AS amount, r.currency, r.reason, r.requested_by, r.approved_by, r.failure_code, r.failure_message,
       r.created_at, r.sent_at, r.last_sent_at, r.succeeded_at, r.settled_at, r.next_check_at, r.checks`,
     from: 'refunds r JOIN orders o ON o.id = r.order_id JOIN payments p ON p.id = r.payment_id',
@@ -111,7 +112,10 @@ export class AdminLists {
 
   async list(
     name: ListName,
-    query: AdminQuery & Pick<CasesFilter, 'status' | 'type'> & Pick<PaymentsFilter, 'unbound'>,
+    query: AdminQuery &
+      Pick<CasesFilter, 'status' | 'type'> &
+      Pick<RefundsFilter, 'origin'> &
+      Pick<PaymentsFilter, 'unbound'>,
   ): Promise<Page<Row>> {
     const list: List = LISTS[name];
     const page = pageQuery(query.limit, query.cursor);
@@ -129,6 +133,7 @@ export class AdminLists {
     where(`${list.user} = ?`, query.user_id);
     where(`${list.outTradeNo} = ?`, query.out_trade_no);
     where('d.type = ?', query.type);
+    where('r.origin = ?', query.origin);
     if (list.unbound && query.unbound) {
       const unbound = list.unbound('?');
       where(query.unbound === 'true' ? unbound : `NOT (${unbound})`, this.registry.accounts);

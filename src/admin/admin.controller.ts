@@ -1,5 +1,5 @@
-import { applyDecorators, Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { applyDecorators, Body, Controller, Get, HttpCode, Param, Post, Query, type Type } from '@nestjs/common';
+import { ApiBearerAuth, ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import { RequestCause, Roles } from '../auth/public.js';
 import type { Cause } from '../common/cause.js';
 import { DomainError } from '../common/errors.js';
@@ -20,19 +20,24 @@ import {
 } from './admin.dto.js';
 import { AdminLists } from './admin-lists.js';
 import { CaseView } from './case.view.js';
+import { RunView } from './run.view.js';
 
 type Row = Record<string, unknown>;
 
 /** An operators' list in the document. */
-function List(summary: string): MethodDecorator {
+function List(summary: string, item?: Type): MethodDecorator {
   return applyDecorators(
     ApiOperation({ summary }),
+    ...(item ? [ApiExtraModels(item)] : []),
     ApiOkResponse({
       schema: {
         type: 'object',
         required: ['items', 'next_cursor'],
         properties: {
-          items: { type: 'array', items: { type: 'object', additionalProperties: true } },
+          items: {
+            type: 'array',
+            items: item ? { $ref: getSchemaPath(item) } : { type: 'object', additionalProperties: true },
+          },
           next_cursor: { type: 'string', nullable: true },
         },
       },
@@ -95,7 +100,7 @@ export class AdminController {
   }
 
   @Get('reconciliation/runs')
-  @List('Reconciliation runs (comparisons with a daily bill), newest first')
+  @List('Reconciliation runs (comparisons with a daily bill), newest first', RunView)
   runs(@Query() query: RunsFilter): Promise<Page<Row>> {
     return this.lists.list('runs', query);
   }

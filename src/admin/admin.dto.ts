@@ -13,7 +13,7 @@ import { NoControlCharacters } from '../http/text.validator.js';
 import { ORDER_MOVES } from '../orders/order.entity.js';
 import { PAYMENT_MOVES } from '../payments/payment.entity.js';
 import { RUN_STATUSES } from '../reconciliation/reconciliation-runs.js';
-import { REFUND_MOVES } from '../refunds/refund.entity.js';
+import { REFUND_MOVES, REFUND_ORIGINS } from '../refunds/refund.entity.js';
 import { REFUND_OUTCOMES, type RefundOutcome } from '../refunds/unbound-refunds.js';
 
 /** RFC 3339, or a day of it. ISO 8601 has more that is not meant here: weeks, ordinal days, fractions of an hour. */
@@ -74,6 +74,7 @@ export class OrdersFilter extends AdminQuery {
 export class RefundsFilter extends AdminQuery {
   @Unbound() unbound?: string;
   @OneOf(Object.keys(REFUND_MOVES)) status?: string;
+  @OneOf(REFUND_ORIGINS) origin?: string;
 }
 
 export class CallbacksFilter extends AdminQuery {

@@ -24,6 +24,8 @@ interface Snapshot {
   cases: { type: string; count: number }[] | null;
   /** Before the first bill: when there began to be something to compare. */
   last_bill: Date | null;
+  /** Of the bill that was compared last. */
+  foreign_lines: number | null;
 }
 
 /** `/metrics` for Prometheus. Its queries read partial indexes on what is open: their cost is not that of what is stored. */
@@ -92,7 +94,10 @@ export class MetricsController implements OnModuleInit {
          (SELECT json_agg(c) FROM (
             SELECT type, count(*)::int AS count FROM discrepancies WHERE status = 'open' GROUP BY type) c) AS cases,
          coalesce((SELECT max(finished_at) FROM reconciliation_runs WHERE status = 'done'),
-                  (SELECT p.created_at FROM payments p WHERE $1 AND ${isBound('$2')} ORDER BY p.id LIMIT 1)) AS last_bill`,
+                  (SELECT p.created_at FROM payments p WHERE $1 AND ${isBound('$2')} ORDER BY p.id LIMIT 1)) AS last_bill,
+         (SELECT (summary #>> '{foreign,payments,count}')::int + (summary #>> '{foreign,refunds,count}')::int
+                 + (summary #>> '{foreign,unreadable}')::int
+          FROM reconciliation_runs WHERE status = 'done' ORDER BY finished_at DESC LIMIT 1) AS foreign_lines`,
       [this.provider.rules.billReadyAtHour !== null, this.registry.accounts],
     );
     if (!row) return;
@@ -106,6 +111,7 @@ export class MetricsController implements OnModuleInit {
     instruments.discrepancies.reset();
     for (const { type, count } of row.cases ?? []) instruments.discrepancies.set({ type }, count);
     if (row.last_bill) instruments.lastBill.set(row.last_bill.getTime() / SECOND);
+    instruments.billForeignLines.set(row.foreign_lines ?? 0);
     instruments.keyDays.reset();
     for (const { name, days } of this.provider.keyExpiries(this.clock.now()))
       instruments.keyDays.set({ key: name }, days);

@@ -7,8 +7,7 @@ import { Settings } from '../config/settings.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import { Problems } from '../http/openapi.js';
 import { InPool } from '../http/pool.js';
-import { ACKNOWLEDGED } from '../provider/callback-reply.js';
-import { PaymentProvider } from '../provider/payment-provider.js';
+import { ACKNOWLEDGED, PaymentProvider } from '../provider/payment-provider.js';
 import { CallbacksService } from './callbacks.service.js';
 
 const ANSWERS = [

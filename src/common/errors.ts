@@ -26,12 +26,14 @@ export const ERRORS = {
   payer_unknown: { status: 409, title: 'The payer has no openid: the user must log in through the mini-program first' },
   payment_not_refundable: { status: 409, title: 'The payment has not succeeded' },
   refund_exceeds_payment: { status: 409, title: 'The amount exceeds what can still be refunded' },
+  refund_mismatch: { status: 409, title: "WeChat Pay's refund of this number does not fit the payment" },
   refund_not_open: { status: 409, title: 'The status of the refund does not allow this' },
   refund_too_old: {
     status: 409,
     title: 'The payment is more than 365 days old and cannot be refunded through WeChat Pay',
   },
   refund_too_many: { status: 409, title: 'A payment can be refunded in at most 50 parts' },
+  day_not_over: { status: 409, title: 'The day is not over in China time: its bill is made on the next one' },
   discrepancy_resolved: { status: 409, title: 'The case is already resolved' },
   case_not_late_money: {
     status: 409,

@@ -36,7 +36,17 @@ const ULID = '[0-7][0-9A-HJKMNP-TV-Z]{25}';
 
 /** Tells a well-formed id of this kind from any other text, before the database is asked. */
 export function isId(prefix: IdPrefix, text: string): boolean {
-  return new RegExp(`^${prefix}_${ULID}$`).test(text);
+  let form = FORMS.get(prefix);
+  if (!form) FORMS.set(prefix, (form = new RegExp(`^${prefix}_${ULID}$`)));
+  return form.test(text);
+}
+
+/** Compiled once: a bill asks for each of its lines. */
+const FORMS = new Map<IdPrefix, RegExp>();
+
+/** The first id of this kind within a longer text; null when there is none. */
+export function idIn(prefix: IdPrefix, text: string): string | null {
+  return new RegExp(`(?<![A-Za-z0-9])${prefix}_${ULID}(?![0-9A-Za-z])`).exec(text)?.[0] ?? null;
 }
 
 const ANY_ID = new RegExp(`^[a-z]{3}_${ULID}$`);

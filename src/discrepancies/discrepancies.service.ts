@@ -16,6 +16,8 @@ export const DISCREPANCY_TYPES = [
   'double_transaction',
   /** The channel speaks of a refund number that we never gave. */
   'unknown_refund',
+  /** The channel paid a refund that was made in its console, and one of ours under way does not fit beside it. */
+  'refund_conflict',
   /** The channel will not pay a refund now, for a reason that a person can mend: no money in the account, a bad key. */
   'refund_held',
   /** Found in a day's bill. */
@@ -25,6 +27,7 @@ export const DISCREPANCY_TYPES = [
   'state',
   'duplicate',
   'fee',
+  'unreadable_line',
 ] as const;
 export type DiscrepancyType = (typeof DISCREPANCY_TYPES)[number];
 

@@ -118,6 +118,12 @@ export class Instruments {
     registers: [this.registry],
   });
 
+  readonly billForeignLines = new Gauge({
+    name: 'paydesk_bill_foreign_lines',
+    help: 'Lines of other shops on the same merchant number in the bill that was compared last; no differences.',
+    registers: [this.registry],
+  });
+
   readonly databaseConnections = new Gauge({
     name: 'paydesk_database_connections',
     help: 'Connections of this process to the database, by state.',

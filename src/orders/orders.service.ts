@@ -125,6 +125,23 @@ export class OrdersService {
     return this.lockOf(tx, 'refunds', refundIds);
   }
 
+  /** The same for the orders of the refunds that have these numbers at the channel, and of these payments: for reports. */
+  async lockByReports(tx: Transaction, outRefundNos: string[], paymentIds: string[]): Promise<Map<string, Order>> {
+    const rows = await tx.prepared<Order>(
+      'orders_lock_by_reports',
+      `SELECT ${COLUMNS} FROM orders o
+       WHERE o.id = ANY (ARRAY(
+         SELECT r.order_id FROM refunds r WHERE r.id = ANY ($1::text[])
+         UNION ALL
+         SELECT r.order_id FROM refunds r WHERE r.console_refund_no = ANY ($1::text[]) AND r.console_refund_no IS NOT NULL
+         UNION ALL
+         SELECT p.order_id FROM payments p WHERE p.id = ANY ($2::text[])))
+       ORDER BY o.id FOR UPDATE`,
+      [outRefundNos, paymentIds],
+    );
+    return asOrders(rows);
+  }
+
   private async lockOf(tx: Transaction, table: 'payments' | 'refunds', ids: string[]): Promise<Map<string, Order>> {
     const rows = await tx.prepared<Order>(
       `orders_lock_by_${table}`,
@@ -133,7 +150,7 @@ export class OrdersService {
        ORDER BY o.id FOR UPDATE`,
       [ids],
     );
-    return new Map(rows.map((row) => [row.id, Object.assign(new Order(), row)]));
+    return asOrders(rows);
   }
 
   /** Writes what a settlement changes of orders that the caller has locked. */
@@ -167,4 +184,8 @@ export class OrdersService {
     );
     return rows.map((row) => row.id);
   }
+}
+
+function asOrders(rows: Order[]): Map<string, Order> {
+  return new Map(rows.map((row) => [row.id, Object.assign(new Order(), row)]));
 }

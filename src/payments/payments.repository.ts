@@ -51,6 +51,21 @@ export class PaymentsRepository {
     return asPayments(rows);
   }
 
+  /** These payments, and those whose refunds have these numbers at the channel. */
+  async readByReports(tx: Transaction, outRefundNos: string[], ids: string[]): Promise<Payment[]> {
+    const rows = await tx.prepared<Payment>(
+      'payments_read_by_reports',
+      `SELECT ${PAYMENT_COLUMNS} FROM payments p
+       WHERE p.id = ANY ($2::text[] || ARRAY(
+         SELECT r.payment_id FROM refunds r WHERE r.id = ANY ($1::text[])
+         UNION ALL
+         SELECT r.payment_id FROM refunds r
+         WHERE r.console_refund_no = ANY ($1::text[]) AND r.console_refund_no IS NOT NULL))`,
+      [outRefundNos, ids],
+    );
+    return asPayments(rows);
+  }
+
   /** The payment of an order that is still open, or undefined. */
   async readOpen(tx: Transaction, orderId: string): Promise<Payment | undefined> {
     const rows = await tx.query<Payment>(

@@ -1,7 +1,11 @@
 /** A line of a trade bill: a payment, or a refund as soon as it was initiated. Amounts are in fen. */
 export interface TradeLine {
   kind: 'payment' | 'refund';
+  /** Its line in the file, counted from 1, the head included. */
+  line: number;
   at: Date;
+  /** Empty where the bill does not say. */
+  appid: string;
   mchid: string;
   transactionId: string;
   outTradeNo: string;
@@ -27,11 +31,38 @@ export interface BillCoverage {
   refunds: boolean;
 }
 
+/** A line that cannot be read: a difference of its own. No openid is in it. */
+export interface UnreadableLine {
+  kind: 'unreadable';
+  /** Counted from 1, the head included. */
+  line: number;
+  /** Null where not even that can be read. */
+  at: Date | null;
+  /** Empty where not even that can be read. */
+  appid: string;
+  /** What is wrong with it: the value of a column, or, where `column` is empty, the line itself. */
+  column: string;
+  value: string;
+  /** Follows the value: `is not a decimal amount in yuan`. */
+  reason: string;
+  /** What our number in its text is of; `line`: there is none, and `number` is a digest of the text. */
+  noun: 'payment' | 'refund' | 'line';
+  number: string;
+}
+
+/** How the totals that a bill gives itself compare with its lines. They can differ only where lines cannot be read. */
+export interface BillTotals {
+  agree: boolean;
+  differ: { name: string; said_milli_fen: number; read_milli_fen: number }[];
+}
+
 /** A day's trade bill, read as it streams by. */
 export interface TradeBill {
   covers: BillCoverage;
   /** Throws {@link BadBill} where the bill cannot be believed: up to its end nothing of it may be taken for true. */
-  lines: AsyncIterable<TradeLine>;
+  lines: AsyncIterable<TradeLine | UnreadableLine>;
+  /** To be asked after the last line. */
+  totals: () => BillTotals;
 }
 
 /** A movement of the merchant's account. */

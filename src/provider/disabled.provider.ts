@@ -1,5 +1,5 @@
 import { DomainError } from '../common/errors.js';
-import type { FundLine, TradeBill } from './bill.js';
+import type { FundLine, TradeBill, UnreadableLine } from './bill.js';
 import {
   type CallbackFact,
   type ChannelAccount,
@@ -59,7 +59,7 @@ export class DisabledProvider extends PaymentProvider {
     return refuse();
   }
 
-  fundBill(): Promise<AsyncIterable<FundLine> | null> {
+  fundBill(): Promise<AsyncIterable<FundLine | UnreadableLine> | null> {
     return refuse();
   }
 

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
 import { DomainError } from '../common/errors.js';
 import type { Settings } from '../config/settings.js';
-import type { FundLine, TradeBill } from './bill.js';
-import { acknowledgement, rejection } from './callback-reply.js';
+import type { FundLine, TradeBill, UnreadableLine } from './bill.js';
 import type { ClientParams, Prepay } from './prepay.js';
 import type { ProviderRules } from './provider-rules.js';
 
@@ -55,10 +54,11 @@ export interface ChannelPayment {
 
 /** What a refund call needs. A repeat with the same `outRefundNo` must carry the same values. */
 export interface ChannelRefundOrder {
-  /** Our refund id. */
+  /** Our refund id, or the number that the channel's console gave. */
   outRefundNo: string;
   outTradeNo: string;
   transactionId: string | null;
+  /** 0 when a refund is queried of which only the number is known. */
   amountFen: number;
   /** The payment's total in fen. */
   totalFen: number;
@@ -77,6 +77,10 @@ export interface ChannelRefund {
   amountFen: number | null;
   totalFen: number | null;
   currency: string | null;
+  /** The payment's number at the channel; null where it does not say. */
+  transactionId: string | null;
+  /** When the channel accepted it; null where it does not say, as in a notice. */
+  createdAt: Date | null;
   succeededAt: Date | null;
   /** Null where the channel does not say. */
   mchid: string | null;
@@ -155,6 +159,10 @@ export class BillNotReady extends ProviderError {
   }
 }
 
+/** The answer to a callback that need not be sent again. */
+export const ACKNOWLEDGED = { code: 'SUCCESS', message: '成功' };
+const ACKNOWLEDGEMENT = JSON.stringify(ACKNOWLEDGED);
+
 /**
  * THE SEAM. Type and injection token of the payment channel; `provider.module.ts` alone decides which one is bound.
  * The calls to the channel (`prepay` to `retryAbnormalRefund`, and those that fetch bills) must never be made inside a
@@ -166,6 +174,11 @@ export abstract class PaymentProvider {
   /** Whom the channel pays: frozen into each payment when it is made, compared with whatever settles it. */
   abstract readonly account: ChannelAccount;
   abstract readonly rules: ProviderRules;
+
+  /** Every account whose payments are ours. A merchant number may also serve shops of other appids: those are not. */
+  get accounts(): readonly ChannelAccount[] {
+    return [this.account];
+  }
 
   /** Places the order at the channel. The same order again gives a live prepay again. */
   abstract prepay(order: ChannelOrder): Promise<Prepay>;
@@ -185,7 +198,7 @@ export abstract class PaymentProvider {
    */
   abstract tradeBill(day: string): Promise<TradeBill | null>;
   /** The movements of the merchant's account of a day. @throws BillNotReady, BadBill */
-  abstract fundBill(day: string): Promise<AsyncIterable<FundLine> | null>;
+  abstract fundBill(day: string): Promise<AsyncIterable<FundLine | UnreadableLine> | null>;
   /** A trade bill that a person downloaded. @throws BadBill */
   abstract readTradeBill(file: Readable): Promise<TradeBill>;
 
@@ -199,12 +212,12 @@ export abstract class PaymentProvider {
 
   /** The body, with status 200, of the answer to a callback whose fact is committed. */
   acknowledge(): string {
-    return acknowledgement();
+    return ACKNOWLEDGEMENT;
   }
 
   /** The body, with a 4xx or 5xx status, of the answer to a callback that is refused or shall be sent again. */
   reject(reason: string): string {
-    return rejection(reason);
+    return JSON.stringify({ code: 'FAIL', message: reason });
   }
 
   /** What the channel reads from an order's metadata must be what it knows. @throws DomainError `invalid_metadata` */

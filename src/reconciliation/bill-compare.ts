@@ -1,15 +1,18 @@
 import { after, HOUR } from '../common/clock.js';
 import type { Session } from '../database/session.js';
 import type { BillCoverage } from '../provider/bill.js';
+import type { Sums, Unread } from './bill-foreign.js';
 import type { ChinaDay } from './china-day.js';
 
-export type DifferenceType = 'missing_here' | 'missing_there' | 'amount' | 'state' | 'duplicate' | 'fee';
+export type DifferenceType =
+  'missing_here' | 'missing_there' | 'amount' | 'state' | 'duplicate' | 'fee' | 'unreadable_line';
 
 /** A line of the bill and a row of ours that do not agree, or one without the other. */
 export interface Difference {
   type: DifferenceType;
-  noun: 'payment' | 'refund';
-  /** `out_trade_no`, or `out_refund_no` of a refund. */
+  /** `line`: one that cannot be read, and has no number of ours in its text. */
+  noun: 'payment' | 'refund' | 'line';
+  /** `out_trade_no`, or `out_refund_no` of a refund; a digest of a line's text. */
   number: string;
   /** Whether we have a row of this number. */
   known: boolean;
@@ -18,9 +21,19 @@ export interface Difference {
   there: Record<string, unknown> | null;
 }
 
-/** With the statuses of ours that agree with the line; null where that is not the question. */
 export interface FoundDifference extends Difference {
+  /** The statuses of ours that agree with the line; null where that is not the question, as under another number. */
   agrees: string[] | null;
+  /** Of a refund that is unknown here: the payment of ours that it gives back, if it is one. */
+  paymentId?: string | null;
+}
+
+/**
+ * A refund of a payment of ours that we never asked for, such as one made in the channel's merchant console. Answers the
+ * payment's id; null for every other difference. The one place that decides it.
+ */
+export function paymentRefundedElsewhere({ type, noun, paymentId }: FoundDifference): string | null {
+  return type === 'missing_here' && noun === 'refund' ? (paymentId ?? null) : null;
 }
 
 /**
@@ -29,25 +42,26 @@ export interface FoundDifference extends Difference {
  */
 export const MIDNIGHT_MARGIN = HOUR;
 
-/** Whether we have a row of a line's number. */
+/** Whether we have a row of a line's number, of the provider whose bill it is. */
 const KNOWN = `
-  CASE b.kind WHEN 'payment' THEN EXISTS (SELECT FROM payments p WHERE p.id = b.number)
-  ELSE EXISTS (SELECT FROM refunds r WHERE r.id = b.number) END`;
+  CASE b.kind WHEN 'payment' THEN EXISTS (SELECT FROM payments p WHERE p.id = b.number AND p.provider = $3)
+  ELSE EXISTS (SELECT FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3 WHERE r.id = b.number)
+  END`;
 
 interface Query {
   name: string;
-  /** Answers rows of {@link FoundDifference} in the order of their numbers. `$1`: the last number seen, `$2`: how many. */
+  /**
+   * Answers rows of {@link FoundDifference} in the order of their numbers. `$1`: the last number seen, `$2`: how many,
+   * `$3`: the provider whose bill it is: rows of others are none of its business.
+   */
   text: string;
-  /** `$3`: the provider whose bill it is. */
-  ofProvider?: true;
-  /** Only where the bill covers them. `$4`, `$5`: the time in which they are missed. */
+  /** Only where the bill covers them. `$4`, `$5`: the time in which they are missed; `$6`: lines that cannot be read. */
   missing?: keyof BillCoverage;
 }
 
 const QUERIES: Query[] = [
   {
     name: 'payments of the bill that are unknown here or differ',
-    ofProvider: true,
     text: `
       SELECT CASE WHEN p.id IS NULL THEN 'missing_here' WHEN p.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
@@ -55,12 +69,12 @@ const QUERIES: Query[] = [
              CASE WHEN p.id IS NULL THEN NULL ELSE jsonb_build_object('status', p.status, 'amount', p.amount_fen,
                'transaction_id', p.transaction_id, 'mchid', p.mchid) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'transaction_id', b.transaction_id,
-               'mchid', b.mchid, 'line', b.line) AS there,
-             b.agrees_with AS agrees
+               'out_trade_no', b.out_trade_no, 'mchid', b.mchid, 'line', b.line) AS there,
+             CASE WHEN p.id = b.out_trade_no THEN b.agrees_with END AS agrees
       FROM trade_lines b LEFT JOIN payments p ON p.id = b.number AND p.provider = $3
       WHERE b.kind = 'payment' AND b.number > $1
         AND (p.id IS NULL OR p.status <> ALL (b.agrees_with) OR p.amount_fen <> b.amount_fen
-             OR p.transaction_id <> b.transaction_id OR p.mchid <> b.mchid)
+             OR p.transaction_id <> b.transaction_id OR p.mchid <> b.mchid OR p.id <> b.out_trade_no)
         AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'payment' AND e.number = b.number
                         AND e.line < b.line)
       ORDER BY b.number LIMIT $2`,
@@ -68,24 +82,29 @@ const QUERIES: Query[] = [
   {
     name: 'refunds of the bill that are unknown here or differ',
     text: `
-      SELECT CASE WHEN r.id IS NULL THEN 'missing_here' WHEN r.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
+      SELECT CASE WHEN p.id IS NULL THEN 'missing_here' WHEN r.amount_fen <> b.amount_fen THEN 'amount' ELSE 'state' END
                AS type,
-             'refund' AS noun, b.number, r.id IS NOT NULL AS known,
-             CASE WHEN r.id IS NULL THEN NULL ELSE jsonb_build_object('status', r.status, 'amount', r.amount_fen,
+             'refund' AS noun, b.number, p.id IS NOT NULL AS known,
+             CASE WHEN p.id IS NULL THEN NULL ELSE jsonb_build_object('status', r.status, 'amount', r.amount_fen,
                'refund_id', r.refund_id, 'payment_id', r.payment_id) END AS here,
              jsonb_build_object('state', b.state, 'amount', b.amount_fen, 'refund_id', b.refund_id,
-               'out_trade_no', b.out_trade_no, 'line', b.line) AS there,
-             b.agrees_with AS agrees
-      FROM trade_lines b LEFT JOIN refunds r ON r.id = b.number
+               'out_refund_no', b.out_refund_no, 'out_trade_no', b.out_trade_no, 'line', b.line) AS there,
+             CASE WHEN r.id = b.out_refund_no AND r.payment_id = b.out_trade_no THEN b.agrees_with END AS agrees,
+             CASE WHEN p.id IS NULL THEN
+               (SELECT o.id FROM payments o
+                WHERE o.provider = $3 AND (o.id = b.out_trade_no OR o.transaction_id = b.transaction_id) LIMIT 1)
+             END AS "paymentId"
+      FROM trade_lines b
+      LEFT JOIN refunds r ON r.id = b.number LEFT JOIN payments p ON p.id = r.payment_id AND p.provider = $3
       WHERE b.kind = 'refund' AND b.number > $1
-        AND (r.id IS NULL OR r.amount_fen <> b.amount_fen OR r.payment_id <> b.out_trade_no OR r.status <> ALL (b.agrees_with))
+        AND (p.id IS NULL OR r.amount_fen <> b.amount_fen OR r.payment_id <> b.out_trade_no
+             OR coalesce(r.console_refund_no, r.id) <> b.out_refund_no OR r.status <> ALL (b.agrees_with))
         AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = 'refund' AND e.number = b.number
                         AND e.line < b.line)
       ORDER BY b.number LIMIT $2`,
   },
   {
     name: 'payments that the bill does not have',
-    ofProvider: true,
     missing: 'payments',
     text: `
       SELECT 'missing_there' AS type, 'payment' AS noun, p.id AS number, true AS known,
@@ -93,14 +112,13 @@ const QUERIES: Query[] = [
                'paid_at', p.paid_at) AS here,
              NULL::jsonb AS there, NULL AS agrees
       FROM payments p
-      WHERE p.status = 'succeeded' AND p.provider = $3 AND p.paid_at >= $4 AND p.paid_at < $5 AND p.id > $1
+      WHERE p.status = 'succeeded' AND p.provider = $3 AND p.paid_at >= $4 AND p.paid_at < $5 AND p.id > $1 AND p.id <> ALL ($6::text[])
         AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'payment' AND b.number = p.id)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = p.id)
       ORDER BY p.id LIMIT $2`,
   },
   {
     name: 'refunds that the bill does not have',
-    ofProvider: true,
     missing: 'refunds',
     text: `
       SELECT 'missing_there' AS type, 'refund' AS noun, r.id AS number, true AS known,
@@ -109,7 +127,10 @@ const QUERIES: Query[] = [
              NULL::jsonb AS there, NULL AS agrees
       FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3
       WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $4 AND r.last_sent_at < $5 AND r.id > $1
+        AND coalesce(r.console_refund_no, r.id) <> ALL ($6::text[])
         AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.number = r.id)
+        -- Taken over from a line of this bill a moment ago.
+        AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.number = r.console_refund_no)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = r.id)
       ORDER BY r.id LIMIT $2`,
   },
@@ -143,7 +164,8 @@ const QUERIES: Query[] = [
              OR b.fund_fee IS NOT NULL AND abs(b.fee_milli - b.fund_fee * 1000) >= 1000)
         -- Of a refund whose amount differs nothing more can be said.
         AND (b.kind = 'payment'
-             OR EXISTS (SELECT FROM refunds r WHERE r.id = b.number AND r.amount_fen = b.amount_fen))
+             OR EXISTS (SELECT FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3
+                        WHERE r.id = b.number AND r.amount_fen = b.amount_fen))
         AND NOT EXISTS (SELECT FROM trade_lines e WHERE e.kind = b.kind AND e.number = b.number AND e.line < b.line)
       ORDER BY b.number LIMIT $2`,
   },
@@ -153,9 +175,11 @@ const PAGE = 500;
 
 export interface Scope {
   day: ChinaDay;
-  /** Whose bill it is: payments of another provider are none of its business. */
+  /** Whose bill it is: rows of another provider are none of its business. */
   provider: string;
   covers: BillCoverage;
+  /** What stands in them is not missing, though nobody knows what it says. */
+  unread: readonly Unread[];
   /** The bill of the day before was compared: now the last hour of that day gets its second chance. */
   early: boolean;
   /** The bill of the day after was compared already: nothing has to wait for it. */
@@ -165,22 +189,19 @@ export interface Scope {
 /** Every difference between the staged bill and our rows, compared in sets by the database and handed out page by page. */
 export async function* compareBill(
   session: Session,
-  { day, provider, covers, early, late }: Scope,
+  { day, provider, covers, unread, early, late }: Scope,
 ): AsyncGenerator<FoundDifference> {
   const window = [
     early ? after(day.from, -MIDNIGHT_MARGIN) : day.from,
     late ? day.to : after(day.to, -MIDNIGHT_MARGIN),
+    unread.map(({ number }) => number),
   ];
-  for (const { text, ofProvider, missing } of QUERIES) {
+  for (const line of unread) yield unreadableLine(line);
+  for (const { text, missing } of QUERIES) {
     if (missing && !covers[missing]) continue;
     let last = '';
     for (;;) {
-      const page = await session.query<FoundDifference>(text, [
-        last,
-        PAGE,
-        ...(ofProvider ? [provider] : []),
-        ...(missing ? window : []),
-      ]);
+      const page = await session.query<FoundDifference>(text, [last, PAGE, provider, ...(missing ? window : [])]);
       yield* page;
       if (page.length < PAGE) break;
       last = page.at(-1)?.number ?? '';
@@ -188,9 +209,9 @@ export async function* compareBill(
   }
 }
 
-export interface Sums {
-  count: number;
-  fen: number;
+function unreadableLine({ noun, number, known, line, column, value, reason }: Unread): FoundDifference {
+  const there = { line, column, value, reason };
+  return { type: 'unreadable_line', noun, number, known, here: null, there, agrees: null };
 }
 
 /** Counts and sums of both sides, over the day. */
@@ -227,6 +248,9 @@ export async function rememberMatches(session: Session, day: ChinaDay): Promise<
      WHERE b.kind = 'payment' AND (p.paid_at < $2 OR p.paid_at >= $3)
      UNION
      SELECT r.id, $1::date FROM trade_lines b JOIN refunds r ON r.id = b.number
+     WHERE b.kind = 'refund' AND (r.last_sent_at < $2 OR r.last_sent_at >= $3)
+     UNION
+     SELECT r.id, $1::date FROM trade_lines b JOIN refunds r ON r.console_refund_no = b.number
      WHERE b.kind = 'refund' AND (r.last_sent_at < $2 OR r.last_sent_at >= $3)
      ON CONFLICT (id) DO NOTHING`,
     [day.day, day.from, after(day.to, -MIDNIGHT_MARGIN)],

@@ -4,9 +4,10 @@ import { Readable } from 'node:stream';
 import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { after, Clock, HOUR, MINUTE } from '../common/clock.js';
+import { DomainError } from '../common/errors.js';
 import { channelCall, failpoint } from '../common/failpoints.js';
 import { assertSession } from '../database/session.js';
-import { BadBill, type BillCoverage } from '../provider/bill.js';
+import { BadBill, type BillCoverage, type BillTotals } from '../provider/bill.js';
 import { BillNotReady, PaymentProvider, ProviderError } from '../provider/payment-provider.js';
 import {
   compareBill,
@@ -16,7 +17,8 @@ import {
   type Scope,
   sumsOf,
 } from './bill-compare.js';
-import { BillStaging } from './bill-staging.js';
+import type { ForeignSums } from './bill-foreign.js';
+import { BillStaging, type Loaded, type Loading } from './bill-staging.js';
 import { type ChinaDay, chinaDay, dayOf, daysBefore, hourOf } from './china-day.js';
 import { DifferenceResolver } from './difference-resolver.js';
 import { ReconciliationRuns, type Run } from './reconciliation-runs.js';
@@ -34,13 +36,19 @@ export interface BillOptions {
 export interface BillReport {
   day: string;
   run_id: string | null;
-  /** Lines of the trade bill. */
+  /** Lines of the trade bill that are of the day, those of other shops and those that cannot be read included. */
   lines: number;
+  /** Lines of other days in the same file, by day. They are counted here and nowhere else. */
+  other_days: Record<string, number>;
+  /** Over the whole file, whatever days it has. They differ only where lines cannot be read. */
+  totals: BillTotals;
   /** A downloaded file may be of type SUCCESS or REFUND: then it says nothing about the others. */
   covers: BillCoverage;
   payments: { here: { count: number; fen: number }; there: { count: number; fen: number } };
   refunds: { here: { count: number; fen: number }; there: { count: number; fen: number } };
   fee_milli_fen: number;
+  /** Lines of other shops on the same merchant number: counted, and nothing more. They are in no other figure but `lines`. */
+  foreign: ForeignSums;
   /** Differences that asking the channel again did away with. */
   healed: number;
   /** What remains for a person, by type. */
@@ -49,6 +57,13 @@ export interface BillReport {
   examples: Difference[];
 }
 
+const NO_LINES: Loaded = {
+  lines: 0,
+  other_days: {},
+  foreign: { payments: { count: 0, fen: 0 }, refunds: { count: 0, fen: 0 }, unreadable: 0 },
+  totals: { agree: true, differ: [] },
+  unread: [],
+};
 const EXAMPLES = 100;
 /** Days that the timer catches up on after an outage. */
 const CATCH_UP_DAYS = 7;
@@ -99,10 +114,12 @@ export class BillService {
 
   /**
    * A person's run.
+   * @throws DomainError `day_not_over`
    * @throws BillNotReady
    * @throws BadBill when the file or the bill is cut off or its sums do not add up
    */
   async run(options: BillOptions): Promise<BillReport> {
+    this.assertOver(chinaDay(options.day));
     if (options.dryRun) return this.compare(null, options);
     assertSession(this.db, 'the comparison of bills');
     const run = await this.runs.begin(options.day, options.file ? 'file' : 'manual');
@@ -116,6 +133,13 @@ export class BillService {
       await this.runs.fail(run, codeOf(error), null);
       throw error;
     }
+  }
+
+  /** A day that is under way has neither all its payments nor a bill. @throws DomainError `day_not_over` */
+  private assertOver({ day, to }: ChinaDay): void {
+    const now = this.clock.now();
+    if (now >= to) return;
+    throw new DomainError('day_not_over', `${day} is not over: it is ${dayOf(now)} in China`);
   }
 
   /** Null when the bill is not there yet or the channel gave no answer: tried again later. */
@@ -144,15 +168,15 @@ export class BillService {
     const day = chinaDay(options.day);
     const staging = await BillStaging.open(this.db);
     try {
-      const { lines, covers } = await this.load(staging, day, run, options);
+      const { unread, covers, ...loaded } = await this.load(staging, day, run, options);
       if (run) await this.runs.renewLease(run);
       const early = await this.runs.isDone(daysBefore(day.day, 1));
       const late = await this.runs.isDone(daysBefore(day.day, -1));
-      const scope = { day, provider: this.provider.name, covers, early, late };
+      const scope = { day, provider: this.provider.name, covers, unread, early, late };
       const report = await this.settleDifferences(staging, scope, run, options);
       if (run) await rememberMatches(staging.session, day);
       failpoint('bill.run.after_matches');
-      return { ...report, lines, covers, ...(await sumsOf(staging.session, scope)) };
+      return { ...report, ...loaded, covers, ...(await sumsOf(staging.session, scope)) };
     } finally {
       staging.close();
     }
@@ -164,25 +188,39 @@ export class BillService {
     day: ChinaDay,
     run: Run | null,
     options: BillOptions,
-  ): Promise<{ lines: number; covers: BillCoverage }> {
-    const onLines = async (lines: number): Promise<void> => {
-      options.onProgress?.(lines);
-      if (run) await this.runs.renewLease(run);
+  ): Promise<Loaded & { covers: BillCoverage }> {
+    const loading: Loading = {
+      provider: this.provider.name,
+      appids: new Set(this.provider.accounts.map(({ appid }) => appid)),
+      only: options.file ? day : null,
+      onLines: async (lines) => {
+        options.onProgress?.(lines);
+        if (run) await this.runs.renewLease(run);
+      },
     };
     if (options.file) {
       const bill = await this.provider.readTradeBill(options.file);
-      const lines = await staging.loadTrade(bill, onLines);
-      if (await staging.isOfAnotherDay(day)) {
-        throw new BadBill('bill_of_another_day', `the file has no line of ${day.day}`);
-      }
-      return { lines, covers: bill.covers };
+      const loaded = await staging.loadTrade(bill, loading);
+      const others = Object.keys(loaded.other_days).sort();
+      if (loaded.lines === 0 && others.length > 0)
+        throw new BadBill('bill_of_another_day', `the file has no line of ${day.day}, but lines of ${inShort(others)}`);
+      return { ...loaded, covers: bill.covers };
     }
     const trade = await channelCall('bill.trade', () => this.provider.tradeBill(day.day));
-    const lines = trade ? await staging.loadTrade(trade, onLines) : 0;
+    if (!trade) this.assertReady(day);
+    const loaded = trade ? await staging.loadTrade(trade, loading) : NO_LINES;
     const funds = await channelCall('bill.funds', () => this.provider.fundBill(day.day));
-    if (funds) await staging.loadFund(funds);
+    const unread = funds ? await staging.loadFund(funds, loading) : [];
     // No bill at all: nothing happened that day.
-    return { lines, covers: trade?.covers ?? { payments: true, refunds: true } };
+    const covers = trade?.covers ?? { payments: true, refunds: true };
+    return { ...loaded, unread: [...loaded.unread, ...unread], covers };
+  }
+
+  /** Only from the hour on at which bills are ready does it mean anything that there is none. @throws BillNotReady */
+  private assertReady({ day, to }: ChinaDay): void {
+    const hour = this.provider.rules.billReadyAtHour ?? 0;
+    if (this.clock.now() >= after(to, hour * HOUR)) return;
+    throw new BillNotReady('bill_not_ready', `the bill of ${day} is ready at ${hour}:00 of the next day in China`);
   }
 
   private async settleDifferences(
@@ -211,6 +249,12 @@ export class BillService {
 
 function asShown({ type, noun, number, known, here, there }: Difference): Difference {
   return { type, noun, number, known, here, there };
+}
+
+/** The first of them, and how many more there are. */
+function inShort(days: string[]): string {
+  const more = days.length - 3;
+  return `${days.slice(0, 3).join(', ')}${more > 0 ? ` and ${more} more days` : ''}`;
 }
 
 function codeOf(error: unknown): string {

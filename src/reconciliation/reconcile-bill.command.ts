@@ -1,9 +1,9 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
 import { byCommand } from '../common/cause.js';
+import { DomainError } from '../common/errors.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
 import type { BillReport } from './bill.service.js';
 import { chinaDay } from './china-day.js';
@@ -29,28 +29,39 @@ export class ReconcileBillCommand extends CommandRunner {
     if (!date) throw new UsageError('--date YYYY-MM-DD is required');
     const bill = file === undefined ? undefined : await openBill(file);
     const { BillService } = await import('./bill.service.js');
-    const report = await this.terminal.withApp((app) =>
-      this.terminal.progress('reconcile_bill', (onProgress) =>
-        app.get(BillService).run({ day: date, file: bill, dryRun, onProgress, cause: byCommand('reconcile_bill') }),
-      ),
-    );
+    const report = await this.terminal
+      .withApp((app) =>
+        this.terminal.progress('reconcile_bill', (onProgress) =>
+          app.get(BillService).run({ day: date, file: bill, dryRun, onProgress, cause: byCommand('reconcile_bill') }),
+        ),
+      )
+      .catch((error: unknown) => {
+        if (!(error instanceof DomainError) || error.code !== 'day_not_over') throw error;
+        throw new UsageError(`--date: ${error.message}`);
+      });
     this.print(report, dryRun, json);
     if (Object.keys(report.differences).length > 0) process.exitCode = 1;
   }
 
   private print(report: BillReport, dryRun: boolean, json: boolean | undefined): void {
     if (json) return this.terminal.json({ dry_run: dryRun, ...report });
-    const { payments, refunds, differences, examples } = report;
+    const { payments, refunds, foreign, totals, differences, examples } = report;
+    const sums = ({ count, fen }: { count: number; fen: number }): string => `${count} / ${fen} fen`;
     this.terminal.report(
       {
         day: report.day,
         run: report.run_id ?? '(dry run)',
         'lines in the bill': report.lines,
-        'payments here': `${payments.here.count} / ${payments.here.fen} fen`,
-        'payments there': `${payments.there.count} / ${payments.there.fen} fen`,
-        'refunds here': `${refunds.here.count} / ${refunds.here.fen} fen`,
-        'refunds there': `${refunds.there.count} / ${refunds.there.fen} fen`,
+        'lines of other days': Object.entries(report.other_days)
+          .map(([day, lines]) => `${day}: ${lines}`)
+          .join(', '),
+        'payments here': sums(payments.here),
+        'payments there': sums(payments.there),
+        'refunds here': sums(refunds.here),
+        'refunds there': sums(refunds.there),
         'fees there': `${report.fee_milli_fen / 1000} fen`,
+        'of other shops': `payments ${sums(foreign.payments)}, refunds ${sums(foreign.refunds)}, unreadable ${foreign.unreadable}`,
+        'totals of the bill': totals.agree ? 'agree' : `differ: ${totals.differ.map(({ name }) => name).join(', ')}`,
         'resolved by querying': report.healed,
         differences: JSON.stringify(differences),
       },
@@ -90,16 +101,12 @@ export class ReconcileBillCommand extends CommandRunner {
   }
 }
 
-/** @throws UsageError when the file cannot be read */
+/** What kind of file it is the provider finds out. @throws UsageError when it cannot be read */
 async function openBill(path: string): Promise<Readable> {
   try {
     const file = await open(path);
-    const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    await file.close();
-    const zipped = buffer[0] === 0x1f && buffer[1] === 0x8b;
-    const stream = createReadStream(path);
-    // Hands an error of the file on to the reader of the stream.
-    return zipped ? pipeline(stream, createGunzip(), () => undefined) : stream;
+    await file.read(Buffer.alloc(1), 0, 1, 0).finally(() => file.close());
+    return createReadStream(path);
   } catch (error) {
     throw new UsageError(`--file ${path} cannot be read: ${(error as Error).message}`);
   }

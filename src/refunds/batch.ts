@@ -5,11 +5,18 @@ import type { Order, OrderStatus } from '../orders/order.entity.js';
 import type { Payment } from '../payments/payment.entity.js';
 import type { Move } from '../payments/payment-history.js';
 import type { ChannelRefund } from '../provider/payment-provider.js';
+import { conflictCase, type ConsoleRefund, newConsoleRefund, waitingCaseKey } from './console-refund.js';
+import type { Mismatch } from './decide.js';
 import type { Refund, RefundStatus } from './refund.entity.js';
 
 /** The case that stands open while the merchant's account cannot pay a refund. */
 export function heldRefundCaseKey(refundId: string): string {
   return `refund_held:${refundId}`;
+}
+
+/** The case of a refund whose number and payment are both unknown here. */
+function unknownCaseKey(outRefundNo: string): string {
+  return `unknown_refund:${outRefundNo}`;
 }
 
 /** The code of a refund that an operator refused. */
@@ -21,11 +28,15 @@ export interface RefundFailure {
   message: string | null;
 }
 
-/** Rows that a refund stands on, locked by their order. */
-export interface LockedRefund {
-  refund: Refund;
+/** A payment, locked by its order. */
+export interface LockedPayment {
   payment: Payment;
   order: Order;
+}
+
+/** Rows that a refund stands on, locked by their order. */
+export interface LockedRefund extends LockedPayment {
+  refund: Refund;
 }
 
 /** What moves a refund: its rows, by whom or what, and when. */
@@ -43,7 +54,12 @@ export class RefundBatch {
   readonly discrepancies: NewDiscrepancy[] = [];
   /** Keys of cases that the settlement itself puts an end to. */
   readonly resolvedCases: { caseKey: string; note: string }[] = [];
-  private readonly refunds: Map<string, Refund>;
+  /** Rows that are to be inserted. */
+  readonly newRefunds: Refund[] = [];
+  /** Payments of which the refunds under way are to be queried at once. */
+  readonly toQuery = new Set<string>();
+  private readonly refunds = new Map<string, Refund>();
+  private readonly byNumber = new Map<string, Refund>();
   private readonly payments: Map<string, Payment>;
   private readonly dirtyRefunds = new Set<Refund>();
   private readonly dirtyPayments = new Set<Payment>();
@@ -55,18 +71,39 @@ export class RefundBatch {
     refunds: Refund[],
   ) {
     this.payments = new Map(payments.map((payment) => [payment.id, payment]));
-    this.refunds = new Map(refunds.map((refund) => [refund.id, refund]));
+    this.add(refunds);
+  }
+
+  /** Adds rows that were read later; those that are here stay as they are. */
+  add(refunds: Refund[]): void {
+    for (const refund of refunds) {
+      if (this.refunds.has(refund.id)) continue;
+      this.refunds.set(refund.id, refund);
+      this.byNumber.set(refund.outRefundNo, refund);
+    }
   }
 
   get(refundId: string): LockedRefund | null {
-    const refund = this.refunds.get(refundId);
-    const payment = refund && this.payments.get(refund.paymentId);
-    const order = refund && this.orders.get(refund.orderId);
-    return refund && payment && order ? { refund, payment, order } : null;
+    return this.locked(this.refunds.get(refundId));
+  }
+
+  /** The refund that has this number at the channel. */
+  getByNumber(outRefundNo: string): LockedRefund | null {
+    return this.locked(this.byNumber.get(outRefundNo));
+  }
+
+  getPayment(paymentId: string): LockedPayment | null {
+    const payment = this.payments.get(paymentId);
+    const order = payment && this.orders.get(payment.orderId);
+    return payment && order ? { payment, order } : null;
+  }
+
+  refundsOf(paymentId: string): Refund[] {
+    return [...this.refunds.values()].filter((refund) => refund.paymentId === paymentId);
   }
 
   changedRefunds(): Refund[] {
-    return [...this.dirtyRefunds];
+    return [...this.dirtyRefunds].filter((refund) => !this.newRefunds.includes(refund));
   }
 
   changedPayments(): Payment[] {
@@ -75,6 +112,26 @@ export class RefundBatch {
 
   changedOrders(): Order[] {
     return [...this.dirtyOrders];
+  }
+
+  /** A refund that was made in the console becomes a row: it counts against what is left of the payment from now on. */
+  takeOver(
+    id: string,
+    reported: ConsoleRefund,
+    { payment, cause, at }: LockedPayment & Omit<RefundChange, 'refund'>,
+  ): Refund {
+    const refund = newConsoleRefund(id, reported, payment, at);
+    this.add([refund]);
+    this.newRefunds.push(refund);
+    payment.reservedFen += refund.amountFen;
+    this.dirtyPayments.add(payment);
+    const { orderId, paymentId, status: to } = refund;
+    const note = `made in the console as ${refund.outRefundNo}`;
+    this.moves.push({ noun: 'refund', orderId, paymentId, refundId: id, from: null, to, cause, note });
+    for (const caseKey of [waitingCaseKey(refund.outRefundNo), unknownCaseKey(refund.outRefundNo)]) {
+      this.resolvedCases.push({ caseKey, note: `the refund was taken over as ${id}` });
+    }
+    return refund;
   }
 
   /** The money reached the payer. */
@@ -105,8 +162,9 @@ export class RefundBatch {
     this.resolvedCases.push({ caseKey: heldRefundCaseKey(refund.id), note: `the refund was ${as}` });
     // A person's no is a decision. After the channel's, late money would not be looked for again: its refund has but one
     // number, and that one is used up.
-    if (payment.late && change.note === undefined && failure.code !== REJECTED_BY_OPERATOR)
-      this.openLateMoney(change, failure.code);
+    const isGoingBack = payment.refundableFen === 0;
+    const byPerson = change.note !== undefined || failure.code === REJECTED_BY_OPERATOR;
+    if (payment.late && !isGoingBack && !byPerson) this.openLateMoney(change, failure.code);
   }
 
   /** The payer's account does not take it: it stays reserved, and operators say where it shall go. */
@@ -141,15 +199,24 @@ export class RefundBatch {
     this.dirtyRefunds.add(refund);
   }
 
-  openMismatch(refund: Refund, found: { field: string; expected: string; seen: string }): void {
+  openMismatch(refund: Refund, found: Mismatch): void {
+    this.openMismatchOf(refund.paymentId, refund.outRefundNo, refund.id, found);
+  }
+
+  /** A refund that is not ours names one of our payments, and says of it what is not so. */
+  openConsoleMismatch(reported: ChannelRefund, { payment }: LockedPayment, found: Mismatch): void {
+    this.openMismatchOf(payment.id, reported.outRefundNo, null, found);
+  }
+
+  private openMismatchOf(paymentId: string, outRefundNo: string, refundId: string | null, found: Mismatch): void {
     this.discrepancies.push({
       type: 'mismatch',
-      caseKey: `mismatch:${refund.id}:${found.field}:${found.seen}`,
-      paymentId: refund.paymentId,
-      outTradeNo: refund.paymentId,
-      refundId: refund.id,
-      outRefundNo: refund.id,
-      detail: found,
+      caseKey: `mismatch:${refundId ?? outRefundNo}:${found.field}:${found.seen}`,
+      paymentId,
+      outTradeNo: paymentId,
+      refundId,
+      outRefundNo,
+      detail: { field: found.field, expected: found.expected, seen: found.seen },
     });
   }
 
@@ -157,12 +224,18 @@ export class RefundBatch {
   openUnknown(reported: ChannelRefund): void {
     this.discrepancies.push({
       type: 'unknown_refund',
-      caseKey: `unknown_refund:${reported.outRefundNo}`,
+      caseKey: unknownCaseKey(reported.outRefundNo),
       paymentId: null,
       outTradeNo: reported.outTradeNo,
       outRefundNo: reported.outRefundNo,
       detail: { amount: reported.amountFen, refund_id: reported.refundId, state: reported.state },
     });
+  }
+
+  /** Refunds of ours, `ours`, do not fit beside one that was made in the console. */
+  openConflict(reported: ConsoleRefund, payment: Payment, ours: Refund[], takenOver: Refund | null): void {
+    this.discrepancies.push(conflictCase(reported, payment, ours, takenOver));
+    if (takenOver === null) this.toQuery.add(payment.id);
   }
 
   notify(type: NotificationType, { refund, order }: LockedRefund, to: 'owner' | 'operators' = 'owner'): void {
@@ -173,6 +246,11 @@ export class RefundBatch {
     this.notifications.push({ type, userId: forOwner ? order.userId : null, subjectId, data });
   }
 
+  private locked(refund: Refund | undefined): LockedRefund | null {
+    const locked = refund && this.getPayment(refund.paymentId);
+    return locked ? { refund, ...locked } : null;
+  }
+
   private openLateMoney({ refund, payment, order }: LockedRefund, code: string): void {
     this.discrepancies.push({
       type: 'late_payment',
@@ -180,7 +258,7 @@ export class RefundBatch {
       paymentId: payment.id,
       outTradeNo: payment.id,
       refundId: refund.id,
-      outRefundNo: refund.id,
+      outRefundNo: refund.outRefundNo,
       detail: { order_id: order.id, order_status: order.status, amount: refund.amountFen, refund_failure: code },
       again: true,
     });

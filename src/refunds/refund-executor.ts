@@ -29,7 +29,7 @@ import { RefundSettlement } from './refund-settlement.js';
 import { isTooOld, LEASE, nextCheck } from './schedule.js';
 
 /** The call that is to be made now, if any. */
-type Planned = ({ call: 'send' | 'query' } & RefundCall) | { call: null; refund: Refund };
+type Planned = ({ call: 'send' | 'query'; id: string } & RefundCall) | { call: null; refund: Refund };
 
 /**
  * Executes refunds: intent and number committed, then the call, then the outcome. Only a verified answer settles
@@ -102,7 +102,7 @@ export class RefundExecutor {
       if (goesOut) refund.leaseUntil = after(now, LEASE);
       batch.touch(refund);
       await this.settlement.write(tx, batch);
-      return goesOut ? { call: step, ...call } : { call: null, refund };
+      return goesOut ? { call: step, id, ...call } : { call: null, refund };
     });
   }
 
@@ -157,15 +157,15 @@ export class RefundExecutor {
    */
   private async execute(planned: Planned, cause: Cause): Promise<Refund> {
     if (planned.call === null) return planned.refund;
-    const { order } = planned;
+    const { id, order } = planned;
     try {
       const reported = planned.call === 'send' ? await this.channel.send(planned) : await this.channel.ask(planned);
       const resend = planned.call === 'query' && reported.state === 'not_found' && order.refundId === null;
-      if (resend) return await this.execute(await this.intend(order.outRefundNo, cause, 'resend'), cause);
+      if (resend) return await this.execute(await this.intend(id, cause, 'resend'), cause);
       return await this.settle(planned, reported, cause);
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
-      return this.afterFailure(planned, error, cause);
+      return this.afterFailure(id, planned, error, cause);
     }
   }
 
@@ -177,9 +177,12 @@ export class RefundExecutor {
     });
   }
 
-  private async afterFailure({ provider, order }: RefundCall, error: ProviderError, cause: Cause): Promise<Refund> {
-    const { outRefundNo: id } = order;
-    const { rules } = provider;
+  private async afterFailure(
+    id: string,
+    { provider: { rules } }: RefundCall,
+    error: ProviderError,
+    cause: Cause,
+  ): Promise<Refund> {
     const { code, outcome } = error;
     this.log.warn({ request_id: cause.requestId, refund_id: id, code, outcome }, 'the refund was not confirmed');
     return inTransaction(this.db, 'refund.outcome', async (tx) => {
@@ -275,7 +278,7 @@ function openCase(batch: RefundBatch, { refund, payment }: LockedRefund, code: s
     paymentId: payment.id,
     outTradeNo: payment.id,
     refundId: refund.id,
-    outRefundNo: refund.id,
+    outRefundNo: refund.outRefundNo,
     detail: { code, amount: refund.amountFen },
     again: true,
   });
@@ -283,7 +286,7 @@ function openCase(batch: RefundBatch, { refund, payment }: LockedRefund, code: s
 
 function toChannelOrder(refund: Refund, payment: Payment, metadata: Record<string, unknown>): ChannelRefundOrder {
   return {
-    outRefundNo: refund.id,
+    outRefundNo: refund.outRefundNo,
     outTradeNo: payment.id,
     transactionId: payment.transactionId,
     amountFen: refund.amountFen,

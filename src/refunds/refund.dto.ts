@@ -38,6 +38,16 @@ export class RejectBody {
   reason!: string;
 }
 
+/** A merchant's number of a refund (`out_refund_no`), whoever gave it (manual, page 4013071036). */
+export const OUT_REFUND_NO = /^[\w|*@-]{1,64}$/;
+
+export class SyncConsoleRefundBody {
+  @ApiProperty({ example: '50300008062025113012345678901234', maxLength: 64 })
+  @IsString()
+  @Matches(OUT_REFUND_NO, { message: 'out_refund_no must be 1 to 64 letters, digits or _ - | * @' })
+  out_refund_no!: string;
+}
+
 export class RefundsQuery extends ListQuery {
   @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
   @IsString()

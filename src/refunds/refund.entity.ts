@@ -15,6 +15,10 @@ export const REFUND_MOVES = moves<RefundStatus>({
   closed: [],
 });
 
+/** Where a refund was made: by a request to Paydesk, or in the channel's merchant console. */
+export const REFUND_ORIGINS = ['api', 'console'] as const;
+export type RefundOrigin = (typeof REFUND_ORIGINS)[number];
+
 /**
  * Where a refund stands, more exactly than its status: `processing` is `queued` before its first call, then `sent`, or
  * `held` after a refusal whose cause can be removed. `ended`: nothing was paid under its number.
@@ -39,13 +43,16 @@ export const REFUND_STEPS: Readonly<Record<RefundPhase, Readonly<Record<RefundTr
   ended: { approve: 'refuse', timer: 'none', sync: 'none', resend: 'none' },
 };
 
-/** Money on its way back. Its id is its `out_refund_no`, chosen before any call. */
+/** Money on its way back. The id of one that we make is its `out_refund_no`, chosen before any call. */
 @Entity('refunds')
 export class Refund {
   @PrimaryColumn('text') id!: string;
   @Column('text', { name: 'payment_id' }) paymentId!: string;
   @Column('text', { name: 'order_id' }) orderId!: string;
   @Column('text') status!: RefundStatus;
+  @Column('text') origin!: RefundOrigin;
+  /** The number that the console gave; null for ours. */
+  @Column('text', { name: 'console_refund_no', nullable: true }) consoleRefundNo!: string | null;
   @Column('integer', { name: 'amount_fen' }) amountFen!: number;
   @Column('text') currency!: string;
   @Column('text', { nullable: true }) reason!: string | null;
@@ -56,7 +63,7 @@ export class Refund {
   @Column('text', { name: 'failure_code', nullable: true }) failureCode!: string | null;
   @Column('text', { name: 'failure_message', nullable: true }) failureMessage!: string | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
-  /** First and last call to the channel under this number. */
+  /** First and last call to the channel under this number; when the channel accepted it, if the console made it. */
   @Column('timestamptz', { name: 'sent_at', nullable: true }) sentAt!: Date | null;
   @Column('timestamptz', { name: 'last_sent_at', nullable: true }) lastSentAt!: Date | null;
   @Column('timestamptz', { name: 'succeeded_at', nullable: true }) succeededAt!: Date | null;
@@ -78,6 +85,16 @@ export class Refund {
     if (this.status !== 'processing') return this.status;
     if (this.failureCode !== null) return 'held';
     return this.sentAt === null ? 'queued' : 'sent';
+  }
+
+  /** Its number at the channel. */
+  get outRefundNo(): string {
+    return this.consoleRefundNo ?? this.id;
+  }
+
+  /** It was never sent to the channel: nothing can be paid under its number. */
+  get isUnsent(): boolean {
+    return this.phase === 'requested' || this.phase === 'queued';
   }
 
   /** Its amount is promised: it counts against what is left of the payment. */

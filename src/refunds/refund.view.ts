@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { Refund, RefundStatus } from './refund.entity.js';
+import { type Refund, REFUND_ORIGINS, type RefundOrigin, type RefundStatus } from './refund.entity.js';
 
 class RefundFailureView {
   @ApiProperty({ description: 'The code of WeChat Pay or of Paydesk', example: 'NOT_ENOUGH' }) code!: string;
@@ -9,7 +9,13 @@ class RefundFailureView {
 export class RefundView {
   @ApiProperty({ example: 'ref_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
   @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) payment_id!: string;
-  @ApiProperty({ description: 'The same as `id`' }) out_refund_no!: string;
+  @ApiProperty({
+    enum: REFUND_ORIGINS,
+    description: '`console`: made in the merchant console of WeChat Pay and taken over from there',
+  })
+  origin!: RefundOrigin;
+  @ApiProperty({ description: 'The same as `id`; the number that the console gave, if it was made there' })
+  out_refund_no!: string;
   @ApiProperty({ type: String, nullable: true, description: "The channel's number" }) refund_id!: string | null;
   @ApiProperty({ enum: ['requested', 'processing', 'succeeded', 'rejected', 'closed', 'abnormal'] })
   status!: RefundStatus;
@@ -24,7 +30,8 @@ export class RefundView {
     return {
       id: refund.id,
       payment_id: refund.paymentId,
-      out_refund_no: refund.id,
+      origin: refund.origin,
+      out_refund_no: refund.outRefundNo,
       refund_id: refund.refundId,
       status: refund.status,
       amount: refund.amountFen,

@@ -24,12 +24,16 @@ export class SyncRefundsCommand extends CommandRunner {
   override async run(_: string[], { dryRun = false, limit = 1_000_000, json }: SyncOptions): Promise<void> {
     const cause = byCommand('sync_refunds');
     const { DueRefunds } = await import('./due-refunds.js');
+    const { ConsoleRefunds } = await import('./console-refunds.js');
     const { UnboundRefunds } = await import('./unbound-refunds.js');
     const { report, unbound } = await this.terminal.withApp((app) =>
-      this.terminal.progress('sync_refunds', async (onProgress) => ({
-        report: await app.get(DueRefunds).run({ scope: 'all', cause, limit, dryRun, onProgress }),
-        unbound: await app.get(UnboundRefunds).count(),
-      })),
+      this.terminal.progress('sync_refunds', async (onProgress) => {
+        const done = await app.get(DueRefunds).run({ scope: 'all', cause, limit, dryRun, onProgress });
+        // Those that waited for the end of one of ours.
+        const taken = dryRun ? [] : await app.get(ConsoleRefunds).takeOverWaiting(cause);
+        done.refunds.push(...taken.map(({ id, status }) => ({ id, status })));
+        return { report: done, unbound: await app.get(UnboundRefunds).count() };
+      }),
     );
     if (json) this.terminal.json({ dry_run: dryRun, ...report, unbound });
     else {
@@ -47,6 +51,52 @@ export class SyncRefundsCommand extends CommandRunner {
   @Option({ flags: '--limit <n>', description: 'Maximum number of refunds' })
   limit(value: string): number {
     return positiveInteger('--limit')(value);
+  }
+
+  @Option({ flags: '--json', description: 'Print JSON' })
+  json(): boolean {
+    return true;
+  }
+}
+
+interface TakeOverOptions {
+  payment?: string;
+  outRefundNo?: string;
+  json?: boolean;
+}
+
+@Command({
+  name: 'take_over_refund',
+  description: 'Query WeChat Pay about a refund by its number, and take over one that was made in the merchant console',
+})
+export class TakeOverRefundCommand extends CommandRunner {
+  constructor(private readonly terminal: Terminal) {
+    super();
+  }
+
+  override async run(_: string[], { payment, outRefundNo, json }: TakeOverOptions): Promise<void> {
+    if (payment === undefined || outRefundNo === undefined)
+      throw new UsageError('--payment and --out-refund-no are required');
+    if (!isId('pay', payment)) throw new UsageError('--payment must be the id of a payment: pay_ and 26 characters');
+    const { OUT_REFUND_NO } = await import('./refund.dto.js');
+    if (!OUT_REFUND_NO.test(outRefundNo))
+      throw new UsageError('--out-refund-no must be 1 to 64 letters, digits or _ - | * @');
+    const { ConsoleRefunds } = await import('./console-refunds.js');
+    const { RefundView } = await import('./refund.view.js');
+    const refund = await this.terminal.withApp((app) =>
+      app.get(ConsoleRefunds).takeOver(payment, outRefundNo, byCommand('take_over_refund')),
+    );
+    this.terminal.report({ ...RefundView.of(refund) }, json);
+  }
+
+  @Option({ flags: '--payment <id>', description: 'The payment that was refunded' })
+  payment(value: string): string {
+    return value;
+  }
+
+  @Option({ flags: '--out-refund-no <number>', description: "The refund's number, as the console or a bill shows it" })
+  outRefundNo(value: string): string {
+    return value;
   }
 
   @Option({ flags: '--json', description: 'Print JSON' })

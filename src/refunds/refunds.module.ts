@@ -5,6 +5,8 @@ import { PaymentsModule } from '../payments/payments.module.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 import { ProviderModule } from '../provider/provider.module.js';
 import { CaseResolver } from './case-resolver.js';
+import { ConsoleRefundsController } from './console-refunds.controller.js';
+import { ConsoleRefunds } from './console-refunds.js';
 import { DueRefunds } from './due-refunds.js';
 import { RefundBudget } from './refund-budget.js';
 import { RefundChannel } from './refund-channel.js';
@@ -17,13 +19,14 @@ import { UnboundRefunds } from './unbound-refunds.js';
 
 @Module({
   imports: [PaymentsModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
-  controllers: [RefundsController],
+  controllers: [RefundsController, ConsoleRefundsController],
   providers: [
     RefundsService,
     RefundExecutor,
     RefundSettlement,
     RefundsRepository,
     DueRefunds,
+    ConsoleRefunds,
     RefundChannel,
     UnboundRefunds,
     CaseResolver,
@@ -33,6 +36,6 @@ import { UnboundRefunds } from './unbound-refunds.js';
       useFactory: ({ rules }: PaymentProvider) => new RefundBudget(rules),
     },
   ],
-  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, UnboundRefunds, CaseResolver],
+  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, ConsoleRefunds, UnboundRefunds, CaseResolver],
 })
 export class RefundsModule {}

@@ -3,10 +3,15 @@ import type { Transaction } from '../database/transaction.js';
 import { Refund } from './refund.entity.js';
 
 const COLUMNS = `r.id, r.payment_id AS "paymentId", r.order_id AS "orderId", r.status, r.amount_fen AS "amountFen",
-  r.currency, r.reason, r.refund_id AS "refundId", r.requested_by AS "requestedBy", r.approved_by AS "approvedBy",
+  r.currency, r.reason, r.origin, r.console_refund_no AS "consoleRefundNo", r.refund_id AS "refundId",
+  r.requested_by AS "requestedBy", r.approved_by AS "approvedBy",
   r.failure_code AS "failureCode", r.failure_message AS "failureMessage", r.created_at AS "createdAt",
   r.sent_at AS "sentAt", r.last_sent_at AS "lastSentAt", r.succeeded_at AS "succeededAt", r.settled_at AS "settledAt",
   r.next_check_at AS "nextCheckAt", r.checks, r.checked_at AS "checkedAt", r.lease_until AS "leaseUntil"`;
+
+function asRefunds(rows: Refund[]): Refund[] {
+  return rows.map((row) => Object.assign(new Refund(), row));
+}
 
 /** The statements on `refunds`, as lists. Sole writer of the table together with the services beside it. */
 @Injectable()
@@ -14,7 +19,25 @@ export class RefundsRepository {
   async read(tx: Transaction, ids: string[]): Promise<Refund[]> {
     const text = `SELECT ${COLUMNS} FROM refunds r WHERE r.id = ANY ($1::text[])`;
     const rows = await tx.prepared<Refund>('refunds_read', text, [ids]);
-    return rows.map((row) => Object.assign(new Refund(), row));
+    return asRefunds(rows);
+  }
+
+  /** The refunds that have these numbers at the channel. */
+  async readByNumbers(tx: Transaction, outRefundNos: string[]): Promise<Refund[]> {
+    const rows = await tx.prepared<Refund>(
+      'refunds_read_by_numbers',
+      `SELECT ${COLUMNS} FROM refunds r WHERE r.id = ANY ($1::text[])
+       UNION ALL
+       SELECT ${COLUMNS} FROM refunds r WHERE r.console_refund_no = ANY ($1::text[]) AND r.console_refund_no IS NOT NULL`,
+      [outRefundNos],
+    );
+    return asRefunds(rows);
+  }
+
+  /** All refunds of these payments. */
+  async readByPayments(tx: Transaction, paymentIds: string[]): Promise<Refund[]> {
+    const text = `SELECT ${COLUMNS} FROM refunds r WHERE r.payment_id = ANY ($1::text[])`;
+    return asRefunds(await tx.query<Refund>(text, [paymentIds]));
   }
 
   /** How many refunds of a payment count as its parts: all but the rejected ones. */
@@ -28,22 +51,41 @@ export class RefundsRepository {
 
   async insert(tx: Transaction, refund: Refund): Promise<void> {
     await tx.query(
-      `INSERT INTO refunds (id, payment_id, order_id, status, amount_fen, currency, reason, requested_by, approved_by,
-                            created_at, next_check_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+      `INSERT INTO refunds (id, payment_id, order_id, status, origin, console_refund_no, amount_fen, currency, reason,
+                            refund_id, requested_by, approved_by, failure_code, created_at, sent_at, last_sent_at,
+                            succeeded_at, settled_at, next_check_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
       [
         refund.id,
         refund.paymentId,
         refund.orderId,
         refund.status,
+        refund.origin,
+        refund.consoleRefundNo,
         refund.amountFen,
         refund.currency,
         refund.reason,
+        refund.refundId,
         refund.requestedBy,
         refund.approvedBy,
+        refund.failureCode,
         refund.createdAt,
+        refund.sentAt,
+        refund.lastSentAt,
+        refund.succeededAt,
+        refund.settledAt,
         refund.nextCheckAt,
       ],
+    );
+  }
+
+  /** Brings the next query about refunds under way of these payments forward to now. */
+  async queryAtOnce(tx: Transaction, paymentIds: string[], now: Date): Promise<void> {
+    if (paymentIds.length === 0) return;
+    await tx.query(
+      `UPDATE refunds SET next_check_at = $2
+       WHERE payment_id = ANY ($1::text[]) AND status = 'processing' AND next_check_at > $2`,
+      [paymentIds, now],
     );
   }
 

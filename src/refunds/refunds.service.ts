@@ -122,6 +122,8 @@ export class RefundsService implements OnModuleInit {
       paymentId: payment.id,
       orderId: payment.orderId,
       status: 'requested' as const,
+      origin: 'api' as const,
+      consoleRefundNo: null,
       amountFen,
       currency: payment.currency,
       reason: request.reason,

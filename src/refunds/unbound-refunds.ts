@@ -74,7 +74,8 @@ function endOf(refund: Refund, outcome: RefundOutcome | undefined): RefundOutcom
 }
 
 /** An operator's word in the form of the channel's: it names nothing but the number. */
-function asStated({ id: outRefundNo }: Refund): ChannelRefund {
+function asStated({ outRefundNo }: Refund): ChannelRefund {
   const unsaid = { outTradeNo: null, refundId: null, amountFen: null, totalFen: null, currency: null };
-  return { outRefundNo, state: 'succeeded', ...unsaid, succeededAt: null, mchid: null };
+  const times = { createdAt: null, succeededAt: null };
+  return { outRefundNo, state: 'succeeded', ...unsaid, ...times, transactionId: null, mchid: null };
 }

@@ -236,7 +236,7 @@ describe('a rotation of the platform certificate', () => {
       for (const platformCerts of [[], shop.settings.platformCerts]) {
         const command = shop.providerFor({ ...shop.settings, platformCerts });
         shop.calls.length = 0;
-        await command.payParams('wx1');
+        await command.clientParams({ scene: 'jsapi', prepayId: 'wx1', expiresAt: new Date() });
         command.keyExpiries(new Date());
         await endOf(command.readCallback({ headers: {}, body: Buffer.from('{}') }).catch(() => null));
         expect(shop.calls).toEqual([]);

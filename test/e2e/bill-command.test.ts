@@ -3,18 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { PUBLISHED_BILL } from '../support/bill-text.js';
+import { billCase, PUBLISHED_BILL } from '../support/bill-text.js';
 import { everything } from '../support/bills.js';
 import { type Ended, runBuilt } from '../support/service-process.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
 jest.setTimeout(120_000);
-
-interface Printed {
-  run_id: string | null;
-  lines: number;
-  differences: Record<string, number>;
-}
 
 describe('npm run cli -- reconcile_bill', () => {
   let shop: Simulated;
@@ -40,32 +34,41 @@ describe('npm run cli -- reconcile_bill', () => {
       run('--date', '2019-02-19', '--file', join(folder, 'bill.csv.gz'), '--dry-run', '--json'),
     ]);
     expect(zipped).toEqual(plain);
-    const printed = JSON.parse(plain.stdout) as Printed;
-    expect(printed).toMatchObject({ dry_run: true, run_id: null, lines: 45 });
-    expect(printed.differences.missing_here).toBeGreaterThan(0);
-    expect(plain.code).toBe(1);
+    const printed = JSON.parse(plain.stdout) as object;
+    // Its appid is none of this shop's.
+    expect(printed).toMatchObject({
+      dry_run: true,
+      run_id: null,
+      lines: 45,
+      foreign: { payments: { count: 31, fen: 47 }, refunds: { count: 14, fen: 14 } },
+      differences: {},
+    });
+    expect(plain.code).toBe(0);
     expect(await everything(shop)).toEqual(before);
   });
 
   it('says in one line, and as JSON, what a bill that is not ready or no bill means', async () => {
     await shop.sim.faults({ rules: [{ at: 'tradebill', do: 'error', status: 400, code: 'STATEMENT_CREATING' }] });
     await writeFile(join(folder, 'broken.csv.gz'), gzipSync('a bill').subarray(0, 12));
-    const [early, wrong, broken] = await Promise.all([
+    const [early, wrong, broken, funds] = await Promise.all([
       run('--date', '2019-02-19', '--json'),
       run('--date', '2019-02-19', '--file', resolve('package.json'), '--json'),
       run('--date', '2019-02-19', '--file', join(folder, 'broken.csv.gz'), '--json'),
+      run('--date', '2026-11-24', '--file', billCase('fund-flow-given-as-trade-bill'), '--json'),
     ]);
-    expect([early.code, wrong.code, broken.code]).toEqual([1, 1, 1]);
+    expect([early.code, wrong.code, broken.code, funds.code]).toEqual([1, 1, 1, 1]);
+    expect(funds.stderr).toContain('it is a fund-flow bill');
     expect(JSON.parse(broken.stdout)).toMatchObject({ error: { code: 'bill_unreadable' } });
     expect(JSON.parse(early.stdout)).toMatchObject({ error: { code: 'STATEMENT_CREATING' } });
     expect(JSON.parse(wrong.stdout)).toMatchObject({ error: { code: 'bill_columns_missing' } });
-    for (const { stderr } of [early, wrong, broken]) expect(stderr).toMatch(/^[^\n]+\n$/);
+    for (const { stderr } of [early, wrong, broken, funds]) expect(stderr).toMatch(/^[^\n]+\n$/);
     await shop.sim.faults({ rules: [] });
   });
 
   it.each([
     [[], '--date'],
     [['--date', '2026-02-30'], '--date'],
+    [['--date', '2099-01-01'], '--date: 2099-01-01 is not over'],
     [['--date', '2019-02-19', '--file', 'nowhere.csv'], '--file'],
   ])('%j is wrong usage', async (words, named) => {
     const { code, stderr } = await run(...words);

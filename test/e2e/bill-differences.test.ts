@@ -1,13 +1,14 @@
+import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { Difference } from '../../simulator/index.js';
 import { HOUR, MINUTE } from '../../src/common/clock.js';
-import { LAYOUTS, orderCells, refundCells, sumsOf, tradeBillText } from '../support/bill-text.js';
+import { billCase, type Cells, LAYOUTS, orderCells, refundCells, sumsOf, tradeBillText } from '../support/bill-text.js';
 import { billCases, compare, everything, paid, refunded, untilChina } from '../support/bills.js';
-import { buyAndStart, movesOf, statesOf } from '../support/flows.js';
+import { type Bought, buyAndStart, movesOf, statesOf } from '../support/flows.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
 /** What each seeded difference is called here. */
-const NAMES: Record<Difference['kind'], string> = {
+const NAMES: Partial<Record<Difference['kind'], string>> = {
   missing: 'missing_there',
   extra: 'missing_here',
   amount: 'amount',
@@ -15,6 +16,11 @@ const NAMES: Record<Difference['kind'], string> = {
   fee: 'fee',
   duplicate: 'duplicate',
 };
+
+const OPENID = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o';
+
+/** A file with this text. */
+const file = (text: string): Readable => Readable.from([Buffer.from(text)]);
 
 const named = (seeded: Difference[]): string[] => seeded.map(({ kind, number }) => `${NAMES[kind]} ${number}`).sort();
 
@@ -177,21 +183,152 @@ describe('the comparison with the bill of a day', () => {
   });
 
   describe('from a file', () => {
-    const file = (text: string): Readable => Readable.from([Buffer.from(text)]);
-
     it('of type SUCCESS says nothing about refunds, and of type REFUND nothing about payments', async () => {
       const day = await aDay(3);
       await untilChina(shop, 11);
       const at = { 交易时间: `${day} 10:00:00` };
-      const success = tradeBillText('SUCCESS', [orderCells({ ...at, 商户订单号: 'nobody' })], sumsOf(1, 0));
+      const success = tradeBillText('SUCCESS', [orderCells(at)], sumsOf(1, 0));
       expect((await compare(shop, day, { file: file(success) })).differences).toEqual({
         missing_here: 1,
         missing_there: 3,
       });
-      const refund = tradeBillText('REFUND', [refundCells({ ...at, 商户退款单号: 'none' })], sumsOf(0, 1));
+      const refund = tradeBillText('REFUND', [refundCells(at)], sumsOf(0, 1));
       const report = await compare(shop, day, { file: file(refund) });
       expect(report.differences).toEqual({ missing_here: 1, missing_there: 1 });
       expect(report.covers).toEqual({ payments: false, refunds: true });
+    });
+
+    it('counts and sums the lines of other shops on the same merchant number, and makes no case of them', async () => {
+      await untilChina(shop, 11);
+      const report = await compare(shop, '2026-11-24', { file: createReadStream(billCase('bill-another-app')) });
+      expect(report).toMatchObject({ lines: 1, differences: {}, examples: [] });
+      expect(report.foreign).toMatchObject({ payments: { count: 1, fen: 1800 }, refunds: { count: 0, fen: 0 } });
+      expect(report.payments.there).toEqual({ count: 0, fen: 0 });
+      expect(await billCases(shop, '2026-11-24')).toEqual([]);
+      const operator = await shop.as('operator');
+      const { body } = await operator.get<{ items: object[] }>('/admin/reconciliation/runs/?limit=1');
+      expect(body.items).toMatchObject([{ summary: { foreign: report.foreign } }]);
+    });
+
+    it('leaves no line aside that is of our form, or of a transaction or refund that we know', async () => {
+      const [bought, moved, given] = [await paid(shop), await paid(shop), await paid(shop)];
+      const refundId = await refunded(shop, given, 700);
+      const day = await untilChina(shop, 18);
+      await untilChina(shop, 11);
+      const { appid } = shop.sim.credentials;
+      const transactionOf = async ({ paymentId }: Bought): Promise<string> =>
+        (
+          await shop.db.query<{ id: string }[]>('SELECT transaction_id AS id FROM payments WHERE id = $1', [paymentId])
+        )[0]?.id ?? '';
+      const [channelRefund] = await shop.db.query<{ id: string }[]>(
+        'SELECT refund_id AS id FROM refunds WHERE id = $1',
+        [refundId],
+      );
+      const common = { 交易时间: `${day} 12:30:00`, 公众账号ID: appid, 商户号: shop.sim.credentials.mchid };
+      const own = async (one: Bought): Promise<Cells> => ({
+        ...common,
+        商户订单号: one.paymentId,
+        微信订单号: await transactionOf(one),
+      });
+      const pos = { ...common, 商户订单号: 'POS-1', 微信订单号: '4200000000000000000000000001' };
+      const unknown = 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CC';
+      const rows = [
+        orderCells(await own(bought)),
+        orderCells({ ...(await own(moved)), 商户订单号: 'POS-2' }),
+        orderCells(await own(given)),
+        orderCells(pos),
+        orderCells({ ...pos, 公众账号ID: 'wx0000000000000001', 商户订单号: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CD' }),
+        orderCells({ ...pos, 商户订单号: unknown }),
+        refundCells({ ...pos, 商户退款单号: 'POS-R1', 微信退款单号: '50300000012026112300000002' }),
+        refundCells({ ...(await own(given)), 商户退款单号: 'POS-R2', 微信退款单号: channelRefund?.id ?? '' }),
+        refundCells({ ...(await own(bought)), 商户退款单号: '1900000109202611230001', 微信退款单号: '5030000001' }),
+      ];
+      const report = await compare(shop, day, { file: file(tradeBillText('ALL', rows, sumsOf(6, 3))) });
+      expect(report.foreign).toMatchObject({ payments: { count: 2, fen: 3600 }, refunds: { count: 1, fen: 700 } });
+      expect(await billCases(shop, day)).toEqual(
+        [
+          'missing_here 1900000109202611230001',
+          `missing_here ${unknown}`,
+          `state ${moved.paymentId}`,
+          `state ${refundId}`,
+        ].sort(),
+      );
+      const [elsewhere] = await shop.db.query<object[]>(
+        `SELECT payment_id FROM discrepancies WHERE out_refund_no = '1900000109202611230001'`,
+      );
+      expect(elsewhere).toEqual({ payment_id: bought.paymentId });
+    });
+
+    it("has nothing to do with another provider's payments and refunds", async () => {
+      const bought = await paid(shop);
+      const refundId = await refunded(shop, bought, 700);
+      await shop.db.query(`UPDATE payments SET provider = 'mock' WHERE id = $1`, [bought.paymentId]);
+      const day = await untilChina(shop, 18);
+      await untilChina(shop, 11);
+      const empty = file(tradeBillText('ALL', [], sumsOf(0, 0)));
+      const report = await compare(shop, day, { file: empty });
+      expect(report).toMatchObject({ differences: {}, refunds: { here: { count: 0, fen: 0 } } });
+      const cells = { 交易时间: `${day} 12:30:00`, 商户退款单号: refundId, 商户订单号: bought.paymentId };
+      const line = file(tradeBillText('ALL', [refundCells(cells)], sumsOf(0, 1)));
+      expect((await compare(shop, day, { file: line })).examples).toMatchObject([
+        { type: 'missing_here', noun: 'refund', number: refundId, known: false, here: null },
+      ]);
+    });
+
+    it('of several days is read for the day that is asked for; the other lines are counted and named', async () => {
+      await untilChina(shop, 11);
+      const twoDays = (): Readable => createReadStream(billCase('bill-two-days'));
+      const report = await compare(shop, '2026-11-24', { file: twoDays() });
+      expect(report).toMatchObject({ lines: 1, other_days: { '2026-11-21': 1 }, totals: { agree: true, differ: [] } });
+      expect(report.payments.there.count + report.foreign.payments.count).toBe(1);
+      expect((await compare(shop, '2026-11-21', { file: twoDays() })).other_days).toEqual({ '2026-11-24': 1 });
+      await expect(compare(shop, '2026-11-22', { file: twoDays() })).rejects.toMatchObject({
+        code: 'bill_of_another_day',
+        message: 'the file has no line of 2026-11-22, but lines of 2026-11-21, 2026-11-24',
+      });
+    });
+
+    it('with a line that cannot be read makes one case of it, and goes on', async () => {
+      const [read, unread, missing] = [await paid(shop), await paid(shop), await paid(shop)];
+      const day = await untilChina(shop, 18);
+      await untilChina(shop, 11);
+      const { appid, mchid } = shop.sim.credentials;
+      const common = { 交易时间: `${day} 12:30:00`, 公众账号ID: appid, 商户号: mchid, 用户标识: OPENID };
+      const transactions = await shop.db.query<{ id: string; transaction: string }[]>(
+        'SELECT id, transaction_id AS transaction FROM payments',
+      );
+      const own = ({ paymentId }: Bought): Cells => ({
+        ...common,
+        商户订单号: paymentId,
+        微信订单号: transactions.find(({ id }) => id === paymentId)?.transaction ?? '',
+      });
+      const rows = [
+        orderCells(own(read)),
+        orderCells({ ...own(unread), 手续费: OPENID }),
+        orderCells({ ...common, 商户订单号: 'POS-1', 订单金额: '18.0O' }),
+        orderCells({ ...common, 公众账号ID: 'wx0000000000000001', 商户订单号: 'POS-2', 订单金额: '18.0O' }),
+      ];
+      const text = tradeBillText('ALL', rows, sumsOf(4, 0));
+      const report = await compare(shop, day, { file: file(text) });
+      expect(report).toMatchObject({ lines: 4, differences: { unreadable_line: 2, missing_there: 1 } });
+      expect(report.foreign).toMatchObject({ payments: { count: 0 }, unreadable: 1 });
+      expect(report.totals).toMatchObject({ agree: false, differ: [{ name: '订单总金额' }, { name: '手续费总金额' }] });
+      expect(report.examples).toMatchObject([
+        { noun: 'payment', number: unread.paymentId, there: { line: 3, column: '手续费', value: 'o…' } },
+        { noun: 'line', there: { line: 4, column: '订单金额', value: '18.0O' } },
+        { type: 'missing_there', number: missing.paymentId },
+      ]);
+      expect((await compare(shop, day, { file: file(text) })).differences).toEqual(report.differences);
+      const cases = await shop.db.query<object[]>(
+        `SELECT type, payment_id, detail::text LIKE '%${OPENID}%' AS told FROM discrepancies
+         WHERE detail ->> 'day' = $1 ORDER BY type DESC, payment_id`,
+        [day],
+      );
+      expect(cases).toEqual([
+        { type: 'unreadable_line', payment_id: unread.paymentId, told: false },
+        { type: 'unreadable_line', payment_id: null, told: false },
+        { type: 'missing_there', payment_id: missing.paymentId, told: false },
+      ]);
     });
 
     it('of another day is refused, and the run is recorded as failed', async () => {
@@ -215,6 +352,30 @@ describe('the comparison with the bill of a day', () => {
       await expect(compare(shop, day, { file: file(text) })).rejects.toMatchObject({ code: 'bill_cut_off' });
       expect(await billCases(shop, day)).toEqual([]);
     });
+  });
+
+  it('refuses a day that is not over, and takes no bill for a statement before bills are ready', async () => {
+    await paid(shop);
+    const day = await untilChina(shop, 23, 59);
+    const none = { do: 'error', status: 400, code: 'NO_STATEMENT_EXIST' } as const;
+    await shop.sim.faults({
+      rules: [
+        { at: 'tradebill', ...none },
+        { at: 'fundflowbill', ...none },
+      ],
+    });
+    const whole = tradeBillText('ALL', [orderCells({ 交易时间: `${day} 10:00:00` })], sumsOf(1, 0));
+    for (const options of [{}, { dryRun: true }, { file: file(whole) }])
+      await expect(compare(shop, day, options)).rejects.toMatchObject({
+        code: 'day_not_over',
+        message: `${day} is not over: it is ${day} in China`,
+      });
+    await expect(compare(shop, '2099-01-01')).rejects.toMatchObject({ code: 'day_not_over' });
+    await untilChina(shop, 9, 59);
+    await expect(compare(shop, day)).rejects.toMatchObject({ code: 'bill_not_ready' });
+    expect(await billCases(shop, day)).toEqual([]);
+    await untilChina(shop, 10);
+    expect((await compare(shop, day)).differences).toEqual({ missing_there: 1 });
   });
 
   it('refuses a bill whose hash is wrong or that broke off on the way, and changes nothing', async () => {

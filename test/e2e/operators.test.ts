@@ -111,7 +111,7 @@ describe('what operators see', () => {
     [
       'reconciliation/discrepancies',
       'type',
-      'mismatch, unknown_payment, late_payment, double_transaction, unknown_refund, refund_held, missing_here, ' +
+      'mismatch, unknown_payment, late_payment, double_transaction, unknown_refund, refund_conflict, refund_held, missing_here, ' +
         'missing_there, amount, state, duplicate, fee',
     ],
   ])('refuse in %s a %s that is not of the list, and name the list', async (name, filter, values) => {
@@ -175,6 +175,7 @@ describe('what operators see', () => {
       /^paydesk_channel_clock_skew_seconds -?[\d.e-]+$/m,
       /^paydesk_oldest_due_seconds\{entity="payment"\} \d/m,
       /^paydesk_last_bill_seconds \d{10}/m,
+      /^paydesk_bill_foreign_lines 0$/m,
       /^paydesk_callbacks_total\{outcome="mismatch"\} 0$/m,
       /^paydesk_database_connections\{state="used"\} \d+$/m,
       /^paydesk_database_connections\{state="idle"\} [1-9]\d*$/m,

@@ -71,12 +71,35 @@ describe("operators' commands for refunds", () => {
     const ended = await Promise.all(
       [
         'sync_refunds --limit 0',
+        'take_over_refund --payment pay_01KB0A1B2C3D4E5F6G7H8J9KAM',
+        'take_over_refund --payment nonsense --out-refund-no 1',
+        'take_over_refund --payment pay_01KB0A1B2C3D4E5F6G7H8J9KAM --out-refund-no 1/2',
         'retry_abnormal_refund nonsense --to merchant_card',
         'retry_abnormal_refund ref_01KB0A1B2C3D4E5F6G7H8J9KAM',
         'retry_abnormal_refund ref_01KB0A1B2C3D4E5F6G7H8J9KAM --to user_card --bank-type ICBC_CREDIT',
       ].map((words) => cli(words)),
     );
-    expect(ended.map(({ code }) => code)).toEqual([2, 2, 2, 2]);
+    expect(ended.map(({ code }) => code)).toEqual(Array(7).fill(2));
+  });
+
+  it('take_over_refund takes over a refund that was made in the console, by its number', async () => {
+    const { paymentId } = await paid(shop);
+    const { out_refund_no: number } = shop.sim.refundInConsole(paymentId, { amount: 700 });
+    const ended = await cli(`take_over_refund --payment ${paymentId} --out-refund-no ${number} --json`);
+    expect([ended.code, ended.stderr]).toEqual([0, '']);
+    const refund = {
+      payment_id: paymentId,
+      out_refund_no: number,
+      origin: 'console',
+      status: 'processing',
+      amount: 700,
+    };
+    expect(JSON.parse(ended.stdout)).toMatchObject(refund);
+    const none = await cli(`take_over_refund --payment ${paymentId} --out-refund-no 1 --json`);
+    expect([none.code, JSON.parse(none.stdout)]).toMatchObject([1, { error: { code: 'not_found' } }]);
+    // For the test that asks about everything under way.
+    shop.sim.settleRefund(number, 'SUCCESS');
+    await shop.sim.settled();
   });
 
   it('retry_abnormal_refund sends the money to a card that nobody keeps', async () => {

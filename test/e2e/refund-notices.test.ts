@@ -139,6 +139,33 @@ describe("WeChat Pay's notices about refunds", () => {
     expect((await refundOf(shop, refund.id)).status).toBe('processing');
   });
 
+  it('about a number that we never gave, of the same transaction, is a refund that was made in the console', async () => {
+    const refund = await underWay();
+    const [payment] = await shop.db.query<{ transaction_id: string }[]>(
+      'SELECT transaction_id FROM payments WHERE id = $1',
+      [refund.paymentId],
+    );
+    const theirs = { ...refund, id: '50300008062025113012345678901234', refundId: '50300008062025113099999999999' };
+    const at = { transaction_id: payment?.transaction_id };
+    const other = { ...at, amount: { total: 1991, refund: 500, payer_total: 1991, payer_refund: 500 } };
+    expect(await say(theirs, 'SUCCESS', other)).toBe('400 FAIL');
+    expect(await casesOfRefund(shop, theirs.id)).toEqual(['mismatch open']);
+    expect(await say(theirs, 'SUCCESS')).toBe('400 FAIL');
+    expect(await casesOfRefund(shop, theirs.id)).toEqual(['mismatch open', 'unknown_refund open']);
+
+    const answers = await Promise.all(Array.from({ length: 20 }, () => say(theirs, 'SUCCESS', at)));
+    expect(new Set(answers)).toEqual(new Set(['200 SUCCESS']));
+    expect(await lastInJournal(shop)).toMatchObject({ outcome: 'known', http_status: 200 });
+    const rows = await shop.db.query<unknown[]>(
+      'SELECT origin, status, amount_fen FROM refunds WHERE console_refund_no = $1',
+      [theirs.id],
+    );
+    expect(rows).toEqual([{ origin: 'console', status: 'succeeded', amount_fen: 500 }]);
+    expect(await casesOfRefund(shop, theirs.id)).toEqual(['mismatch open', 'unknown_refund resolved']);
+    expect(await say(theirs, 'CLOSED', at)).toBe('400 FAIL');
+    expect(await say(refund, 'SUCCESS')).toBe('200 SUCCESS');
+  });
+
   it('before the notice of its payment: both are taken, and the payment is paid once', async () => {
     const bought = await shop.waiting();
     const early = shop.paidNotice(bought);

@@ -34,6 +34,8 @@ describe('what the channel says of refunds', () => {
       amountFen: 500,
       totalFen: 1800,
       currency: 'CNY',
+      transactionId: null,
+      createdAt: null,
       succeededAt: SUCCEEDED_AT,
       mchid: paydesk.app.get(PaymentProvider).account.mchid,
       ...changes,

@@ -230,4 +230,21 @@ describe('a refund', () => {
     await sim.faults({ limits: { refund_per_second: 0 } });
     expect((await failing()).status).toBe(429);
   });
+
+  it('made in the console has a number of its own, obeys the same rules, and is announced where the payment was', async () => {
+    const order = await merchant.paid({ amount: { total: 1000 } });
+    expect(() => sim.refundInConsole(order, { amount: 1001 })).toThrow('申请退款金额大于订单可退金额');
+    expect(() => sim.refundInConsole('NOBODY_KNOWS')).toThrow('There is no order');
+    const part = await fetch(`${sim.url}/_sim/transactions/${order}/console-refund`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"amount": 300}',
+    });
+    const { out_refund_no: number } = (await part.json()) as { out_refund_no: string };
+    expect((await queryRefund(number)).body).toMatchObject({ out_trade_no: order, amount: { refund: 300 } });
+    await sim.advance(5 * MINUTE);
+    const [notice] = sim.notices({ out_trade_no: order }).filter((one) => one.out_refund_no === number);
+    expect(notice).toMatchObject({ event_type: 'REFUND.SUCCESS', url: sim.ledger().transactions[0]?.notify_url });
+    expect(sim.refundInConsole(order)).toMatchObject({ amount: { refund: 700 }, status: 'PROCESSING' });
+  });
 });

@@ -6,6 +6,11 @@ const VECTORS = join(__dirname, '..', 'vectors', 'bill');
 /** The published trade bill: 31 orders and 14 refunds, BOM and CRLF as WeChat Pay writes them. */
 export const PUBLISHED_BILL = join(VECTORS, 'bill.ALL.csv');
 
+/** A bill as people have it: `test/vectors/bill/NAME.csv`. */
+export function billCase(name: string): string {
+  return join(VECTORS, `${name}.csv`);
+}
+
 export type BillType = 'ALL' | 'SUCCESS' | 'REFUND';
 
 interface Layouts {

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { after, Clock, HOUR } from '../../common/clock.js';
 import { derivedId, isId, nonce } from '../../common/ids.js';
 import { CURRENCY } from '../../common/money.js';
-import type { FundLine, TradeBill } from '../bill.js';
+import type { FundLine, TradeBill, UnreadableLine } from '../bill.js';
 import {
   type AbnormalRefundTarget,
   type CallbackFact,
@@ -108,6 +108,8 @@ export class MockProvider extends PaymentProvider {
 
   queryRefund(refund: ChannelRefundOrder): Promise<ChannelRefund> {
     const outcome = mockRefundOutcome(refund.metadata);
+    // Known by its number alone: there is no console here, so nobody made it.
+    if (refund.amountFen === 0) return Promise.resolve(this.refunded(refund, 'not_found'));
     if (outcome === 'not_enough' || outcome === 'timeout') return Promise.resolve(this.refunded(refund, 'not_found'));
     return Promise.resolve(this.refunded(refund, outcome === 'success' ? 'succeeded' : outcome));
   }
@@ -134,7 +136,7 @@ export class MockProvider extends PaymentProvider {
     return Promise.resolve(null);
   }
 
-  fundBill(): Promise<AsyncIterable<FundLine> | null> {
+  fundBill(): Promise<AsyncIterable<FundLine | UnreadableLine> | null> {
     return Promise.resolve(null);
   }
 
@@ -219,6 +221,8 @@ export class MockProvider extends PaymentProvider {
       amountFen: refund.amountFen,
       totalFen: refund.totalFen,
       currency: refund.currency,
+      transactionId: refund.transactionId,
+      createdAt: null,
       succeededAt: state === 'succeeded' ? this.clock.now() : null,
       mchid: this.account.mchid,
     };

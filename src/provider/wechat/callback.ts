@@ -4,7 +4,7 @@ import { DecryptionError, decryptResource } from './encryption.js';
 import { readPayment, readRefund } from './facts.js';
 import { idField, JsonObject, objectField, optionalId, parseObject, ProtocolError, textField } from './json.js';
 import { KeyRing } from './key-ring.js';
-import { SignatureFailure, signatureVerifier } from './proof.js';
+import { SignatureFailure, signatureVerifier } from './signature.js';
 
 /** The envelope and what is encrypted inside. Real notices have 1 to 4 KB; the route takes 64 KB. */
 const LIMITS = { maxBytes: 64 * 1024, maxDepth: 24 };

@@ -5,9 +5,16 @@ import { nonce } from '../../common/ids.js';
 import { PLATFORM_SERIAL_REFUSED, refusal, single, WechatCallError } from './call-error.js';
 import { JsonObject, parseObject, ProtocolError } from './json.js';
 import { KeyRing, PlatformKey } from './key-ring.js';
-import { isSigned, SignatureFailure, signatureVerifier } from './proof.js';
 import { WechatSettings } from './settings.js';
-import { authorization, requestMessage, SignedRequest, signMessage } from './signing.js';
+import {
+  authorization,
+  isSigned,
+  requestMessage,
+  SignatureFailure,
+  signatureVerifier,
+  SignedRequest,
+  signMessage,
+} from './signature.js';
 import { readAll, Transport, WireAnswer, WireStream } from './transport.js';
 
 /** What one HTTP call came to, for metrics and alarms. Holds nothing secret. */

@@ -5,7 +5,7 @@ import { Check, fine } from './doctor-check.js';
 import { checkOnline } from './doctor-online.js';
 import { KeyRing } from './key-ring.js';
 import { SettingsProblem, settingsProblems, WECHAT_API_URL, WECHAT_PAY_URL, WechatSettings } from './settings.js';
-import { payMessage, verifyMessage } from './signing.js';
+import { payMessage, verifyMessage } from './signature.js';
 
 /**
  * Looks at a real configuration from the outside in: first what can be told without the network, then, if the keys are

@@ -1,5 +1,5 @@
 import { constants, createDecipheriv, KeyObject, privateDecrypt, publicEncrypt } from 'node:crypto';
-import { readBase64 } from './signing.js';
+import { readBase64 } from './signature.js';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;

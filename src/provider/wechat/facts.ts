@@ -57,6 +57,8 @@ export function readRefund(json: JsonObject, statusField: 'status' | 'refund_sta
     amountFen: amount && optionalFen(amount, 'refund'),
     totalFen: amount && optionalFen(amount, 'total'),
     currency: amount && optionalId(amount, 'currency', 16),
+    transactionId: optionalId(json, 'transaction_id', 32),
+    createdAt: optionalTime(json, 'create_time'),
     // The field is there with SUCCESS only; samples print it beside other states, where it would mean nothing.
     succeededAt: state === 'succeeded' ? optionalTime(json, 'success_time') : null,
     mchid: optionalId(json, 'mchid', 32),

@@ -146,6 +146,8 @@ function notFound(refund: ChannelRefundOrder): ChannelRefund {
     amountFen: null,
     totalFen: null,
     currency: null,
+    transactionId: null,
+    createdAt: null,
     succeededAt: null,
     mchid: null,
   };

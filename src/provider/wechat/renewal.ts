@@ -13,7 +13,7 @@ import {
   textField,
 } from './json.js';
 import { fromCertificate, issuerOf, KeyRing, PlatformKey } from './key-ring.js';
-import { SignatureFailure, verifySignature } from './proof.js';
+import { SignatureFailure, verifySignature } from './signature.js';
 import { WireAnswer } from './transport.js';
 
 /** WeChat wants the list to be fetched at least every 12 hours (manual, page 4012551764). */

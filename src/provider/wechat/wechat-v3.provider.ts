@@ -4,7 +4,7 @@ import { after, Clock, HOUR, SECOND } from '../../common/clock.js';
 import { nonce } from '../../common/ids.js';
 import { isSimulated } from '../../config/real-money.js';
 import type { Settings } from '../../config/settings.js';
-import type { FundLine, TradeBill } from '../bill.js';
+import type { FundLine, TradeBill, UnreadableLine } from '../bill.js';
 import {
   AbnormalRefundTarget,
   CallbackFact,
@@ -27,7 +27,7 @@ import { closeOrder, placeOrder, queryOrder } from './orders.js';
 import { applyForRefund, askForRefund, retryAbnormal } from './refunds.js';
 import { CertificateRenewal } from './renewal.js';
 import { SettingsProblem, WechatSettings, wechatSettings, WechatSettingsError } from './settings.js';
-import { payMessage, signMessage } from './signing.js';
+import { payMessage, signMessage } from './signature.js';
 import { Transport } from './transport.js';
 import { WECHAT_RULES } from './wechat-rules.js';
 
@@ -192,7 +192,7 @@ export class WechatV3Provider extends PaymentProvider implements OnApplicationSh
     return csv && readTradeBill(csv);
   }
 
-  async fundBill(day: string): Promise<AsyncIterable<FundLine> | null> {
+  async fundBill(day: string): Promise<AsyncIterable<FundLine | UnreadableLine> | null> {
     const csv = await this.downloadBill(day, 'fund_flow');
     return csv && readFundBill(csv);
   }

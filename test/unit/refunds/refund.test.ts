@@ -74,6 +74,7 @@ describe('a refund', () => {
     ).toEqual({
       id: 'ref_1',
       payment_id: 'pay_1',
+      origin: 'api',
       out_refund_no: 'ref_1',
       refund_id: 'R1',
       status: 'succeeded',

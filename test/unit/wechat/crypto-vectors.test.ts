@@ -15,7 +15,7 @@ import {
   requestMessage,
   signMessage,
   verifyMessage,
-} from '../../../src/provider/wechat/signing.js';
+} from '../../../src/provider/wechat/signature.js';
 import { makePair, vectorPrivateKey, vectors, vectorText } from './support.js';
 
 interface RequestVector {

@@ -315,6 +315,8 @@ describe('refunds', () => {
   it('are asked for by the transaction, with where to send the notice', async () => {
     const { provider, server } = await providerOf((_request, response) => answer(response, 200, ACCEPTED));
     expect(await provider.refund(REFUND)).toEqual({
+      transactionId: ACCEPTED.transaction_id,
+      createdAt: null,
       outRefundNo: REFUND.outRefundNo,
       outTradeNo: REFUND.outTradeNo,
       state: 'processing',

@@ -2,9 +2,9 @@ import { jest } from '@jest/globals';
 import { after, DAY, HOUR, ManualClock, MINUTE, SECOND } from '../../../src/common/clock.js';
 import type { WechatClient } from '../../../src/provider/wechat/client.js';
 import { KeyRing } from '../../../src/provider/wechat/key-ring.js';
-import type { SignatureFailure } from '../../../src/provider/wechat/proof.js';
 import { CertificateRenewal, openCertificate, type RenewalOptions } from '../../../src/provider/wechat/renewal.js';
 import type { WechatSettings } from '../../../src/provider/wechat/settings.js';
+import type { SignatureFailure } from '../../../src/provider/wechat/signature.js';
 import {
   API_V3_KEY,
   makeCertificate,

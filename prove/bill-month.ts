@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Cleanup } from '../dev/cleanup.js';
 import { freePort } from '../dev/embedded-postgres/free-port.js';
 import { openSimulator } from '../dev/open-simulator.js';
-import type { Difference, Simulator } from '../simulator/index.js';
+import { consoleNumber, type Difference, type Simulator } from '../simulator/index.js';
 import { byCommand, byTimer } from '../src/common/cause.js';
 import { type Clock, DAY, HOUR, MINUTE, SECOND } from '../src/common/clock.js';
 import { newId } from '../src/common/ids.js';
@@ -22,61 +22,93 @@ import { SimulatorClock } from './simulator.js';
 
 const CAUSE = byCommand('prove');
 const USER = customerId(0);
-/** Differences of each kind, each day. */
-const SEEDED = { missing: 2, extra: 2, amount: 2, status: 2, fee: 2, duplicate: 2 };
-const NAMES: Record<Difference['kind'], string> = {
-  missing: 'missing_there',
-  extra: 'missing_here',
-  amount: 'amount',
-  status: 'state',
-  fee: 'fee',
-  duplicate: 'duplicate',
+/** Kinds of differences, of payments and refunds: at most one of each on a day. */
+const KINDS = [
+  'missing',
+  'extra',
+  'amount',
+  'status',
+  'fee',
+  'duplicate',
+  'renumbered',
+  'unreadable',
+  'console',
+] as const;
+/** Lines of another shop on the same merchant number on a day. */
+const MOST_FOREIGN = 4;
+/** What the bill's own line hides is missed here only if it is known here. */
+const HIDES_PAYMENT: readonly Difference['kind'][] = ['missing', 'renumbered', 'unreadable'];
+
+/** The case that a difference must become, `type number`; null: it must become none. */
+const CASES: Record<Difference['kind'], (number: string) => string | null> = {
+  missing: (number) => `missing_there ${number}`,
+  extra: (number) => `missing_here ${number}`,
+  amount: (number) => `amount ${number}`,
+  status: (number) => `state ${number}`,
+  fee: (number) => `fee ${number}`,
+  duplicate: (number) => `duplicate ${number}`,
+  renumbered: (number) => `state ${number}`,
+  unreadable: (number) => `unreadable_line ${number}`,
+  console: (number) => `missing_here ${consoleNumber(number)}`,
+  foreign: () => null,
 };
 
-export const billWeek = proof({
-  name: 'bill-week',
-  about: 'a virtual week with bill differences of each type each day: every one found, none invented',
-  options: { days: 7, payments: 40, seed: 1 },
+export const billMonth = proof({
+  name: 'bill-month',
+  about:
+    'a month of random days with differences of all kinds and another shop in its bills: each found once, none invented',
+  options: { days: 30, payments: 16, seed: 1 },
   async run({ days, payments, seed }, { report, cleanup }) {
-    const week = await Week.open(cleanup, seed);
-    const seeded: string[] = [];
-    for (let day = 0; day < days; day += 1) seeded.push(...(await week.day(payments)));
+    const month = await Month.open(cleanup, seed);
+    for (let day = 0; day < days; day += 1) await month.day(month.chance.between(payments / 2, payments * 1.5));
     // The last hour of the last day waits for the bill of the next.
     for (let day = 0; day < 2; day += 1) {
-      await week.untilChina(10.5);
-      await week.compare();
+      await month.untilChina(10.5);
+      await month.compare();
     }
-    const { compared } = week;
-    const found = await week.cases();
+    const { compared, seeded, kinds } = month;
+    const found = await month.cases();
     report.expect('days compared', compared.days, days + 1);
     report.say('lines compared', compared.lines);
     report.say('lost notices healed by asking', compared.healed);
+    report.expect('lines of the other shop counted, and no cases', compared.foreign.count, month.foreign);
+    report.say('of the other shop, in fen', compared.foreign.fen);
     report.say('differences seeded', seeded.length);
-    report.expect('of these found', seeded.filter((one) => found.includes(one)).length, seeded.length);
+    report.check('kinds of them, of payments and refunds apart', kinds.size, kinds.size >= 12);
+    report.none(
+      'not found',
+      seeded.filter((one) => !found.includes(one)),
+      10,
+    );
     report.none(
       'invented',
       found.filter((one) => !seeded.includes(one)),
       10,
     );
     report.expect('opened twice', found.length - new Set(found).size, 0);
-    report.expect('payments left in the dark', await week.openPayments(), 0);
+    report.expect('payments left in the dark', await month.openPayments(), 0);
   },
 });
 
 /** A shop and a WeChat Pay on one virtual clock. */
-class Week {
-  readonly compared = { days: 0, lines: 0, healed: 0 };
+class Month {
+  readonly compared = { days: 0, lines: 0, healed: 0, foreign: { count: 0, fen: 0 } };
+  /** The cases that there must be. */
+  readonly seeded: string[] = [];
+  readonly kinds = new Set<string>();
+  /** Lines of the other shop. */
+  foreign = 0;
 
   private constructor(
     private readonly sim: Simulator,
     private readonly app: NestFastifyApplication,
     private readonly db: pg.Pool,
     private readonly clock: Clock,
-    private readonly chance: Chance,
+    readonly chance: Chance,
   ) {}
 
-  static async open(cleanup: Cleanup, seed: number): Promise<Week> {
-    const { db, databaseUrl } = await openPlace(cleanup, 'bill_week');
+  static async open(cleanup: Cleanup, seed: number): Promise<Month> {
+    const { db, databaseUrl } = await openPlace(cleanup, 'bill_month');
     const port = await freePort();
     const notifyBase = `http://127.0.0.1:${port}`;
     const { sim, env } = await openSimulator(cleanup, { notifyBase, seed, signatureClock: 'virtual' });
@@ -88,11 +120,11 @@ class Week {
     await makeCustomers(db, sim.credentials.appid, 1);
     // A third of the notices never come: the bill finds them.
     await sim.faults({ rules: [{ at: 'notice', do: 'lose', probability: 1 / 3 }] });
-    return new Week(sim, app, db, clock, new Chance(seed));
+    return new Month(sim, app, db, clock, new Chance(seed));
   }
 
-  /** Payments and refunds all day long, some of them around midnight. Answers what was made to differ. */
-  async day(payments: number): Promise<string[]> {
+  /** Payments and refunds all day long, some of them around midnight; then its bill is made to differ. */
+  async day(payments: number): Promise<void> {
     await this.untilChina(0.001);
     const day = new Date(this.clock.now().getTime() + 8 * HOUR).toISOString().slice(0, 10);
     const gap = (24 * HOUR - MINUTE) / payments;
@@ -102,12 +134,18 @@ class Week {
       if (index < payments - 1) await this.sim.advance(Math.floor(gap / SECOND));
       await this.compare();
     }
-    const differences = this.sim.billDifferences(day, { count: SEEDED, seed: this.chance.between(0, 1_000_000) });
-    // What is in no bill must be known here to be missed there: the payer's page had asked.
-    for (const { kind, number } of differences) {
-      if (kind === 'missing' && number.startsWith('pay_')) await this.app.get(PaymentsService).sync(number, CAUSE);
+    const count = Object.fromEntries(KINDS.map((kind) => [kind, this.chance.between(0, 2)]));
+    const foreign = this.chance.between(0, MOST_FOREIGN + 1);
+    const seed = this.chance.between(0, 1_000_000);
+    for (const { kind, number } of this.sim.billDifferences(day, { count: { ...count, foreign }, seed })) {
+      const isPayment = number.startsWith('pay_');
+      if (isPayment && HIDES_PAYMENT.includes(kind)) await this.app.get(PaymentsService).sync(number, CAUSE);
+      const found = CASES[kind](number);
+      if (found === null) continue;
+      this.seeded.push(found);
+      this.kinds.add(`${kind} ${isPayment}`);
     }
-    return differences.map(({ kind, number }) => `${NAMES[kind]} ${number}`);
+    this.foreign += foreign;
   }
 
   /** What the daily timer does. */
@@ -116,6 +154,9 @@ class Week {
       this.compared.days += 1;
       this.compared.lines += report.lines;
       this.compared.healed += report.healed;
+      const { payments, refunds, unreadable } = report.foreign;
+      this.compared.foreign.count += payments.count + refunds.count + unreadable;
+      this.compared.foreign.fen += payments.fen + refunds.fen;
     }
   }
 
