@@ -2,6 +2,7 @@
 import { Module, OnApplicationBootstrap } from '@nestjs/common';
 import { CommandFactory, InjectCommander } from 'nest-commander';
 import { EndUnboundCommand } from './admin/end-unbound.command.js';
+import { ResolveCaseCommand } from './admin/resolve-case.command.js';
 import { IssueTokenCommand } from './auth/issue-token.command.js';
 import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.js';
 import type { Settings } from './config/settings.js';
@@ -104,6 +105,7 @@ interface Commander {
     TakeOverRefundCommand,
     RetryAbnormalRefundCommand,
     EndUnboundCommand,
+    ResolveCaseCommand,
     SimulateCallbackCommand,
     IssueTokenCommand,
     DoctorCommand,
