@@ -2,9 +2,10 @@ import { realpath } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { openCluster, passwordOf, prepareFolder, SUPERUSER } from './embedded-postgres/cluster.js';
+import { type Configuration, publish, withdraw } from './embedded-postgres/configuration.js';
 import { EmbeddedPostgresError, explained } from './embedded-postgres/errors.js';
 import { keepRunning } from './embedded-postgres/keep-running.js';
-import { FolderLock, Holder, HolderRole, takeFolder } from './embedded-postgres/lock.js';
+import { FolderLock, Holder, HolderRole, readHolder, takeFolder } from './embedded-postgres/lock.js';
 import { runningPort, stopOrphan } from './embedded-postgres/server.js';
 
 export { EmbeddedPostgresError };
@@ -23,6 +24,8 @@ export interface EmbeddedOptions {
   directory: string;
   /** Name of the database, made when it does not exist. */
   database?: string;
+  /** What the service runs with, for its commands: kept beside the lock while it runs, for its own account alone. */
+  configuration?: Configuration;
   log?: (line: string) => void;
   /** The server fell, was started again several times and did not come back: the database is lost until a restart. */
   onUnexpectedExit?: (reason: string) => void;
@@ -52,6 +55,12 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     if (waited === 0) options.log?.(`waiting for the command of process ${lock.pid} to finish`);
     await sleep(POLL_MILLISECONDS);
   }
+}
+
+/** @throws EmbeddedPostgresError when a service runs in this folder. */
+export async function assertNoService(directory: string): Promise<void> {
+  const holder = await readHolder(directory);
+  if (holder?.role === 'service') throw alreadyRunning(holder, directory);
 }
 
 /**
@@ -85,14 +94,20 @@ async function serve(
   role: HolderRole,
 ): Promise<EmbeddedDatabase> {
   const log = options.log ?? (() => undefined);
+  const leave = async (): Promise<void> => {
+    await withdraw(directory);
+    await lock.release();
+  };
   try {
+    // Before the server answers: who has reached it knows what its service runs with.
+    await (role === 'service' ? publish(directory, options.configuration ?? {}) : withdraw(directory));
     const cluster = await openCluster(directory, log, options.outside);
     await stopOrphan(cluster.data, log);
     const server = await keepRunning({ cluster, log }, (reason) => options.onUnexpectedExit?.(reason));
     const url = urlOf(server.port, cluster.password, options.database);
     const stopServer = async (): Promise<void> => {
       await server.stop();
-      await lock.release();
+      await leave();
     };
     try {
       await makeDatabase(url);
@@ -109,7 +124,7 @@ async function serve(
     };
     return { url, startedHere: true, stop: () => (stopped ??= stop()) };
   } catch (error) {
-    await lock.release();
+    await leave();
     throw error;
   }
 }

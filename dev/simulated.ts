@@ -1,6 +1,6 @@
 import { startSimulator } from '../simulator/index.js';
-import { readSettings } from '../src/config/settings.js';
-import { startEmbedded } from '../src/embedded-database.js';
+import { readGiven, readSettings } from '../src/config/settings.js';
+import { assertNoService, startEmbedded } from '../src/embedded-database.js';
 import { checkWechat } from '../src/provider/provider.module.js';
 import { fatal, handleSignals, start } from '../src/start.js';
 
@@ -8,11 +8,14 @@ import { fatal, handleSignals, start } from '../src/start.js';
 const KEYS = 'var/simulator';
 
 try {
-  const { port, simulatorPort } = readSettings(checkWechat, { WECHAT_PAY_ENABLE_REAL: 'false' });
+  const { port, simulatorPort, databaseUrl } = readSettings(checkWechat, { WECHAT_PAY_ENABLE_REAL: 'false' });
+  // Else the keys of the one that runs would be replaced before this one is refused.
+  if (databaseUrl === null) await assertNoService();
   const notifyBase = `http://127.0.0.1:${port}`;
   const simulator = await startSimulator({ port: simulatorPort, mode: 'both', outDir: KEYS, notifyBase });
-  const read = () => readSettings(checkWechat, simulator.environment(KEYS, notifyBase));
-  const starting = start(read(), startEmbedded).then((running) => ({
+  const overrides = simulator.environment(KEYS, notifyBase);
+  const read = () => readSettings(checkWechat, overrides);
+  const starting = start(read(), startEmbedded(readGiven(overrides))).then((running) => ({
     ...running,
     stop: () => running.stop().finally(() => simulator.close()),
   }));

@@ -2,6 +2,7 @@
 import { Module, OnApplicationBootstrap } from '@nestjs/common';
 import { CommandFactory, InjectCommander } from 'nest-commander';
 import { EndUnboundCommand } from './admin/end-unbound.command.js';
+import { ResolveCaseCommand } from './admin/resolve-case.command.js';
 import { IssueTokenCommand } from './auth/issue-token.command.js';
 import { SimulateCallbackCommand } from './callbacks/simulate-callback.command.js';
 import type { Settings } from './config/settings.js';
@@ -13,9 +14,11 @@ import { RetryAbnormalRefundCommand, SyncRefundsCommand, TakeOverRefundCommand }
 import {
   OPEN_APP,
   OPEN_DATABASE,
+  OPEN_ENVIRONMENT,
   OPEN_SETTINGS,
   type OpenApp,
   type OpenDatabase,
+  type OpenEnvironment,
   Terminal,
   UsageError,
 } from './terminal/terminal.js';
@@ -30,10 +33,13 @@ const EXIT_USAGE = 2;
 /** As package.json names the program, and the image's PATH. */
 const NAME = 'paydesk';
 
+const openEnvironment: OpenEnvironment = async () => (await import('./running-service.js')).runningEnvironment();
+
+/** Read anew each time: a service that was starting is known when its database answers. */
 const openSettings = async (): Promise<Settings> => {
   const { readSettings } = await import('./config/settings.js');
   const { checkWechat } = await import('./provider/provider.module.js');
-  return readSettings(checkWechat);
+  return readSettings(checkWechat, await openEnvironment());
 };
 
 /** The configured database, or the embedded one: the running service's if there is one. */
@@ -90,6 +96,7 @@ interface Commander {
     { provide: OPEN_APP, useValue: openApp },
     { provide: OPEN_DATABASE, useValue: openDatabase },
     { provide: OPEN_SETTINGS, useValue: openSettings },
+    { provide: OPEN_ENVIRONMENT, useValue: openEnvironment },
     { provide: TELL_UNBOUND, useValue: tellUnbound },
     ExpirePaymentsCommand,
     ReconcilePaymentsCommand,
@@ -98,6 +105,7 @@ interface Commander {
     TakeOverRefundCommand,
     RetryAbnormalRefundCommand,
     EndUnboundCommand,
+    ResolveCaseCommand,
     SimulateCallbackCommand,
     IssueTokenCommand,
     DoctorCommand,

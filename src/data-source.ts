@@ -5,6 +5,7 @@ import { Refunds1763903600000 } from '../migrations/1763903600000-refunds.js';
 import { Reconciliation1763907200000 } from '../migrations/1763907200000-reconciliation.js';
 import { UnboundRows1764504000000 } from '../migrations/1764504000000-unbound-rows.js';
 import { ConsoleRefunds1764507600000 } from '../migrations/1764507600000-console-refunds.js';
+import { CaseActions1764514800000 } from '../migrations/1764514800000-case-actions.js';
 import { EventEntity1764518400000 } from '../migrations/1764518400000-event-entity.js';
 import { User } from './auth/user.entity.js';
 import { migrationPoolOptions, type Pooler, poolOptions } from './database/pool-options.js';
@@ -19,6 +20,7 @@ export const MIGRATIONS = [
   Reconciliation1763907200000,
   UnboundRows1764504000000,
   ConsoleRefunds1764507600000,
+  CaseActions1764514800000,
   EventEntity1764518400000,
 ];
 const ENTITIES = [User, Product, Order, Payment, Refund];

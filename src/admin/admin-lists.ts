@@ -88,7 +88,7 @@ const LISTS = {
   },
   discrepancies: {
     columns: `d.id, d.type, d.status, d.payment_id, d.refund_id, d.out_trade_no, d.out_refund_no, d.detail, d.opened_at,
-      d.resolved_at, d.resolved_by, d.note, d.run_id`,
+      d.resolved_at, d.resolved_by, d.note, d.action, d.action_refund_id, d.run_id`,
     from: `discrepancies d LEFT JOIN payments p ON p.id = d.payment_id LEFT JOIN orders o ON o.id = p.order_id`,
     id: 'd.id',
     status: 'd.status',

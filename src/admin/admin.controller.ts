@@ -1,21 +1,13 @@
 import { applyDecorators, Body, Controller, Get, HttpCode, Param, Post, Query, type Type } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiExtraModels,
-  ApiOkResponse,
-  ApiOperation,
-  ApiProperty,
-  ApiTags,
-  getSchemaPath,
-} from '@nestjs/swagger';
-import { IsString, Length } from 'class-validator';
-import { type Caller, CurrentUser, Roles } from '../auth/public.js';
+import { ApiBearerAuth, ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { RequestCause, Roles } from '../auth/public.js';
+import type { Cause } from '../common/cause.js';
 import { DomainError } from '../common/errors.js';
 import type { Page } from '../database/page.js';
-import { DiscrepanciesService } from '../discrepancies/discrepancies.service.js';
 import { Problems } from '../http/openapi.js';
-import { NoControlCharacters } from '../http/text.validator.js';
+import { InPool } from '../http/pool.js';
 import { type EventRow, PaymentHistory } from '../payments/payment-history.js';
+import { CaseResolver } from '../refunds/case-resolver.js';
 import {
   CallbacksFilter,
   CasesFilter,
@@ -23,18 +15,12 @@ import {
   OrdersFilter,
   PaymentsFilter,
   RefundsFilter,
+  ResolveBody,
   RunsFilter,
 } from './admin.dto.js';
 import { AdminLists } from './admin-lists.js';
+import { CaseView } from './case.view.js';
 import { RunView } from './run.view.js';
-
-export class ResolveBody {
-  @ApiProperty({ description: 'What was found and done', example: 'Paid back by bank transfer on the 24th' })
-  @IsString()
-  @Length(1, 2000)
-  @NoControlCharacters()
-  note!: string;
-}
 
 type Row = Record<string, unknown>;
 
@@ -60,9 +46,7 @@ function List(summary: string, item?: Type): MethodDecorator {
   );
 }
 
-const anything = { schema: { type: 'object' as const, additionalProperties: true } };
-
-/** What operators see, and the one thing they change here: a case is resolved with a note, never edited in silence. */
+/** What operators see, and the one thing they change here: a case is resolved with a note, by what was done, never edited in silence. */
 @ApiTags('operators')
 @ApiBearerAuth()
 @Roles('operator')
@@ -71,7 +55,7 @@ export class AdminController {
   constructor(
     private readonly lists: AdminLists,
     private readonly history: PaymentHistory,
-    private readonly discrepancies: DiscrepanciesService,
+    private readonly resolver: CaseResolver,
   ) {}
 
   @Get('payments')
@@ -129,7 +113,7 @@ export class AdminController {
 
   @Get('reconciliation/discrepancies/:id')
   @ApiOperation({ summary: 'One case' })
-  @ApiOkResponse(anything)
+  @ApiOkResponse({ type: CaseView })
   @Problems('unauthenticated', 'forbidden', 'not_found')
   async oneCase(@Param('id') id: string): Promise<Row> {
     const row = await this.lists.one('discrepancies', 'dis', id);
@@ -138,12 +122,36 @@ export class AdminController {
   }
 
   @Post('reconciliation/discrepancies/:id/resolve')
+  @InPool('channel')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Resolve a case with a note' })
-  @ApiOkResponse(anything)
-  @Problems('invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'discrepancy_resolved')
-  async resolve(@Param('id') id: string, @Body() body: ResolveBody, @CurrentUser() caller: Caller): Promise<Row> {
-    await this.discrepancies.resolve(id, body.note, caller.id);
+  @ApiOperation({
+    summary: 'Resolve a case: with a note, or by what is done with late money',
+    description:
+      '`accept`: the pending order becomes paid by the late payment; another open payment of the order is closed at WeChat Pay ' +
+      'before. `refund`: what is left of the late payment is refunded at once; the case names the refund. `booked`: no money ' +
+      'moves, what was done outside stands in the note; for any case. The same action again answers the same.',
+  })
+  @ApiOkResponse({ type: CaseView })
+  @Problems(
+    'invalid_request',
+    'unauthenticated',
+    'forbidden',
+    'not_found',
+    'discrepancy_resolved',
+    'case_not_late_money',
+    'order_not_payable',
+    'order_has_open_payment',
+    'payment_refunded',
+    'refund_exceeds_payment',
+    'refund_too_old',
+    'refund_too_many',
+    'other_provider',
+    'channel_rejected',
+    'channel_unavailable',
+    'provider_disabled',
+  )
+  async resolve(@Param('id') id: string, @Body() body: ResolveBody, @RequestCause() cause: Cause): Promise<Row> {
+    await this.resolver.resolve(id, { ...body, cause });
     return this.oneCase(id);
   }
 }

@@ -2,7 +2,12 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsISO8601, IsOptional, IsString, Length, Matches } from 'class-validator';
 import { CALLBACK_OUTCOMES } from '../callbacks/callback-journal.js';
-import { DISCREPANCY_STATUSES, DISCREPANCY_TYPES } from '../discrepancies/discrepancies.service.js';
+import {
+  CASE_ACTIONS,
+  type CaseAction,
+  DISCREPANCY_STATUSES,
+  DISCREPANCY_TYPES,
+} from '../discrepancies/discrepancies.service.js';
 import { ListQuery } from '../http/list-query.dto.js';
 import { NoControlCharacters } from '../http/text.validator.js';
 import { ORDER_MOVES } from '../orders/order.entity.js';
@@ -87,6 +92,22 @@ export class RunsFilter extends AdminQuery {
 export class CasesFilter extends AdminQuery {
   @OneOf(DISCREPANCY_STATUSES) status?: string;
   @OneOf(DISCREPANCY_TYPES) type?: string;
+}
+
+export class ResolveBody {
+  @ApiProperty({ description: 'What was found and done', example: 'Paid back by bank transfer on the 24th' })
+  @IsString()
+  @Length(1, 2000)
+  @NoControlCharacters()
+  note!: string;
+
+  @ApiPropertyOptional({
+    enum: CASE_ACTIONS,
+    description: 'What is done; left out, the note says it all. `accept` and `refund` are for cases of late money',
+  })
+  @IsOptional()
+  @IsIn(CASE_ACTIONS)
+  action?: CaseAction;
 }
 
 export class EndPaymentBody {

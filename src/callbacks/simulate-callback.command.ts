@@ -2,6 +2,7 @@ import { Command, CommandRunner, Option } from 'nest-commander';
 import { createHmac } from 'node:crypto';
 import { DomainError } from '../common/errors.js';
 import { isId } from '../common/ids.js';
+import { insteadOfMockNotice } from '../config/describe-channel.js';
 import { Terminal, UsageError } from '../terminal/terminal.js';
 
 const STATUSES = ['SUCCESS', 'FAIL', 'CLOSED'];
@@ -30,7 +31,7 @@ export class SimulateCallbackCommand extends CommandRunner {
     const { CallbacksService } = await import('./callbacks.service.js');
     const answer = await this.terminal.withApp(async (app) => {
       const settings = app.get(Settings);
-      if (!settings.mockEnabled) throw new DomainError('not_found', 'the mock provider is off');
+      if (!settings.mockEnabled) throw new DomainError('not_found', insteadOfMockNotice(settings, paymentId));
       // What is mistyped here would be recorded as a callback for an unknown payment, and opened as a case for a person.
       if (!(await app.get(PaymentsService).exists(paymentId))) throw new UsageError(`there is no payment ${paymentId}`);
       const body = Buffer.from(JSON.stringify({ payment_id: paymentId, status, amount }));

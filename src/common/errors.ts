@@ -35,6 +35,12 @@ export const ERRORS = {
   refund_too_many: { status: 409, title: 'A payment can be refunded in at most 50 parts' },
   day_not_over: { status: 409, title: 'The day is not over in China time: its bill is made on the next one' },
   discrepancy_resolved: { status: 409, title: 'The case is already resolved' },
+  case_not_late_money: {
+    status: 409,
+    title: 'The case is not about late money: it can be resolved by a note or `booked`',
+  },
+  order_has_open_payment: { status: 409, title: 'Another payment of the order is open; try again' },
+  payment_refunded: { status: 409, title: 'The payment was refunded, or a refund of it is open' },
   illegal_transition: { status: 409, title: 'The status does not allow this' },
   payload_too_large: { status: 413, title: 'The body is larger than 64 KB' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },

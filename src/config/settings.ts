@@ -14,6 +14,7 @@ import {
 } from './environment.js';
 import { keyText, type WantedKey } from './key-text.js';
 import { type Channel, channelOf, isProduction, productionProblems } from './real-money.js';
+import { type Given, givenOf } from './running-environment.js';
 import { startWarnings, unknownNames } from './start-warnings.js';
 import { isPublishedKey } from './weak-secret.js';
 import { type CheckWechat, collectWechat, readWechat, type WechatEnvironment } from './wechat-environment.js';
@@ -98,6 +99,11 @@ export function readSettings(checkWechat: CheckWechat, overrides: NodeJS.Process
   return parseSettings({ ...env, ...overrides }, checkWechat);
 }
 
+/** What {@link readSettings} reads, as it is set: for commands beside this process. */
+export function readGiven(overrides: NodeJS.ProcessEnv = {}): Given {
+  return givenOf({ ...environment().env, ...overrides });
+}
+
 /** As they are now: what `.env` says may have changed since the start. */
 function environment(): { env: NodeJS.ProcessEnv; problems: string[] } {
   const { values, problems } = readEnvFile('.env');
@@ -118,8 +124,9 @@ export interface Examined {
 }
 
 /** Reads what {@link readSettings} reads, and never throws. */
-export function examineSettings(): Examined {
-  const { env, problems } = environment();
+export function examineSettings(overrides: NodeJS.ProcessEnv = {}): Examined {
+  const { env: own, problems } = environment();
+  const env = { ...own, ...overrides };
   const given = readEnvironment(env);
   const wechat = collectWechat(given, []);
   const examined = { environment: given, channel: channelOf(given), wechat, unread: unknownNames(env) };

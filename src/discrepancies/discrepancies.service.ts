@@ -1,10 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
 import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
-import { isId, newId } from '../common/ids.js';
-import { inTransaction } from '../database/in-transaction.js';
+import { newId } from '../common/ids.js';
 import type { Transaction } from '../database/transaction.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 
@@ -36,6 +33,30 @@ export type DiscrepancyType = (typeof DISCREPANCY_TYPES)[number];
 
 export const DISCREPANCY_STATUSES = ['open', 'resolved'] as const;
 
+/**
+ * What an operator did about a case: `accept` late money for its order, `refund` it, or `booked` by hand, outside of Paydesk.
+ * Null: resolved with a note alone.
+ */
+export const CASE_ACTIONS = ['accept', 'refund', 'booked'] as const;
+export type CaseAction = (typeof CASE_ACTIONS)[number];
+
+/** A case as it is decided: its row, locked. */
+export interface LockedCase {
+  type: DiscrepancyType;
+  status: (typeof DISCREPANCY_STATUSES)[number];
+  action: CaseAction | null;
+  actionRefundId: string | null;
+}
+
+/** How a case was resolved, and by whom. */
+export interface CaseResolution {
+  note: string;
+  by: string;
+  action: CaseAction | null;
+  /** The refund that the action `refund` made. */
+  refundId: string | null;
+}
+
 export interface NewDiscrepancy {
   type: DiscrepancyType;
   /** The same key is the same case, opened once however often it is seen. */
@@ -55,7 +76,6 @@ export interface NewDiscrepancy {
 @Injectable()
 export class DiscrepanciesService {
   constructor(
-    @InjectDataSource() private readonly db: DataSource,
     private readonly notifications: NotificationsService,
     private readonly clock: Clock,
   ) {}
@@ -122,19 +142,31 @@ export class DiscrepanciesService {
     );
   }
 
-  /** @throws DomainError `not_found`, `discrepancy_resolved` */
-  async resolve(id: string, note: string, operatorId: string): Promise<void> {
-    if (!isId('dis', id)) throw new DomainError('not_found');
-    await inTransaction(this.db, 'case.resolve', async (tx) => {
-      const [row] = await tx.query<{ status: string }>('SELECT status FROM discrepancies WHERE id = $1 FOR UPDATE', [
-        id,
-      ]);
-      if (!row) throw new DomainError('not_found');
-      if (row.status !== 'open') throw new DomainError('discrepancy_resolved');
-      await tx.query(
-        `UPDATE discrepancies SET status = 'resolved', resolved_at = $2, resolved_by = $3, note = $4 WHERE id = $1`,
-        [id, this.clock.now(), operatorId, note],
-      );
-    });
+  /** The payment that a case is about, or null. It never changes. @throws DomainError `not_found` */
+  async paymentOf(tx: Transaction, id: string): Promise<string | null> {
+    const [row] = await tx.query<{ payment_id: string | null }>('SELECT payment_id FROM discrepancies WHERE id = $1', [
+      id,
+    ]);
+    if (!row) throw new DomainError('not_found');
+    return row.payment_id;
+  }
+
+  /** Locks a case. Whoever also locks its order locks that one first, as the settlement does. @throws DomainError `not_found` */
+  async lock(tx: Transaction, id: string): Promise<LockedCase> {
+    const [row] = await tx.query<LockedCase>(
+      `SELECT type, status, action, action_refund_id AS "actionRefundId" FROM discrepancies WHERE id = $1 FOR UPDATE`,
+      [id],
+    );
+    if (!row) throw new DomainError('not_found');
+    return row;
+  }
+
+  /** Resolves a case that the caller has locked and found open. */
+  async resolve(tx: Transaction, id: string, { note, by, action, refundId }: CaseResolution): Promise<void> {
+    await tx.query(
+      `UPDATE discrepancies SET status = 'resolved', resolved_at = $2, resolved_by = $3, note = $4, action = $5,
+                                action_refund_id = $6 WHERE id = $1`,
+      [id, this.clock.now(), by, note, action, refundId],
+    );
   }
 }

@@ -13,6 +13,7 @@ export type NotificationType =
   | 'payment.expired'
   | 'payment.closed'
   | 'payment.late'
+  | 'payment.accepted'
   | 'refund.requested'
   | 'refund.succeeded'
   | 'refund.rejected'

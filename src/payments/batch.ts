@@ -69,6 +69,15 @@ export class Batch {
     this.notify('payment.late', payment, order, 'operators');
   }
 
+  /** An operator accepts late money for its order, which still waits: from now on it is the payment of the order. */
+  accept({ payment, order, cause }: LatePayment, at: Date, note: string): void {
+    payment.late = false;
+    this.dirtyPayments.add(payment);
+    this.moveOrder(order, 'paid', cause, payment.id, () => order.markPaid(payment.id, payment.paidAt ?? at), note);
+    // `payment.succeeded` was announced when the money came, and is announced once.
+    this.notify('payment.accepted', payment, order);
+  }
+
   end({ reported, payment, order, cause, at, endedBecause }: Fact, as: 'failed' | 'closed' | 'expired'): void {
     const failureCode = reported.failureCode ?? null;
     this.movePayment(payment, as, cause, endedBecause ?? failureCode, () => {
@@ -130,11 +139,18 @@ export class Batch {
     this.moves.push({ entity: 'payment', orderId: payment.orderId, paymentId: payment.id, from, to, cause, note });
   }
 
-  private moveOrder(order: Order, to: OrderStatus, cause: Cause, paymentId: string, change: () => void): void {
+  private moveOrder(
+    order: Order,
+    to: OrderStatus,
+    cause: Cause,
+    paymentId: string,
+    change: () => void,
+    note?: string,
+  ): void {
     const from = order.status;
     change();
     this.dirtyOrders.add(order);
-    this.moves.push({ entity: 'order', orderId: order.id, paymentId, from, to, cause });
+    this.moves.push({ entity: 'order', orderId: order.id, paymentId, from, to, cause, note });
   }
 
   private notify(

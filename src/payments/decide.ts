@@ -1,4 +1,5 @@
 import type { Cause } from '../common/cause.js';
+import type { ErrorCode } from '../common/errors.js';
 import type { Order } from '../orders/order.entity.js';
 import type { ChannelPayment } from '../provider/payment-provider.js';
 import type { Payment } from './payment.entity.js';
@@ -73,6 +74,16 @@ function decideSuccess(
     };
   }
   return payment.isOpen && order.status === 'pending' ? { kind: 'pays_order' } : { kind: 'late' };
+}
+
+/**
+ * Why late money cannot pay its order, or null where it can. Its status counts and not its time, as for money that comes in time:
+ * a pending order is payable, a cancelled one never is again. What is promised back cannot pay.
+ */
+export function acceptRefusal(payment: Payment, order: Order): ErrorCode | null {
+  const fits = payment.amountFen === order.amountFen && payment.currency === order.currency;
+  if (order.status !== 'pending' || !fits) return 'order_not_payable';
+  return payment.reservedFen > 0 ? 'payment_refunded' : null;
 }
 
 /** The first thing in which the channel's word and our row differ. `amount.total` counts, coupons included. */

@@ -4,6 +4,7 @@ import { NotificationsModule } from '../notifications/notifications.module.js';
 import { PaymentsModule } from '../payments/payments.module.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 import { ProviderModule } from '../provider/provider.module.js';
+import { CaseResolver } from './case-resolver.js';
 import { ConsoleRefundsController } from './console-refunds.controller.js';
 import { ConsoleRefunds } from './console-refunds.js';
 import { DueRefunds } from './due-refunds.js';
@@ -28,12 +29,13 @@ import { UnboundRefunds } from './unbound-refunds.js';
     ConsoleRefunds,
     RefundChannel,
     UnboundRefunds,
+    CaseResolver,
     {
       provide: RefundBudget,
       inject: [PaymentProvider],
       useFactory: ({ rules }: PaymentProvider) => new RefundBudget(rules),
     },
   ],
-  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, ConsoleRefunds, UnboundRefunds],
+  exports: [RefundsService, RefundExecutor, RefundSettlement, DueRefunds, ConsoleRefunds, UnboundRefunds, CaseResolver],
 })
 export class RefundsModule {}

@@ -30,6 +30,14 @@ export interface RefundRequest {
   requestedBy: string;
 }
 
+/** Late money that an operator gives back, and the case about it. */
+export interface HeldMoney extends LatePayment {
+  caseId: string;
+  note: string;
+  /** Only answers the refund that would be made. */
+  dryRun: boolean;
+}
+
 /** Asking for refunds and refusing them. What is asked for is reserved on the payment under the order's lock. */
 @Injectable()
 export class RefundsService implements OnModuleInit {
@@ -85,10 +93,7 @@ export class RefundsService implements OnModuleInit {
       await this.assertRefundable(tx, payment);
       const amountFen = request.amountFen ?? payment.refundableFen;
       if (amountFen < 1 || amountFen > payment.refundableFen) {
-        throw new DomainError(
-          'refund_exceeds_payment',
-          `${payment.refundableFen} fen of the payment can still be refunded`,
-        );
+        throw exceeds(payment);
       }
       const refund = this.newRefund(request, payment, amountFen);
       await this.insert(tx, refund, payment, [this.requested(refund, cause)]);
@@ -155,15 +160,40 @@ export class RefundsService implements OnModuleInit {
    * that it can be asked for once only, and it needs no approval: it is due at once.
    */
   private requestForLate(tx: Transaction, { payment, cause }: LatePayment): Promise<void> {
-    const id = derivedId('ref', payment.id);
-    const request = { id, paymentId: payment.id, reason: '订单已关闭，款项退回', requestedBy: 'paydesk' };
-    const refund = this.newRefund(request, payment, payment.refundableFen);
+    const refund = this.newLateRefund(derivedId('ref', payment.id), payment, 'paydesk');
+    return this.insertApproved(tx, refund, payment, cause, 'late money');
+  }
+
+  /**
+   * An operator gives back what is left of late money that is held, in the transaction that resolves its case; the caller
+   * has locked the order. Due at once, by the number that the policy `refund` would have taken. Where that one is used up, as
+   * the channel gave its refund up, the number is derived from the case that was opened for it.
+   * @throws DomainError `payment_not_refundable`, `refund_exceeds_payment`, `refund_too_old`, `refund_too_many`,
+   *   `other_provider`, `provider_disabled`
+   */
+  async refundHeld(tx: Transaction, held: HeldMoney): Promise<Refund> {
+    const { payment, caseId, cause, note, dryRun } = held;
+    await this.assertRefundable(tx, payment);
+    if (payment.refundableFen === 0) throw exceeds(payment);
+    const first = derivedId('ref', payment.id);
+    const [used] = await this.rows.read(tx, [first]);
+    const refund = this.newLateRefund(used ? derivedId('ref', caseId) : first, payment, cause.actor);
+    if (!dryRun) await this.insertApproved(tx, refund, payment, cause, note);
+    return refund;
+  }
+
+  private newLateRefund(id: string, payment: Payment, by: string): Refund {
+    const request = { id, paymentId: payment.id, reason: '订单已关闭，款项退回', requestedBy: by };
+    return this.newRefund(request, payment, payment.refundableFen);
+  }
+
+  private insertApproved(tx: Transaction, refund: Refund, payment: Payment, cause: Cause, note: string): Promise<void> {
     const requested = this.requested(refund, cause);
     const now = this.clock.now();
     refund.moveTo('processing', now);
-    refund.approvedBy = 'paydesk';
+    refund.approvedBy = refund.requestedBy;
     refund.nextCheckAt = now;
-    const approved: Move = { ...requested, from: 'requested', to: 'processing', note: 'late money' };
+    const approved: Move = { ...requested, from: 'requested', to: 'processing', note };
     return this.insert(tx, refund, payment, [requested, approved]);
   }
 
@@ -182,4 +212,8 @@ export class RefundsService implements OnModuleInit {
       return refund;
     });
   }
+}
+
+function exceeds({ refundableFen }: Payment): DomainError {
+  return new DomainError('refund_exceeds_payment', `${refundableFen} fen of the payment can still be refunded`);
 }

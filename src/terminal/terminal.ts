@@ -15,6 +15,10 @@ export const OPEN_DATABASE = Symbol('open database');
 export type OpenSettings = () => Promise<Settings>;
 export const OPEN_SETTINGS = Symbol('open settings');
 
+/** What takes the place of this command's own environment: the running service's, or nothing. */
+export type OpenEnvironment = () => Promise<Record<string, string>>;
+export const OPEN_ENVIRONMENT = Symbol('open environment');
+
 /** What a person typed wrong, beyond what the option parser sees. Ends the command with exit code 2. */
 export class UsageError extends Error {}
 
@@ -25,6 +29,7 @@ export class Terminal {
     @Inject(OPEN_APP) readonly withApp: OpenApp,
     @Inject(OPEN_DATABASE) readonly withDatabase: OpenDatabase,
     @Inject(OPEN_SETTINGS) readonly settings: OpenSettings,
+    @Inject(OPEN_ENVIRONMENT) readonly environment: OpenEnvironment,
   ) {}
 
   /** Prints one object: its JSON, or its fields in two columns. */

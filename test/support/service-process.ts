@@ -57,9 +57,13 @@ export class ServiceProcess {
     }
   }
 
-  /** Starts it on a free port and waits until it says where it answers. */
-  static async start(env: Record<string, string>): Promise<ServiceProcess> {
-    const service = new ServiceProcess(launch('main.js', [], { PORT: '0', ...env }, resolve('test')));
+  /** Starts it on a free port, in a folder that has no `.env`, and waits until it says where it answers. */
+  static async start(
+    env: Record<string, string>,
+    cwd = resolve('test'),
+    script: 'main.js' | '../dev/simulated.js' = 'main.js',
+  ): Promise<ServiceProcess> {
+    const service = new ServiceProcess(launch(script, [], { PORT: '0', ...env }, cwd));
     await Promise.race([service.said(/API http/), service.exited]);
     if (!/API http/.test(service.output)) throw new Error(`it did not start:\n${service.output}`);
     return service;

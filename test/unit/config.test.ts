@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { DEVELOPMENT_JWT_SECRET, DEVELOPMENT_MOCK_SECRET, Environment } from '../../src/config/environment.js';
+import { differing, environmentOfRunning, givenOf } from '../../src/config/running-environment.js';
 import { ConfigError, parseSettings, readSettings, type Settings } from '../../src/config/settings.js';
 
 /** Lines of complaint about this environment; none when it is a configuration. */
@@ -43,6 +44,24 @@ describe('the configuration', () => {
   it('takes an empty variable for one that is not set', () => {
     const empty = Object.fromEntries(Object.keys(new Environment()).map((name) => [name, '']));
     expect(parseSettings(empty)).toEqual(parseSettings({}));
+  });
+
+  it('of a running service takes the place of a command’s own, but for what belongs to one process', () => {
+    const running = givenOf({ PAYMENT_TTL_SECONDS: '"60"', PORT: '4000', JWT_AUDIENCE: '', PATH: '/bin' });
+    expect(running).toEqual({ PAYMENT_TTL_SECONDS: '60', PORT: '4000' });
+    const own = givenOf({
+      JWT_AUDIENCE: 'other',
+      PAYMENT_TTL_SECONDS: '90',
+      LATE_PAYMENT_POLICY: 'refund',
+      PORT: '5000',
+    });
+    expect(parseSettings({ ...own, ...environmentOfRunning(running) })).toMatchObject({
+      paymentTtlSeconds: 60,
+      jwtAudience: 'paydesk',
+      port: 5000,
+    });
+    expect(differing(own, running)).toEqual(['JWT_AUDIENCE', 'PAYMENT_TTL_SECONDS', 'LATE_PAYMENT_POLICY']);
+    expect(differing(running, running)).toEqual([]);
   });
 
   it.each<[string, string]>([

@@ -34,7 +34,8 @@ export class DoctorCommand extends CommandRunner {
 
   override async run(_: string[], { json }: Options): Promise<void> {
     const { examineSettings } = await import('../../config/settings.js');
-    const checks = [...(await examine(examineSettings(), new Clock())), ...(await unboundChecks(this.tellUnbound))];
+    const examined = examineSettings(await this.terminal.environment());
+    const checks = [...(await examine(examined, new Clock())), ...(await unboundChecks(this.tellUnbound))];
     const failed = checks.filter(({ ok }) => ok === 'fail').length;
     if (failed > 0) process.exitCode = 1;
     if (json) return this.terminal.json({ ok: failed === 0, checks });

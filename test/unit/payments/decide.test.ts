@@ -1,5 +1,5 @@
 import type { OrderStatus } from '../../../src/orders/order.entity.js';
-import { decide, type Decision, type Fact } from '../../../src/payments/decide.js';
+import { acceptRefusal, decide, type Decision, type Fact } from '../../../src/payments/decide.js';
 import type { Payment, PaymentStatus } from '../../../src/payments/payment.entity.js';
 import type { ChannelPayment } from '../../../src/provider/payment-provider.js';
 import { EXPIRES, NOW, orderRow, paidRow, paidWord, paymentRow } from '../../support/rows.js';
@@ -103,5 +103,22 @@ describe('the end of a payment', () => {
 
   it.each(['open', 'not_found'] as const)('does not follow from the word %s', (state) => {
     for (const status of [...OPEN, ...settled]) expect(decided(word(state), row(status))).toEqual({ kind: 'none' });
+  });
+});
+
+describe('late money', () => {
+  const late = { late: true, transactionId: 'T1' };
+
+  it('can be accepted by a pending order, past its time too, unless part of it is promised back', () => {
+    expect(acceptRefusal(paidRow(late), orderRow({ expiresAt: NOW }))).toBeNull();
+    expect(acceptRefusal(paidRow({ ...late, reservedFen: 1 }), orderRow())).toBe('payment_refunded');
+  });
+
+  it.each([
+    ...(['paid', 'partially_refunded', 'refunded', 'cancelled'] as const).map((status) => ({ status })),
+    { amountFen: 1799 },
+    { currency: 'USD' },
+  ])('never by an order that is or costs otherwise: %j', (changes) => {
+    expect(acceptRefusal(paidRow(late), orderRow(changes))).toBe('order_not_payable');
   });
 });
