@@ -6,7 +6,7 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const twinOf = (path: string): string => path.replace(/\.md$/, '.zh-CN.md');
 
 /** For those who work on the project. */
-const FOR_DEVELOPERS = ['mutation.md'];
+const FOR_DEVELOPERS = ['decisions.md', 'mutation.md'];
 const english = [
   'simulator/README.md',
   ...readdirSync(join(ROOT, 'docs'))
