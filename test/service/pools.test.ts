@@ -16,6 +16,8 @@ const CHANNEL = [
   'POST /api/refunds/{id}/succeed',
   'POST /api/refunds/{id}/sync',
   'POST /api/refunds/{id}/retry-abnormal',
+  'POST /api/admin/payments/{id}/refunds/sync',
+  'POST /api/admin/reconciliation/discrepancies/{id}/resolve',
 ];
 
 describe('the pool of a request', () => {
