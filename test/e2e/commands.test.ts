@@ -69,6 +69,7 @@ describe("operators' commands", () => {
       dry_run: true,
       payments: old.map((bought) => bought.paymentId).sort(),
       orders_without_payment: [unpaid.orderId],
+      unbound: 0,
     });
     expect(await everything()).toBe(before);
 

@@ -9,6 +9,9 @@ import { type Bought, buyAndStart, newCustomer, placeOrder, statesOf } from '../
 import { askFor, paid, stateOf, tick } from '../support/refunds.js';
 import { runBuilt } from '../support/service-process.js';
 
+// Each start is a process of its own, which takes a while on a busy machine.
+jest.setTimeout(120_000);
+
 const SECRET = '5f0c8a1e7b3d49f2a6c4e8b0d1f37a95';
 
 describe('production without the real provider', () => {

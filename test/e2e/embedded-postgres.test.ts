@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, Owner, query, serverPid, serversOf } from '../support/embedded.js';
 
+// Each start is a process of its own, which takes a while on a busy machine.
+jest.setTimeout(120_000);
+
 const asRoot = process.getuid?.() === 0;
 
 describe('the embedded PostgreSQL', () => {

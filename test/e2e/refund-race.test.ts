@@ -4,6 +4,9 @@ import { orderOf, paymentOf } from '../support/flows.js';
 import { approveRefund, channelBooks, ourBooks, paid, tick, untilSettled } from '../support/refunds.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
 
+// A hundred refunds take a while on a busy machine.
+jest.setTimeout(120_000);
+
 interface Asked {
   id: string;
   amount: number;

@@ -7,6 +7,9 @@ import { client } from '../support/app.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { type Ended, runBuilt, ServiceProcess } from '../support/service-process.js';
 
+// Each start is a process of its own, which takes a while on a busy machine.
+jest.setTimeout(120_000);
+
 const SECRET = '5f0c8a1e7b3d49f2a6c4e8b0d1f37a95';
 
 /** Starts of the built service, as a person makes them. */

@@ -5,6 +5,9 @@ import { type Simulator, startSimulator } from '../../simulator/index.js';
 import { type Ended, runBuilt } from '../support/service-process.js';
 import { makePair } from '../unit/wechat/support.js';
 
+// Each start is a process of its own, which takes a while on a busy machine.
+jest.setTimeout(120_000);
+
 interface Report {
   ok: boolean;
   checks: { name: string; ok: 'ok' | 'warn' | 'fail'; message: string; advice: string }[];
