@@ -118,7 +118,15 @@ export async function addCustomer(db: pg.Pool, account: Account, mark: string): 
     ...{ sent_at: now(), last_sent_at: now(), next_check_at: life().expires_at },
   });
   await insert(db, 'payment_events', {
-    ...{ at: now(), order_id: orderId, payment_id: paymentId, entity: 'payment', cause: 'callback', actor: 'wechat' },
+    ...{
+      at: now(),
+      order_id: orderId,
+      payment_id: paymentId,
+      noun: 'payment',
+      entity: 'payment',
+      cause: 'callback',
+      actor: 'wechat',
+    },
     ...{ from_status: 'processing', to_status: 'succeeded' },
   });
   await insert(db, 'users_notification', {
