@@ -236,7 +236,9 @@ describe('a line that cannot be read', () => {
     const text = tradeBillText('ALL', [orderCells()], sumsOf(1, 0));
     const { readable, unreadable, totals } = await read(`${text}made by Wang\r\n`);
     expect([readable.length, totals.agree]).toEqual([1, true]);
-    expect(unreadable).toMatchObject([{ line: 5, entity: 'line', reason: 'follows the totals, and is in none of them' }]);
+    expect(unreadable).toMatchObject([
+      { line: 5, entity: 'line', reason: 'follows the totals, and is in none of them' },
+    ]);
   });
 
   it('with a NUL character is one', async () => {
