@@ -55,7 +55,7 @@ interface Query {
    * `$3`: the provider whose bill it is: rows of others are none of its business.
    */
   text: string;
-  /** Only where the bill covers them. `$4`, `$5`: the time in which they are missed; `$6`: lines that cannot be read. */
+  /** Only where the bill covers them. `$4`, `$5`: the time in which they are missed; `$6`: unreadable lines; `$7`: the merchant number. */
   missing?: keyof BillCoverage;
 }
 
@@ -113,7 +113,7 @@ const QUERIES: Query[] = [
                'paid_at', p.paid_at) AS here,
              NULL::jsonb AS there, NULL AS agrees
       FROM payments p
-      WHERE p.status = 'succeeded' AND p.provider = $3 AND p.paid_at >= $4 AND p.paid_at < $5 AND p.id > $1 AND p.id <> ALL ($6::text[])
+      WHERE p.status = 'succeeded' AND p.provider = $3 AND p.mchid = $7 AND p.paid_at >= $4 AND p.paid_at < $5 AND p.id > $1 AND p.id <> ALL ($6::text[])
         AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'payment' AND b.number = p.id)
         AND NOT EXISTS (SELECT FROM bill_matches m WHERE m.id = p.id)
       ORDER BY p.id LIMIT $2`,
@@ -126,7 +126,7 @@ const QUERIES: Query[] = [
              jsonb_build_object('status', r.status, 'amount', r.amount_fen, 'refund_id', r.refund_id,
                'payment_id', r.payment_id, 'sent_at', r.last_sent_at) AS here,
              NULL::jsonb AS there, NULL AS agrees
-      FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3
+      FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3 AND p.mchid = $7
       WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $4 AND r.last_sent_at < $5 AND r.id > $1
         AND coalesce(r.console_refund_no, r.id) <> ALL ($6::text[])
         AND NOT EXISTS (SELECT FROM trade_lines b WHERE b.kind = 'refund' AND b.number = r.id)
@@ -176,8 +176,9 @@ const PAGE = 500;
 
 export interface Scope {
   day: ChinaDay;
-  /** Whose bill it is: rows of another provider are none of its business. */
+  /** Whose bill it is: rows of another provider are none of its business, and none of another merchant number is missing. */
   provider: string;
+  mchid: string;
   covers: BillCoverage;
   /** What stands in them is not missing, though nobody knows what it says. */
   unread: readonly Unread[];
@@ -190,12 +191,13 @@ export interface Scope {
 /** Every difference between the staged bill and our rows, compared in sets by the database and handed out page by page. */
 export async function* compareBill(
   session: Session,
-  { day, provider, covers, unread, early, late }: Scope,
+  { day, provider, mchid, covers, unread, early, late }: Scope,
 ): AsyncGenerator<FoundDifference> {
   const window = [
     early ? after(day.from, -MIDNIGHT_MARGIN) : day.from,
     late ? day.to : after(day.to, -MIDNIGHT_MARGIN),
     unread.map(({ number }) => number),
+    mchid,
   ];
   for (const line of unread) yield unreadableLine(line);
   for (const { text, missing } of QUERIES) {
@@ -218,21 +220,21 @@ function unreadableLine({ entity, number, known, line, column, value, reason }: 
 /** Counts and sums of both sides, over the day. */
 export async function sumsOf(
   session: Session,
-  { day, provider }: Scope,
+  { day, provider, mchid }: Scope,
 ): Promise<Record<'payments' | 'refunds', Record<'here' | 'there', Sums>> & { fee_milli_fen: number }> {
   const [row] = await session.query<Record<string, unknown>>(
     `SELECT
        (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM payments
-        WHERE status = 'succeeded' AND provider = $3 AND paid_at >= $1 AND paid_at < $2) AS payments_here,
+        WHERE status = 'succeeded' AND provider = $3 AND mchid = $4 AND paid_at >= $1 AND paid_at < $2) AS payments_here,
        (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM trade_lines
         WHERE kind = 'payment') AS payments_there,
        (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(r.amount_fen), 0))
-        FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3
+        FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.provider = $3 AND p.mchid = $4
         WHERE r.refund_id IS NOT NULL AND r.last_sent_at >= $1 AND r.last_sent_at < $2) AS refunds_here,
        (SELECT jsonb_build_object('count', count(*), 'fen', coalesce(sum(amount_fen), 0)) FROM trade_lines
         WHERE kind = 'refund') AS refunds_there,
        (SELECT coalesce(sum(fee_milli), 0)::float8 FROM trade_lines) AS fee`,
-    [day.from, day.to, provider],
+    [day.from, day.to, provider, mchid],
   );
   return {
     payments: { here: row?.payments_here as Sums, there: row?.payments_there as Sums },

@@ -172,7 +172,8 @@ export class BillService {
       if (run) await this.runs.renewLease(run);
       const early = await this.runs.isDone(daysBefore(day.day, 1));
       const late = await this.runs.isDone(daysBefore(day.day, -1));
-      const scope = { day, provider: this.provider.name, covers, unread, early, late };
+      const { name: provider, account } = this.provider;
+      const scope = { day, provider, mchid: account.mchid, covers, unread, early, late };
       const report = await this.settleDifferences(staging, scope, run, options);
       if (run) await rememberMatches(staging.session, day);
       failpoint('bill.run.after_matches');

@@ -275,6 +275,17 @@ describe('the comparison with the bill of a day', () => {
       ]);
     });
 
+    it('does not miss what was paid to another merchant number', async () => {
+      const bought = await paid(shop);
+      await refunded(shop, bought, 700);
+      await shop.db.query(`UPDATE payments SET mchid = '1900000002' WHERE id = $1`, [bought.paymentId]);
+      const day = await untilChina(shop, 18);
+      await untilChina(shop, 11);
+      const report = await compare(shop, day, { file: file(tradeBillText('ALL', [], sumsOf(0, 0))) });
+      const none = { here: { count: 0, fen: 0 } };
+      expect(report).toMatchObject({ differences: {}, payments: none, refunds: none });
+    });
+
     it('of several days is read for the day that is asked for; the other lines are counted and named', async () => {
       await untilChina(shop, 11);
       const twoDays = (): Readable => createReadStream(billCase('bill-two-days'));
