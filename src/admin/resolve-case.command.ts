@@ -1,9 +1,8 @@
 import { Command, CommandRunner, Option } from 'nest-commander';
 import { byCommand } from '../common/cause.js';
-import { hiddenCharacter } from '../common/hidden-character.js';
 import { isId } from '../common/ids.js';
 import type { CaseAction } from '../discrepancies/discrepancies.service.js';
-import { Terminal, UsageError } from '../terminal/terminal.js';
+import { readNote, Terminal, UsageError } from '../terminal/terminal.js';
 
 interface Options {
   action?: CaseAction;
@@ -49,9 +48,7 @@ export class ResolveCaseCommand extends CommandRunner {
 
   @Option({ flags: '--note <text>', description: 'What was found and done' })
   note(value: string): string {
-    if (value.length < 1 || value.length > 2000 || hiddenCharacter(value) !== null)
-      throw new UsageError('--note must be 1 to 2000 characters, all of them visible');
-    return value;
+    return readNote(value);
   }
 
   @Option({ flags: '--dry-run', description: 'Only show what would be done; change nothing' })

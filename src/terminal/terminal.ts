@@ -1,6 +1,7 @@
 import { INestApplicationContext, Inject, Injectable } from '@nestjs/common';
 import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
+import { hiddenCharacter } from '../common/hidden-character.js';
 import type { Settings } from '../config/settings.js';
 
 /** Starts what commands work on (database and services, no port, no timers), runs the work and stops it again. */
@@ -21,6 +22,13 @@ export const OPEN_ENVIRONMENT = Symbol('open environment');
 
 /** What a person typed wrong, beyond what the option parser sees. Ends the command with exit code 2. */
 export class UsageError extends Error {}
+
+/** The value of `--note`, with the rule that notes have over HTTP. @throws UsageError */
+export function readNote(value: string): string {
+  if (value.length < 1 || value.length > 2000 || hiddenCharacter(value) !== null)
+    throw new UsageError('--note must be 1 to 2000 characters, all of them visible');
+  return value;
+}
 
 /** What commands print: a table for people, `--json` for scripts, a progress bar on a terminal for long work. */
 @Injectable()
