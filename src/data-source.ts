@@ -7,6 +7,7 @@ import { UnboundRows1764504000000 } from '../migrations/1764504000000-unbound-ro
 import { ConsoleRefunds1764507600000 } from '../migrations/1764507600000-console-refunds.js';
 import { CaseActions1764514800000 } from '../migrations/1764514800000-case-actions.js';
 import { EventEntity1764518400000 } from '../migrations/1764518400000-event-entity.js';
+import { Services1764522000000 } from '../migrations/1764522000000-services.js';
 import { User } from './auth/user.entity.js';
 import { migrationPoolOptions, type Pooler, poolOptions } from './database/pool-options.js';
 import { Order } from './orders/order.entity.js';
@@ -22,6 +23,7 @@ export const MIGRATIONS = [
   ConsoleRefunds1764507600000,
   CaseActions1764514800000,
   EventEntity1764518400000,
+  Services1764522000000,
 ];
 const ENTITIES = [User, Product, Order, Payment, Refund];
 

@@ -1,23 +1,23 @@
 import { applyDecorators, CanActivate, ExecutionContext, Injectable, SetMetadata, UseGuards } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { type AuthenticatedRequest, OWNERSHIP, type Role } from '../auth/public.js';
+import { type AuthenticatedRequest, type Caller, OWNERSHIP, type Role } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
 import { isId } from '../common/ids.js';
-import { type OwnedEntity, OwnershipLookup } from './ownership-lookup.js';
+import { type OwnedEntity, type Owners, OwnershipLookup } from './ownership-lookup.js';
 
 interface Ownership {
   entity: OwnedEntity;
   /** Where the id stands: `params.id`, `body.order_id`, … */
   at: [part: 'params' | 'body' | 'query', field: string];
-  /** Roles that may use the route for every user's order. */
+  /** Roles that may use the route for every user's order; a service never for one that another service placed. */
   orRoles: Role[];
 }
 
 const PREFIX = { order: 'ord', payment: 'pay', refund: 'ref' } as const;
 
 /**
- * Lets only its owner touch an order, its payments and refunds. Another user's answers 404, the same bytes as
- * one that does not exist.
+ * Lets only its owner touch an order, its payments and refunds: the user who pays, and the service that placed it. Another
+ * one's answers 404, the same bytes as one that does not exist.
  */
 @Injectable()
 export class OrderOwnerGuard implements CanActivate {
@@ -34,12 +34,15 @@ export class OrderOwnerGuard implements CanActivate {
     if (typeof id !== 'string' && at[0] !== 'params') return true;
     if (!isId(PREFIX[entity], String(id))) throw new DomainError('not_found');
 
-    const owner = await this.owners.of(entity, String(id));
-    const role = request.user?.role;
-    const allowed = owner === request.user?.id || (role !== undefined && orRoles.includes(role));
-    if (owner === null || !allowed) throw new DomainError('not_found');
+    const owners = await this.owners.of(entity, String(id));
+    if (!owners || !request.user || !mayUse(request.user, owners, orRoles)) throw new DomainError('not_found');
     return true;
   }
+}
+
+function mayUse({ role, id }: Caller, { userId, service }: Owners, orRoles: Role[]): boolean {
+  if (role === 'service' && service !== null) return service === id;
+  return (role === 'user' && userId === id) || orRoles.includes(role);
 }
 
 /** Only the owner may use the route (and `orRoles`). The id is the path's `id` unless `at` says otherwise. */

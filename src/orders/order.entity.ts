@@ -28,6 +28,12 @@ export class Order {
   /** The payment that paid it; any other that succeeds is late money. */
   @Column('text', { name: 'paid_payment_id', nullable: true }) paidPaymentId!: string | null;
   @Column('text', { name: 'created_by' }) createdBy!: string;
+  /** The service that placed it; null: its user did. */
+  @Column('text', { nullable: true }) service!: string | null;
+  /** The service's own number of the order, unique for it. */
+  @Column('text', { name: 'external_id', nullable: true }) externalId!: string | null;
+  /** Seconds that it may be paid, where the service said so. */
+  @Column('integer', { name: 'expires_in', nullable: true }) expiresIn!: number | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
   @Column('timestamptz', { name: 'expires_at' }) expiresAt!: Date;
   @Column('timestamptz', { name: 'paid_at', nullable: true }) paidAt!: Date | null;

@@ -16,6 +16,11 @@ export interface NewOrder {
   id: string;
   userId: string;
   createdBy: string;
+  /** The service that places it; null: the user does. */
+  service: string | null;
+  externalId: string | null;
+  /** Seconds that it may be paid; null: as the settings say, from its latest payment on. */
+  expiresIn: number | null;
   description: string;
   amountFen: number;
   metadata: Record<string, unknown>;
@@ -25,8 +30,8 @@ export interface NewOrder {
 
 const COLUMNS = `o.id, o.user_id AS "userId", o.status, o.amount_fen AS "amountFen", o.currency,
   o.refunded_fen AS "refundedFen", o.description, o.metadata, o.product_id AS "productId", o.quantity,
-  o.paid_payment_id AS "paidPaymentId", o.created_by AS "createdBy", o.created_at AS "createdAt",
-  o.expires_at AS "expiresAt", o.paid_at AS "paidAt"`;
+  o.paid_payment_id AS "paidPaymentId", o.created_by AS "createdBy", o.service, o.external_id AS "externalId",
+  o.expires_in AS "expiresIn", o.created_at AS "createdAt", o.expires_at AS "expiresAt", o.paid_at AS "paidAt"`;
 
 /** Sole writer of `orders`. */
 @Injectable()
@@ -50,6 +55,9 @@ export class OrdersService {
       id,
       userId,
       createdBy: userId,
+      service: null,
+      externalId: null,
+      expiresIn: null,
       description,
       amountFen,
       metadata: {},
@@ -67,8 +75,8 @@ export class OrdersService {
     const now = this.clock.now();
     await this.db.query(
       `INSERT INTO orders (id, user_id, status, amount_fen, currency, description, metadata, product_id, quantity,
-                           created_by, created_at, expires_at)
-       VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
+                           created_by, created_at, expires_at, service, external_id, expires_in)
+       VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
       [
         order.id,
         order.userId,
@@ -80,7 +88,10 @@ export class OrdersService {
         order.quantity,
         order.createdBy,
         now,
-        after(now, this.settings.paymentTtlSeconds * SECOND),
+        after(now, (order.expiresIn ?? this.settings.paymentTtlSeconds) * SECOND),
+        order.service,
+        order.externalId,
+        order.expiresIn,
       ],
     );
     failpoint('order.create.after_commit');

@@ -59,6 +59,12 @@ export class Refund {
   /** The channel's own number. */
   @Column('text', { name: 'refund_id', nullable: true }) refundId!: string | null;
   @Column('text', { name: 'requested_by' }) requestedBy!: string;
+  /** The service that asked for it; null: the user or an operator did. */
+  @Column('text', { nullable: true }) service!: string | null;
+  /** The service's own number of the refund, unique for it. */
+  @Column('text', { name: 'external_id', nullable: true }) externalId!: string | null;
+  /** Asked for without an amount: all that was left. */
+  @Column('boolean') whole!: boolean;
   @Column('text', { name: 'approved_by', nullable: true }) approvedBy!: string | null;
   @Column('text', { name: 'failure_code', nullable: true }) failureCode!: string | null;
   @Column('text', { name: 'failure_message', nullable: true }) failureMessage!: string | null;

@@ -49,8 +49,9 @@ export class RefundsController {
     @RequestCause() cause: Cause,
   ): Promise<RefundView> {
     const { payment_id: paymentId, amount: amountFen, reason } = body;
-    const request = { id, paymentId, amountFen, reason: reason ?? null, requestedBy: caller.id };
-    return RefundView.of(await this.refunds.request(request, cause));
+    const service = caller.role === 'service' ? caller.id : null;
+    const asked = { id, paymentId, amountFen, reason: reason ?? null, requestedBy: caller.id };
+    return RefundView.of(await this.refunds.request({ ...asked, service }, cause));
   }
 
   @Get()

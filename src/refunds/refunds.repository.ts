@@ -4,7 +4,7 @@ import { Refund } from './refund.entity.js';
 
 const COLUMNS = `r.id, r.payment_id AS "paymentId", r.order_id AS "orderId", r.status, r.amount_fen AS "amountFen",
   r.currency, r.reason, r.origin, r.console_refund_no AS "consoleRefundNo", r.refund_id AS "refundId",
-  r.requested_by AS "requestedBy", r.approved_by AS "approvedBy",
+  r.requested_by AS "requestedBy", r.service, r.external_id AS "externalId", r.whole, r.approved_by AS "approvedBy",
   r.failure_code AS "failureCode", r.failure_message AS "failureMessage", r.created_at AS "createdAt",
   r.sent_at AS "sentAt", r.last_sent_at AS "lastSentAt", r.succeeded_at AS "succeededAt", r.settled_at AS "settledAt",
   r.next_check_at AS "nextCheckAt", r.checks, r.checked_at AS "checkedAt", r.lease_until AS "leaseUntil"`;
@@ -53,8 +53,8 @@ export class RefundsRepository {
     await tx.query(
       `INSERT INTO refunds (id, payment_id, order_id, status, origin, console_refund_no, amount_fen, currency, reason,
                             refund_id, requested_by, approved_by, failure_code, created_at, sent_at, last_sent_at,
-                            succeeded_at, settled_at, next_check_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+                            succeeded_at, settled_at, next_check_at, service, external_id, whole)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
       [
         refund.id,
         refund.paymentId,
@@ -75,6 +75,9 @@ export class RefundsRepository {
         refund.succeededAt,
         refund.settledAt,
         refund.nextCheckAt,
+        refund.service,
+        refund.externalId,
+        refund.whole,
       ],
     );
   }

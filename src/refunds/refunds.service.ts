@@ -28,6 +28,9 @@ export interface RefundRequest {
   amountFen?: number;
   reason: string | null;
   requestedBy: string;
+  /** The service that asks, and its own number of the refund. */
+  service?: string | null;
+  externalId?: string | null;
 }
 
 /** Late money that an operator gives back, and the case about it. */
@@ -129,6 +132,9 @@ export class RefundsService implements OnModuleInit {
       reason: request.reason,
       refundId: null,
       requestedBy: request.requestedBy,
+      service: request.service ?? null,
+      externalId: request.externalId ?? null,
+      whole: request.amountFen === undefined,
       approvedBy: null,
       failureCode: null,
       failureMessage: null,

@@ -72,8 +72,7 @@ describe('who may do what', () => {
   const strangers: [string, () => Promise<Api>][] = [
     ['another user', async () => (await newCustomer(paydesk)).api],
     ['an operator', () => paydesk.as('operator')],
-    ['a service', () => paydesk.as('service')],
-    ['the service that made the order', () => paydesk.as('service', 'shop-backend')],
+    ['another service', () => paydesk.as('service')],
   ];
 
   it.each(strangers)("tells %s no more of somebody's things than of things that are not there", async (_, who) => {
