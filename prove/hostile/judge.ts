@@ -1,5 +1,6 @@
 import type { Answer } from '../../dev/http-line.js';
 import { ERRORS } from '../../src/common/errors.js';
+import { USER_MESSAGES } from '../../src/common/user-messages.js';
 import { Counts } from '../report.js';
 import type { Input } from './input.js';
 
@@ -135,10 +136,13 @@ function* formOf(input: Input, { status, headers, body }: Answer): Generator<str
     yield `refuses as ${type}`;
     return;
   }
-  const { type: urn, title, status: said, detail, code, request_id: requestId, errors, ...more } = json;
+  const { type: urn, title, status: said, detail, code, user_message: text, ...others } = json;
+  const { request_id: requestId, errors, ...more } = others;
   const known = typeof code === 'string' && Object.hasOwn(ERRORS, code);
   if (!known || urn !== `urn:paydesk:error:${code}` || title !== ERRORS[code as keyof typeof ERRORS].title)
     yield 'has a problem of no known code';
+  else if (!Object.values(USER_MESSAGES[code as keyof typeof ERRORS]).includes(text as string))
+    yield 'has a text for the payer that is not the one of its code';
   if (said !== status) yield 'has a problem of another status';
   if (requestId !== headers.get('x-request-id')) yield 'has a problem with another request id';
   if (typeof detail !== 'string' || (errors !== undefined && !Array.isArray(errors))) yield 'has an odd problem';

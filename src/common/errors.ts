@@ -1,4 +1,4 @@
-/** What a client does about a refusal. */
+/** What a client does about a refusal; the words are in `dev/error-pages.ts`. */
 export type ErrorAction =
   | 'ask_channel'
   | 'ask_operator'
@@ -30,7 +30,8 @@ interface ErrorEntry {
 
 /**
  * Every refusal that a client can meet: code → HTTP status, title and what to do. A code that is not here does not
- * compile. Codes are stable: clients branch on them.
+ * compile, nor does one without a text in `user-messages.ts`. Codes are stable: clients branch on them.
+ * `npm run docs:errors` makes `docs/errors.md` of it.
  */
 export const ERRORS = {
   invalid_request: { status: 400, title: 'Invalid request', action: 'fix_request' },

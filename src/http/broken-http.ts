@@ -2,6 +2,7 @@ import { PinoLogger } from 'nestjs-pino';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { DomainError, type ErrorCode } from '../common/errors.js';
+import { CONTENT_LANGUAGE } from './language.js';
 import { toProblem } from './problem.js';
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -18,11 +19,13 @@ export function refuseBrokenHttp(error: Error & { code?: string }, socket: Socke
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const code = CODES[error.code ?? ''];
   const known = code ? new DomainError(code) : new DomainError('invalid_request', 'the request is not valid HTTP');
-  const body = JSON.stringify(toProblem(known, requestId));
+  // Its headers were not read, so it is answered as one that asks for no language.
+  const body = JSON.stringify(toProblem(known, requestId, 'zh'));
   PinoLogger.root.info({ request_id: requestId, status: known.status, code: known.code }, 'request that is no HTTP');
   const head = [
     `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}`,
     'content-type: application/problem+json; charset=utf-8',
+    `content-language: ${CONTENT_LANGUAGE.zh}`,
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${requestId}`,
     'connection: close',

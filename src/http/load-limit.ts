@@ -4,7 +4,7 @@ import { DomainError } from '../common/errors.js';
 import type { Settings } from '../config/settings.js';
 import type { PaymentProvider } from '../provider/payment-provider.js';
 import { isCallback, type Pool } from './pool.js';
-import { toProblem } from './problem.js';
+import { sendProblem } from './problem.js';
 import { RateLimitedQueue } from './rate-limited-queue.js';
 
 /** So many requests of one pool at once, and no more. */
@@ -109,15 +109,14 @@ export class LoadLimit {
   }
 
   private answer(request: FastifyRequest, reply: FastifyReply): void {
-    const callback = isCallback(request);
     request.refusedWith = REFUSAL.code;
     request.shed = true;
+    void reply.header('x-request-id', request.id).header('retry-after', RETRY_AFTER_SECONDS);
+    if (!isCallback(request)) return sendProblem(REFUSAL, request, reply);
     void reply
       .status(REFUSAL.status)
-      .header('x-request-id', request.id)
-      .header('retry-after', RETRY_AFTER_SECONDS)
-      .header('content-type', `application/${callback ? 'json' : 'problem+json'}; charset=utf-8`)
-      .send(callback ? this.provider.reject(REFUSAL.code) : JSON.stringify(toProblem(REFUSAL, request.id)));
+      .header('content-type', 'application/json; charset=utf-8')
+      .send(this.provider.reject(REFUSAL.code));
   }
 
   /** One line for many refusals: a log that grows with a flood would be a second one. */

@@ -19,7 +19,10 @@ export function Problems(...codes: ErrorCode[]): MethodDecorator & ClassDecorato
           'application/problem+json': {
             schema: { $ref: '#/components/schemas/Problem' },
             examples: Object.fromEntries(
-              list.map((code) => [code, { value: toProblem(new DomainError(code), 'req_01JD8Q5Z6T8RZ1M0V4N9X2K7CB') }]),
+              list.map((code) => [
+                code,
+                { value: toProblem(new DomainError(code), 'req_01JD8Q5Z6T8RZ1M0V4N9X2K7CB', 'zh') },
+              ]),
             ),
           },
         },

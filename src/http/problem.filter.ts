@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../common/errors.js';
 import type { PaymentProvider } from '../provider/payment-provider.js';
 import { isCallback } from './pool.js';
-import { toDomainError, toProblem } from './problem.js';
+import { sendProblem, toDomainError } from './problem.js';
 
 /** The one place where an error becomes an answer. Never a stack, SQL or a secret. */
 @Catch()
@@ -35,9 +35,6 @@ export class ProblemFilter implements ExceptionFilter {
       void reply.status(known.status).header('content-type', 'application/json; charset=utf-8').send(body);
       return;
     }
-    void reply
-      .status(known.status)
-      .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(JSON.stringify(toProblem(known, request.id)));
+    sendProblem(known, request, reply);
   }
 }

@@ -1,6 +1,9 @@
 import { HttpException } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError, type ErrorCode, ERRORS, type FieldError } from '../common/errors.js';
+import { type Language, USER_MESSAGES } from '../common/user-messages.js';
 import { isDatabaseUnavailable } from '../database/database-errors.js';
+import { CONTENT_LANGUAGE, languageOf } from './language.js';
 
 /** RFC 9457 `application/problem+json`, with a stable `code`. */
 export interface Problem {
@@ -8,6 +11,8 @@ export interface Problem {
   title: string;
   status: number;
   detail: string;
+  /** What may be shown to a payer, in the language that was asked for. */
+  user_message: string;
   code: ErrorCode;
   request_id: string;
   errors?: FieldError[];
@@ -43,15 +48,28 @@ export function toDomainError(error: unknown): DomainError {
   return new DomainError('internal_error');
 }
 
-export function toProblem(error: DomainError, requestId: string): Problem {
+export function toProblem(error: DomainError, requestId: string, language: Language): Problem {
   const { title, status } = ERRORS[error.code];
   return {
     type: `urn:paydesk:error:${error.code}`,
     title,
     status,
     detail: error.message,
+    user_message: USER_MESSAGES[error.code][language],
     code: error.code,
     request_id: requestId,
     ...(error.errors ? { errors: error.errors } : {}),
   };
+}
+
+/** Answers with the problem, its `user_message` in the language that the client prefers. */
+export function sendProblem(error: DomainError, request: FastifyRequest, reply: FastifyReply): void {
+  const language = languageOf(request.headers['accept-language']);
+  const vary = reply.getHeader('vary');
+  void reply
+    .status(error.status)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .header('content-language', CONTENT_LANGUAGE[language])
+    .header('vary', vary === undefined ? 'Accept-Language' : `${String(vary)}, Accept-Language`)
+    .send(JSON.stringify(toProblem(error, request.id, language)));
 }

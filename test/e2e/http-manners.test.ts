@@ -62,7 +62,15 @@ describe('the manners of the HTTP API', () => {
     expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
     const problem = JSON.parse(answer.text) as Problem;
     expect(problem).toMatchObject({ status, code, request_id: answer.headers['x-request-id'] });
-    expect(Object.keys(problem).sort()).toEqual(['code', 'detail', 'request_id', 'status', 'title', 'type']);
+    expect(Object.keys(problem).sort()).toEqual([
+      'code',
+      'detail',
+      'request_id',
+      'status',
+      'title',
+      'type',
+      'user_message',
+    ]);
   });
 
   it.each([

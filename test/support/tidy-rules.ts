@@ -57,7 +57,10 @@ export const TIDY_RULES: TidyRule[] = [
     within: ['src/'],
     finds: (node) => outsideOfProviders(node) && ts.isStringLiteralLike(node) && /\p{Script=Han}/u.test(node.text),
     example: `'交易时间'`,
-    allowed: { 'src/refunds/refunds.service.ts': 'the reason of a refund that its payer reads' },
+    allowed: {
+      'src/refunds/refunds.service.ts': 'the reason of a refund that its payer reads',
+      'src/common/user-messages.ts': 'what a payer reads of a refusal',
+    },
   },
   {
     what: 'Date.now()',
