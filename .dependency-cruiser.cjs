@@ -34,7 +34,7 @@ function allowed(folder, seen = new Set()) {
 const folders = Object.keys(MAY_IMPORT);
 const oneOf = (names) => `(${[...names].join('|')})`;
 const ENTRY_POINTS =
-  '^(src/(main|cli)|dev/(simulated|error-pages)|simulator/(main|bench|bench-child)|bench/main|prove/(main|hostile/collects))\\.ts$';
+  '^(src/(main|cli)|dev/(simulated|error-pages|check-openapi)|simulator/(main|bench|bench-child)|bench/main|prove/(main|hostile/collects))\\.ts$';
 
 const OUTSIDE = '^(src|dev|simulator|bench|prove|test)/';
 

@@ -1,10 +1,10 @@
 import { applyDecorators, Body, Controller, Get, HttpCode, Param, Post, Query, type Type } from '@nestjs/common';
-import { ApiBearerAuth, ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RequestCause, Roles } from '../auth/public.js';
 import type { Cause } from '../common/cause.js';
 import { DomainError } from '../common/errors.js';
 import type { Page } from '../database/page.js';
-import { Problems } from '../http/openapi.js';
+import { pageClass, Problems } from '../http/openapi.js';
 import { InPool } from '../http/pool.js';
 import { type EventRow, PaymentHistory } from '../payments/payment-history.js';
 import { CaseResolver } from '../refunds/case-resolver.js';
@@ -18,6 +18,14 @@ import {
   ResolveBody,
   RunsFilter,
 } from './admin.dto.js';
+import {
+  AdminCallbackView,
+  AdminNotificationView,
+  AdminOrderView,
+  AdminPaymentView,
+  AdminRefundView,
+  PaymentEventView,
+} from './admin.view.js';
 import { AdminLists } from './admin-lists.js';
 import { CaseView } from './case.view.js';
 import { RunView } from './run.view.js';
@@ -25,23 +33,10 @@ import { RunView } from './run.view.js';
 type Row = Record<string, unknown>;
 
 /** An operators' list in the document. */
-function List(summary: string, item?: Type): MethodDecorator {
+function List(operationId: string, item: Type, summary: string): MethodDecorator {
   return applyDecorators(
-    ApiOperation({ summary }),
-    ...(item ? [ApiExtraModels(item)] : []),
-    ApiOkResponse({
-      schema: {
-        type: 'object',
-        required: ['items', 'next_cursor'],
-        properties: {
-          items: {
-            type: 'array',
-            items: item ? { $ref: getSchemaPath(item) } : { type: 'object', additionalProperties: true },
-          },
-          next_cursor: { type: 'string', nullable: true },
-        },
-      },
-    }),
+    ApiOperation({ operationId, summary }),
+    ApiOkResponse({ type: pageClass(item) }),
     Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'forbidden'),
   );
 }
@@ -59,16 +54,17 @@ export class AdminController {
   ) {}
 
   @Get('payments')
-  @List('Payments, newest first')
+  @List('adminListPayments', AdminPaymentView, 'Payments, newest first')
   payments(@Query() query: PaymentsFilter): Promise<Page<Row>> {
     return this.lists.list('payments', query);
   }
 
   @Get('payments/:id/events')
   @ApiOperation({
+    operationId: 'adminListPaymentEvents',
     summary: 'The history of a payment: every status change of it, its order and its refunds, with its cause',
   })
-  @ApiOkResponse({ schema: { type: 'object', properties: { items: { type: 'array', items: { type: 'object' } } } } })
+  @ApiOkResponse({ type: pageClass(PaymentEventView) })
   @Problems('unauthenticated', 'forbidden', 'not_found')
   async events(@Param('id') id: string): Promise<{ items: EventRow[]; next_cursor: null }> {
     if (!(await this.lists.one('payments', 'pay', id))) throw new DomainError('not_found');
@@ -76,43 +72,51 @@ export class AdminController {
   }
 
   @Get('orders')
-  @List('Orders, newest first')
+  @List('adminListOrders', AdminOrderView, 'Orders, newest first')
   orders(@Query() query: OrdersFilter): Promise<Page<Row>> {
     return this.lists.list('orders', query);
   }
 
   @Get('refunds')
-  @List('Refunds, newest first')
+  @List('adminListRefunds', AdminRefundView, 'Refunds, newest first')
   refunds(@Query() query: RefundsFilter): Promise<Page<Row>> {
     return this.lists.list('refunds', query);
   }
 
   @Get('callbacks')
-  @List('All callbacks, also rejected ones, newest first; `status` is the outcome')
+  @List(
+    'adminListCallbacks',
+    AdminCallbackView,
+    'All callbacks, also rejected ones, newest first; `status` is the outcome',
+  )
   callbacks(@Query() query: CallbacksFilter): Promise<Page<Row>> {
     return this.lists.list('callbacks', query);
   }
 
   @Get('notifications')
-  @List('Notifications of users and operators, newest first; `status` is `read` or `unread`')
+  @List(
+    'adminListNotifications',
+    AdminNotificationView,
+    'Notifications of users and operators, newest first; `status` is `read` or `unread`',
+  )
   notifications(@Query() query: NotificationsFilter): Promise<Page<Row>> {
     return this.lists.list('notifications', query);
   }
 
   @Get('reconciliation/runs')
-  @List('Reconciliation runs (comparisons with a daily bill), newest first', RunView)
+  @List('adminListRuns', RunView, 'Reconciliation runs (comparisons with a daily bill), newest first')
   runs(@Query() query: RunsFilter): Promise<Page<Row>> {
     return this.lists.list('runs', query);
   }
 
   @Get('reconciliation/discrepancies')
-  @List('Cases for manual review, newest first; `status` is `open` or `resolved`')
+  @List('adminListCases', CaseView, 'Cases for manual review, newest first; `status` is `open` or `resolved`')
   cases(@Query() query: CasesFilter): Promise<Page<Row>> {
     return this.lists.list('discrepancies', query);
   }
 
   @Get('reconciliation/discrepancies/:id')
-  @ApiOperation({ summary: 'One case' })
+  @ApiOperation({ operationId: 'adminGetCase', summary: 'One case' })
   @ApiOkResponse({ type: CaseView })
   @Problems('unauthenticated', 'forbidden', 'not_found')
   async oneCase(@Param('id') id: string): Promise<Row> {
@@ -125,6 +129,7 @@ export class AdminController {
   @InPool('channel')
   @HttpCode(200)
   @ApiOperation({
+    operationId: 'adminResolveCase',
     summary: 'Resolve a case: with a note, or by what is done with late money',
     description:
       '`accept`: the pending order becomes paid by the late payment; another open payment of the order is closed at WeChat Pay ' +

@@ -21,8 +21,8 @@ const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d
 const MOMENT_FORM = { message: '$property must be a time in RFC 3339, such as 2026-11-23T08:00:00Z' };
 
 /** A filter by a word of a list. Any other word is refused: it would find nothing, and look as if nothing were there. */
-function OneOf(values: readonly string[]): PropertyDecorator {
-  return applyDecorators(ApiPropertyOptional({ enum: values }), IsOptional(), IsIn(values));
+function OneOf(values: readonly string[], enumName: string): PropertyDecorator {
+  return applyDecorators(ApiPropertyOptional({ enum: values, enumName }), IsOptional(), IsIn(values));
 }
 
 /** Filters that every operators' list takes. */
@@ -64,34 +64,34 @@ function Unbound(): PropertyDecorator {
 
 export class PaymentsFilter extends AdminQuery {
   @Unbound() unbound?: string;
-  @OneOf(Object.keys(PAYMENT_MOVES)) status?: string;
+  @OneOf(Object.keys(PAYMENT_MOVES), 'PaymentStatus') status?: string;
 }
 
 export class OrdersFilter extends AdminQuery {
-  @OneOf(Object.keys(ORDER_MOVES)) status?: string;
+  @OneOf(Object.keys(ORDER_MOVES), 'OrderStatus') status?: string;
 }
 
 export class RefundsFilter extends AdminQuery {
   @Unbound() unbound?: string;
-  @OneOf(Object.keys(REFUND_MOVES)) status?: string;
-  @OneOf(REFUND_ORIGINS) origin?: string;
+  @OneOf(Object.keys(REFUND_MOVES), 'RefundStatus') status?: string;
+  @OneOf(REFUND_ORIGINS, 'RefundOrigin') origin?: string;
 }
 
 export class CallbacksFilter extends AdminQuery {
-  @OneOf(CALLBACK_OUTCOMES) status?: string;
+  @OneOf(CALLBACK_OUTCOMES, 'CallbackOutcome') status?: string;
 }
 
 export class NotificationsFilter extends AdminQuery {
-  @OneOf(['read', 'unread']) status?: string;
+  @OneOf(['read', 'unread'], 'NotificationStatus') status?: string;
 }
 
 export class RunsFilter extends AdminQuery {
-  @OneOf(RUN_STATUSES) status?: string;
+  @OneOf(RUN_STATUSES, 'RunStatus') status?: string;
 }
 
 export class CasesFilter extends AdminQuery {
-  @OneOf(DISCREPANCY_STATUSES) status?: string;
-  @OneOf(DISCREPANCY_TYPES) type?: string;
+  @OneOf(DISCREPANCY_STATUSES, 'CaseStatus') status?: string;
+  @OneOf(DISCREPANCY_TYPES, 'CaseType') type?: string;
 }
 
 export class ResolveBody {
@@ -103,6 +103,7 @@ export class ResolveBody {
 
   @ApiPropertyOptional({
     enum: CASE_ACTIONS,
+    enumName: 'CaseAction',
     description: 'What is done; left out, the note says it all. `accept` and `refund` are for cases of late money',
   })
   @IsOptional()
@@ -121,6 +122,7 @@ export class EndPaymentBody {
 export class EndRefundBody extends EndPaymentBody {
   @ApiPropertyOptional({
     enum: REFUND_OUTCOMES,
+    enumName: 'RefundOutcome',
     description: 'Only of a refund that was sent. `succeeded`: the payer has the money; `closed`: nobody was paid',
   })
   @IsOptional()

@@ -4,8 +4,8 @@ import { CASE_ACTIONS, DISCREPANCY_STATUSES, DISCREPANCY_TYPES } from '../discre
 /** A case as operators see it. */
 export class CaseView {
   @ApiProperty({ example: 'dis_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
-  @ApiProperty({ enum: DISCREPANCY_TYPES }) type!: string;
-  @ApiProperty({ enum: DISCREPANCY_STATUSES }) status!: string;
+  @ApiProperty({ enum: DISCREPANCY_TYPES, enumName: 'CaseType' }) type!: string;
+  @ApiProperty({ enum: DISCREPANCY_STATUSES, enumName: 'CaseStatus' }) status!: string;
   @ApiProperty({ type: String, nullable: true }) payment_id!: string | null;
   @ApiProperty({ type: String, nullable: true, description: 'The refund that the case is about' })
   refund_id!: string | null;
@@ -18,7 +18,12 @@ export class CaseView {
   @ApiProperty({ type: String, nullable: true, description: 'An operator, a command, or `paydesk`' })
   resolved_by!: string | null;
   @ApiProperty({ type: String, nullable: true }) note!: string | null;
-  @ApiProperty({ enum: CASE_ACTIONS, nullable: true, description: 'What was done; null: see the note' })
+  @ApiProperty({
+    enum: CASE_ACTIONS,
+    enumName: 'CaseAction',
+    nullable: true,
+    description: 'What was done; null: see the note',
+  })
   action!: string | null;
   @ApiProperty({ type: String, nullable: true, description: 'The refund that the action `refund` made' })
   action_refund_id!: string | null;

@@ -1,5 +1,5 @@
 import { Controller, Get, OnModuleInit, Res } from '@nestjs/common';
-import { ApiExcludeEndpoint } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
@@ -29,6 +29,7 @@ interface Snapshot {
 }
 
 /** `/metrics` for Prometheus. Its queries read partial indexes on what is open: their cost is not that of what is stored. */
+@ApiTags('health')
 @Controller('metrics')
 export class MetricsController implements OnModuleInit {
   constructor(
@@ -50,7 +51,11 @@ export class MetricsController implements OnModuleInit {
   @Get()
   @InPool('probe')
   @Public()
-  @ApiExcludeEndpoint()
+  @ApiOperation({ operationId: 'getMetrics', summary: 'Figures for Prometheus' })
+  @ApiOkResponse({
+    description: 'In the text format of Prometheus',
+    content: { 'text/plain': { schema: { type: 'string' } } },
+  })
   async metrics(@Res() reply: FastifyReply): Promise<void> {
     // Before the queries below take a connection themselves.
     this.readPool();

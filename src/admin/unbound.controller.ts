@@ -23,6 +23,7 @@ export class UnboundController {
   @Post('payments/:id/end')
   @HttpCode(200)
   @ApiOperation({
+    operationId: 'adminEndPayment',
     summary: 'End an open payment whose payment provider is no longer in use',
     description:
       'It becomes `closed` with the failure code `ended_by_operator`, its order `cancelled`. Money that its provider proves ' +
@@ -49,6 +50,7 @@ export class UnboundController {
   @Post('refunds/:id/end')
   @HttpCode(200)
   @ApiOperation({
+    operationId: 'adminEndRefund',
     summary: 'End an open refund whose payment provider is no longer in use',
     description:
       'One that was never sent becomes `rejected`. One that was sent may have been carried out: `outcome` says what became ' +

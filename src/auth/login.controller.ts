@@ -49,7 +49,7 @@ export class LoginController {
   @InPool('channel')
   @HttpCode(200)
   @Public()
-  @ApiOperation({ summary: 'Log in with the code of `wx.login`' })
+  @ApiOperation({ operationId: 'login', summary: 'Log in with the code of `wx.login`' })
   @ApiOkResponse({ type: LoginView })
   @Problems(
     'invalid_request',

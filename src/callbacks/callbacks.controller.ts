@@ -1,5 +1,5 @@
 import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Public } from '../auth/public.js';
 import { DomainError } from '../common/errors.js';
@@ -7,43 +7,9 @@ import { Settings } from '../config/settings.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import { Problems } from '../http/openapi.js';
 import { InPool } from '../http/pool.js';
-import { ACKNOWLEDGED, PaymentProvider } from '../provider/payment-provider.js';
+import { PaymentProvider } from '../provider/payment-provider.js';
+import { Answers, MockNoticeBody, WechatNoticeBody } from './callback-document.js';
 import { CallbacksService } from './callbacks.service.js';
-
-const ANSWERS = [
-  [200, 'Committed, or already known', ACKNOWLEDGED],
-  [
-    400,
-    'Verified, but it cannot be decrypted or contradicts the payment',
-    { code: 'FAIL', message: 'amount mismatch' },
-  ],
-  [
-    401,
-    'Bad signature, unknown serial, or a timestamp that is too far off',
-    { code: 'FAIL', message: 'bad_signature' },
-  ],
-  [403, 'The address is not in WECHAT_PAY_CALLBACK_ALLOWED_IPS', { code: 'FAIL', message: 'address_not_allowed' }],
-  [429, 'Too many unverified callbacks from this address', { code: 'FAIL', message: 'too_many_requests' }],
-  [500, 'Internal error: send it again', { code: 'FAIL', message: 'internal_error' }],
-  [503, 'Overloaded or unavailable: send it again', { code: 'FAIL', message: 'service_unavailable' }],
-] as const;
-
-function Answers(): MethodDecorator {
-  return (target, key, descriptor) => {
-    for (const [status, description, example] of ANSWERS) {
-      ApiResponse({ status, description, content: { 'application/json': { schema: { type: 'object' }, example } } })(
-        target,
-        key,
-        descriptor,
-      );
-    }
-  };
-}
-
-const ENVELOPE = {
-  description: "WeChat Pay's V3 notice, signed and encrypted",
-  schema: { type: 'object' as const, additionalProperties: true },
-};
 
 /** Where the channel calls back. Either WeChat URL takes either notice; under the mock provider both take the mock's. */
 @ApiTags('callbacks')
@@ -60,8 +26,8 @@ export class CallbacksController {
   @Post('payments/callback/wechat')
   @InPool('callback')
   @HttpCode(200)
-  @ApiOperation({ summary: "WeChat Pay's payment notice" })
-  @ApiBody(ENVELOPE)
+  @ApiOperation({ operationId: 'receivePaymentNotice', summary: "WeChat Pay's payment notice" })
+  @WechatNoticeBody()
   @Answers()
   payment(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.take(request, reply);
@@ -70,8 +36,8 @@ export class CallbacksController {
   @Post('refunds/callback/wechat')
   @InPool('callback')
   @HttpCode(200)
-  @ApiOperation({ summary: "WeChat Pay's refund notice" })
-  @ApiBody(ENVELOPE)
+  @ApiOperation({ operationId: 'receiveRefundNotice', summary: "WeChat Pay's refund notice" })
+  @WechatNoticeBody()
   @Answers()
   refund(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.take(request, reply);
@@ -81,26 +47,11 @@ export class CallbacksController {
   @InPool('callback')
   @HttpCode(200)
   @ApiOperation({
+    operationId: 'receiveMockNotice',
     summary: "The mock provider's notice",
     description: '404 in production and with the real provider.',
   })
-  @ApiHeader({
-    name: 'X-Mock-Signature',
-    required: true,
-    description: 'Hex HMAC-SHA256 of the raw body with MOCK_CALLBACK_SECRET',
-  })
-  @ApiBody({
-    schema: {
-      type: 'object',
-      required: ['payment_id', 'status'],
-      properties: {
-        payment_id: { type: 'string' },
-        status: { type: 'string', enum: ['SUCCESS', 'FAIL', 'CLOSED'] },
-        amount: { type: 'integer', description: 'In fen' },
-        transaction_id: { type: 'string', maxLength: 32 },
-      },
-    },
-  })
+  @MockNoticeBody()
   @Answers()
   @Problems('not_found')
   mock(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {

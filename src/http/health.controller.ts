@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { Public } from '../auth/public.js';
@@ -8,6 +8,10 @@ import { isWritable } from '../database/connection.js';
 import { Problems } from './openapi.js';
 import { InPool } from './pool.js';
 import { Readiness } from './readiness.js';
+
+class HealthView {
+  @ApiProperty({ enum: ['ok'] }) status!: 'ok';
+}
 
 @ApiTags('health')
 @Controller('health')
@@ -20,19 +24,22 @@ export class HealthController {
   @Get('live')
   @InPool('unlimited')
   @Public()
-  @ApiOperation({ summary: 'Liveness: the process is running' })
-  @ApiOkResponse({ schema: { example: { status: 'ok' } } })
-  live(): { status: 'ok' } {
+  @ApiOperation({ operationId: 'getLiveness', summary: 'Liveness: the process is running' })
+  @ApiOkResponse({ type: HealthView })
+  live(): HealthView {
     return { status: 'ok' };
   }
 
   @Get('ready')
   @InPool('probe')
   @Public()
-  @ApiOperation({ summary: 'Readiness: the database accepts writes and the process is not shutting down' })
-  @ApiOkResponse({ schema: { example: { status: 'ok' } } })
+  @ApiOperation({
+    operationId: 'getReadiness',
+    summary: 'Readiness: the database accepts writes and the process is not shutting down',
+  })
+  @ApiOkResponse({ type: HealthView })
   @Problems('service_unavailable')
-  async ready(): Promise<{ status: 'ok' }> {
+  async ready(): Promise<HealthView> {
     if (this.readiness.stopping) throw new DomainError('service_unavailable', 'the service is shutting down');
     // A standby that was promoted away from, or a server switched to reading: what is written there fails.
     if (!(await isWritable(this.db))) throw new DomainError('service_unavailable', 'the database is read-only');

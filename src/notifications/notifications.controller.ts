@@ -9,7 +9,11 @@ import { NotificationRow, NotificationsService } from './notifications.service.j
 export class NotificationView {
   @ApiProperty({ example: 'ntf_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
   @ApiProperty({ example: 'payment.succeeded' }) type!: string;
-  @ApiProperty({ type: 'object', additionalProperties: true, example: { payment_id: 'pay_…', amount: 1800 } })
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    example: { payment_id: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB', amount: 1800 },
+  })
   data!: Record<string, unknown>;
   @ApiProperty({ format: 'date-time' }) created_at!: string;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) read_at!: string | null;
@@ -43,7 +47,7 @@ export class NotificationsController {
   @Post(':id/read')
   @HttpCode(200)
   @OwnRowsOnly()
-  @ApiOperation({ summary: 'Mark one as read; again is no error' })
+  @ApiOperation({ operationId: 'markNotificationRead', summary: 'Mark one as read; again is no error' })
   @ApiOkResponse({ type: NotificationView })
   @Problems('unauthenticated', 'not_found')
   async read(@CurrentUser() caller: Caller, @Param('id') id: string): Promise<NotificationView> {

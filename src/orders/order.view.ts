@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { Order, OrderStatus } from './order.entity.js';
+import { type Order, ORDER_MOVES, type OrderStatus } from './order.entity.js';
 import type { Product } from './product.entity.js';
 
 const EXAMPLE_TIME = '2026-11-23T08:00:00.000Z';
@@ -8,7 +8,7 @@ const EXAMPLE_TIME = '2026-11-23T08:00:00.000Z';
 export class OrderView {
   @ApiProperty({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
   @ApiProperty({ example: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) user_id!: string;
-  @ApiProperty({ enum: ['pending', 'paid', 'partially_refunded', 'refunded', 'cancelled'] }) status!: OrderStatus;
+  @ApiProperty({ enum: Object.keys(ORDER_MOVES), enumName: 'OrderStatus' }) status!: OrderStatus;
   @ApiProperty({ description: 'In fen', example: 1800 }) amount!: number;
   @ApiProperty({ example: 'CNY' }) currency!: string;
   @ApiProperty({ description: 'In fen', example: 0 }) refunded_amount!: number;

@@ -39,7 +39,7 @@ export class OrdersController {
 
   @Get('products')
   @Public()
-  @ApiOperation({ summary: 'The catalogue' })
+  @ApiOperation({ operationId: 'listProducts', summary: 'The catalogue' })
   @ApiOkResponse({ type: ProductPage })
   async products(): Promise<ProductPage> {
     const products = await this.db.manager.find(Product, { where: { active: true }, order: { position: 'ASC' } });

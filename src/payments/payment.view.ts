@@ -1,8 +1,9 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 import { PROVIDER_NAMES } from '../provider/payment-provider.js';
 import type { PayParams } from '../provider/prepay.js';
-import type { Payment, PaymentStatus } from './payment.entity.js';
+import { type Payment, PAYMENT_MOVES, type PaymentStatus } from './payment.entity.js';
 
+@ApiSchema({ name: 'PaymentFailure' })
 class FailureView {
   @ApiProperty({ description: 'The code of WeChat Pay', example: 'NOT_ENOUGH' }) code!: string;
 }
@@ -11,8 +12,8 @@ export class PaymentView {
   @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
   @ApiProperty({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) order_id!: string;
   @ApiProperty({ description: 'The same as `id`', example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) out_trade_no!: string;
-  @ApiProperty({ enum: PROVIDER_NAMES }) provider!: string;
-  @ApiProperty({ enum: ['init', 'processing', 'succeeded', 'failed', 'expired', 'closed'] }) status!: PaymentStatus;
+  @ApiProperty({ enum: PROVIDER_NAMES, enumName: 'ProviderName' }) provider!: string;
+  @ApiProperty({ enum: Object.keys(PAYMENT_MOVES), enumName: 'PaymentStatus' }) status!: PaymentStatus;
   @ApiProperty({ description: 'In fen', example: 1800 }) amount!: number;
   @ApiProperty({ example: 'CNY' }) currency!: string;
   @ApiProperty({ description: 'Refunded, in fen', example: 0 }) refunded_amount!: number;
@@ -50,6 +51,7 @@ export class PayParamsView implements PayParams {
   @ApiProperty() paySign!: string;
 }
 
+@ApiSchema({ name: 'StartedPayment' })
 export class StartedView {
   @ApiProperty() payment!: PaymentView;
   @ApiProperty() pay_params!: PayParamsView;

@@ -20,6 +20,7 @@ export class ConsoleRefundsController {
   @InPool('channel')
   @HttpCode(200)
   @ApiOperation({
+    operationId: 'adminSyncConsoleRefund',
     summary:
       'Query WeChat Pay about a refund of the payment by its number, and take over one that was made in the console',
   })

@@ -57,11 +57,15 @@ export class RefundsQuery extends ListQuery {
 const TARGETS = ['merchant_card', 'user_card'] as const;
 
 export class RetryAbnormalBody {
-  @ApiProperty({ enum: TARGETS, description: "The merchant's settlement account, or a card of the payer" })
+  @ApiProperty({
+    enum: TARGETS,
+    enumName: 'AbnormalRefundTarget',
+    description: "The merchant's settlement account, or a card of the payer",
+  })
   @IsIn(TARGETS)
   to!: 'merchant_card' | 'user_card';
 
-  @ApiPropertyOptional({ enum: BANK_TYPES, description: 'With `user_card`' })
+  @ApiPropertyOptional({ enum: BANK_TYPES, enumName: 'BankType', description: 'With `user_card`' })
   @ValidateIf((body: RetryAbnormalBody) => body.to === 'user_card' || body.bank_type !== undefined)
   @IsIn(BANK_TYPES)
   bank_type?: string;

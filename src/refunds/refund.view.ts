@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { type Refund, REFUND_ORIGINS, type RefundOrigin, type RefundStatus } from './refund.entity.js';
+import { type Refund, REFUND_MOVES, REFUND_ORIGINS, type RefundOrigin, type RefundStatus } from './refund.entity.js';
 
 class RefundFailureView {
   @ApiProperty({ description: 'The code of WeChat Pay or of Paydesk', example: 'NOT_ENOUGH' }) code!: string;
@@ -11,13 +11,14 @@ export class RefundView {
   @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) payment_id!: string;
   @ApiProperty({
     enum: REFUND_ORIGINS,
+    enumName: 'RefundOrigin',
     description: '`console`: made in the merchant console of WeChat Pay and taken over from there',
   })
   origin!: RefundOrigin;
   @ApiProperty({ description: 'The same as `id`; the number that the console gave, if it was made there' })
   out_refund_no!: string;
   @ApiProperty({ type: String, nullable: true, description: "The channel's number" }) refund_id!: string | null;
-  @ApiProperty({ enum: ['requested', 'processing', 'succeeded', 'rejected', 'closed', 'abnormal'] })
+  @ApiProperty({ enum: Object.keys(REFUND_MOVES), enumName: 'RefundStatus' })
   status!: RefundStatus;
   @ApiProperty({ description: 'In fen', example: 1800 }) amount!: number;
   @ApiProperty({ example: 'CNY' }) currency!: string;
