@@ -16,6 +16,7 @@ import { newId } from './common/ids.js';
 import type { Settings } from './config/settings.js';
 import { refuseBrokenHttp } from './http/broken-http.js';
 import { ClientAddresses } from './http/client-addresses.js';
+import { allowPages } from './http/cors.js';
 import { assertSafeJson } from './http/json-shape.js';
 import { LoadLimit } from './http/load-limit.js';
 import { isCallback, readAsBytes, readPools } from './http/pool.js';
@@ -61,6 +62,7 @@ export async function createHttpApp(options: AppOptions, makeApp = makeWithNest)
   filter.provider = limit.provider = app.get(PaymentProvider);
   await app.get(PaymentProvider).start();
   limit.reportTo(app.get(Instruments));
+  await allowPages(fastify, settings);
   app.get(CallerShare).guard(fastify);
   app.get(ClientAddresses).warnWithoutProxy();
   app.useGlobalFilters(filter);

@@ -25,3 +25,13 @@ export function networkOf(address: string): string {
   const bytes = ipaddr.IPv6.parse(address).toByteArray();
   return `${new ipaddr.IPv6([...bytes.slice(0, 8), 0, 0, 0, 0, 0, 0, 0, 0]).toString()}/64`;
 }
+
+/** Ranges of ipaddr.js that no router passes on to the Internet. */
+const LOCAL_RANGES = new Set(['loopback', 'private', 'linkLocal', 'uniqueLocal']);
+
+/** Whether the host of a URL is this machine or an address of a local network. A name is one only if it is `localhost`. */
+export function isLocalHost(host: string): boolean {
+  if (host === 'localhost' || host.endsWith('.localhost')) return true;
+  const address = normalAddress(host);
+  return address !== null && LOCAL_RANGES.has(ipaddr.process(address).range());
+}

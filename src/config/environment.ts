@@ -41,6 +41,7 @@ export class Environment {
   @IsOptional() @IsIn(['true', 'false']) @Unset() JOBS_ENABLED?: string;
   @IsOptional() @IsIn(FAILPOINTS) @Unset() PAYDESK_CRASH_AT?: string;
   @IsOptional() @IsInt() @Min(0) @Max(10) @Whole() TRUSTED_PROXY_HOPS?: number;
+  @IsOptional() @IsString() @Unset() CORS_ORIGINS?: string;
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() LOGINS_PER_MINUTE?: number;
   @IsOptional() @IsInt() @Min(1) @Max(1_000_000) @Whole() BAD_CALLBACKS_PER_MINUTE?: number;
   @IsOptional() @IsInt() @Min(1) @Max(10_000) @Whole() CHANNEL_QUERIES_PER_SECOND?: number;

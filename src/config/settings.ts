@@ -3,6 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 import { normalAddress } from '../common/address.js';
 import type { Failpoint } from '../common/failpoints.js';
+import { corsOrigins } from './cors-origins.js';
 import { databaseUrlProblem } from './database-url.js';
 import { readEnvFile } from './env-file.js';
 import {
@@ -65,6 +66,8 @@ export abstract class Settings {
   readonly maxConnections!: number;
   /** How long `/health/ready` says 503 on SIGTERM before the port closes. */
   readonly shutdownDelaySeconds!: number;
+  /** Origins whose pages may call the API; `local`: those of this machine and its network. */
+  readonly corsOrigins!: readonly string[] | 'local';
   /** Null: every address may call back. */
   readonly callbackAllowedIps!: BlockList | null;
   /** Where the bundled simulator listens; 0: any free port. */
@@ -152,6 +155,7 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
   if (databaseUrl) problems.push(databaseUrl);
 
   const callbackAllowedIps = allowList(e.WECHAT_PAY_CALLBACK_ALLOWED_IPS, problems);
+  const origins = corsOrigins(e.CORS_ORIGINS, problems);
   const jwtPublicKey = tokenKey(e, production, problems);
   const jwtMaxTtlSeconds = e.JWT_MAX_TTL_SECONDS ?? LONGEST_TOKEN_SECONDS;
   const jwtTtlSeconds = e.JWT_TTL_SECONDS ?? Math.min(7200, jwtMaxTtlSeconds);
@@ -183,6 +187,7 @@ export function parseSettings(env: NodeJS.ProcessEnv, checkWechat: CheckWechat =
     jobsEnabled: e.JOBS_ENABLED !== 'false',
     crashAt: (e.PAYDESK_CRASH_AT as Failpoint | undefined) ?? null,
     trustedProxyHops: e.TRUSTED_PROXY_HOPS ?? 0,
+    corsOrigins: origins ?? (production ? [] : 'local'),
     loginsPerMinute: e.LOGINS_PER_MINUTE ?? 120,
     badCallbacksPerMinute: e.BAD_CALLBACKS_PER_MINUTE ?? 120,
     channelQueriesPerSecond: e.CHANNEL_QUERIES_PER_SECOND ?? 50,

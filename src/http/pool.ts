@@ -27,7 +27,11 @@ declare module 'fastify' {
  * The pool of a route; without it the route is in `own`, as is a path without a route. It is said on the route and never
  * read from the URL, since one path has many spellings: `%73ync`, `http://host/…`, `#`, a slash at the end.
  */
-export const InPool = (pool: Pool): MethodDecorator => RouteConfig({ pool });
+export const InPool = (pool: Pool): MethodDecorator =>
+  RouteConfig(FOR_MACHINES.has(pool) ? { pool, cors: { origin: false } } : { pool });
+
+/** No page reads their answers, so they have no headers for one (see `cors.ts`). */
+const FOR_MACHINES: ReadonlySet<Pool> = new Set<Pool>(['callback', 'probe', 'unlimited']);
 
 /** Lets every later hook read `request.pool`. Asked for once: Fastify makes `routeOptions` anew each time. */
 export function readPools(fastify: FastifyInstance): void {
