@@ -11,7 +11,7 @@ import {
 } from '@nestjs/swagger';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { type Caller, CurrentUser, Public, Roles } from '../auth/public.js';
+import { type Caller, CurrentUser, Public, Roles, Scope } from '../auth/public.js';
 import { UsersService } from '../auth/users.service.js';
 import { invalidField } from '../common/errors.js';
 import { pageQuery } from '../database/page.js';
@@ -47,6 +47,7 @@ export class OrdersController {
   }
 
   @Post('orders')
+  @Scope('orders')
   @Roles('user', 'service')
   @Idempotent()
   @ApiBearerAuth()
@@ -102,21 +103,23 @@ export class OrdersController {
   }
 
   @Get('orders')
+  @Scope('read')
   @ApiBearerAuth()
   @ApiOperation({ summary: "The caller's own orders, newest first" })
   @ApiOkResponse({ type: OrderPage })
-  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated')
+  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'forbidden')
   async list(@CurrentUser() caller: Caller, @Query() query: ListQuery): Promise<OrderPage> {
     const page = await this.orders.list(caller.id, pageQuery(query.limit, query.cursor));
     return { items: page.items.map((order) => OrderView.of(order)), next_cursor: page.next_cursor };
   }
 
   @Get('orders/:id')
+  @Scope('read')
   @OwnedBy('order')
   @ApiBearerAuth()
   @ApiOperation({ summary: 'One order of the caller' })
   @ApiOkResponse({ type: OrderView })
-  @Problems('unauthenticated', 'not_found')
+  @Problems('unauthenticated', 'forbidden', 'not_found')
   async one(@Param('id') id: string): Promise<OrderView> {
     return OrderView.of(await this.orders.get(id));
   }

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { type Caller, CurrentUser, RequestCause, Roles } from '../auth/public.js';
+import { type Caller, CurrentUser, RequestCause, Roles, Scope } from '../auth/public.js';
 import type { Cause } from '../common/cause.js';
 import { pageQuery } from '../database/page.js';
 import { Idempotent, NewId } from '../http/idempotency.interceptor.js';
@@ -24,6 +24,7 @@ export class RefundsController {
   ) {}
 
   @Post()
+  @Scope('refunds')
   @OwnedBy('payment', { at: ['body', 'payment_id'], ...STAFF })
   @Idempotent()
   @ApiOperation({ summary: 'Request a full or partial refund' })
@@ -31,6 +32,7 @@ export class RefundsController {
   @Problems(
     'invalid_request',
     'unauthenticated',
+    'forbidden',
     'not_found',
     'payment_not_refundable',
     'refund_exceeds_payment',
@@ -55,25 +57,28 @@ export class RefundsController {
   }
 
   @Get()
+  @Scope('read')
   @OwnedBy('payment', { at: ['query', 'payment_id'], ...STAFF })
   @ApiOperation({ summary: "A payment's refunds, oldest first" })
   @ApiOkResponse({ type: RefundPage })
-  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'not_found')
+  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'forbidden', 'not_found')
   async list(@Query() query: RefundsQuery): Promise<RefundPage> {
     const page = await this.refunds.list(query.payment_id, pageQuery(query.limit, query.cursor));
     return { items: page.items.map((refund) => RefundView.of(refund)), next_cursor: page.next_cursor };
   }
 
   @Get(':id')
+  @Scope('read')
   @OwnedBy('refund', STAFF)
   @ApiOperation({ summary: 'One refund' })
   @ApiOkResponse({ type: RefundView })
-  @Problems('unauthenticated', 'not_found')
+  @Problems('unauthenticated', 'forbidden', 'not_found')
   async one(@Param('id') id: string): Promise<RefundView> {
     return RefundView.of(await this.refunds.get(id));
   }
 
   @Post(':id/succeed')
+  @Scope('approve_refunds')
   @InPool('channel')
   @HttpCode(200)
   @Roles('operator', 'service')
@@ -99,6 +104,7 @@ export class RefundsController {
   }
 
   @Post(':id/reject')
+  @Scope('approve_refunds')
   @HttpCode(200)
   @Roles('operator', 'service')
   @OwnedBy('refund', STAFF)
@@ -110,6 +116,7 @@ export class RefundsController {
   }
 
   @Post(':id/sync')
+  @Scope('refunds')
   @InPool('channel')
   @HttpCode(200)
   @OwnedBy('refund', STAFF)
@@ -117,6 +124,7 @@ export class RefundsController {
   @ApiOkResponse({ type: RefundView })
   @Problems(
     'unauthenticated',
+    'forbidden',
     'not_found',
     'other_provider',
     'too_many_requests',
