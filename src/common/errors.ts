@@ -41,6 +41,7 @@ export const ERRORS = {
   },
   order_has_open_payment: { status: 409, title: 'Another payment of the order is open; try again' },
   payment_refunded: { status: 409, title: 'The payment was refunded, or a refund of it is open' },
+  too_many_api_keys: { status: 409, title: 'The service has two live API keys: revoke one first' },
   illegal_transition: { status: 409, title: 'The status does not allow this' },
   payload_too_large: { status: 413, title: 'The body is larger than 64 KB' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
