@@ -1,7 +1,8 @@
 import { CanActivate, ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { DomainError } from '../common/errors.js';
-import { ALLOWED_ROLES, type AuthenticatedRequest, PUBLIC, type Role } from './public.js';
+import type { ScopeName } from '../services/scopes.js';
+import { ALLOWED_ROLES, assertScope, type AuthenticatedRequest, PUBLIC, type Role, SCOPE } from './public.js';
 import { TokensService } from './tokens.service.js';
 
 /** Deny by default: every route asks for a token unless it is marked `@Public()`, and for a role where one is named. */
@@ -21,6 +22,9 @@ export class AuthGuard implements CanActivate {
     request.user = await this.tokens.verify(token);
     const roles = this.reflector.getAllAndOverride<Role[]>(ALLOWED_ROLES, targets);
     if (roles && !roles.includes(request.user.role)) throw new DomainError('forbidden');
+    // A route without a scope is for no service: `RouteAccess` sees to it at the start.
+    const scope = this.reflector.getAllAndOverride<ScopeName | undefined>(SCOPE, targets);
+    if (scope !== undefined) assertScope(request.user, scope);
     return true;
   }
 }

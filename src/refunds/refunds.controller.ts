@@ -1,7 +1,7 @@
 import { applyDecorators, Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { type Caller, CurrentUser, RequestCause, Roles } from '../auth/public.js';
+import { assertScope, type Caller, CurrentUser, RequestCause, Roles, Scope } from '../auth/public.js';
 import type { Cause } from '../common/cause.js';
 import { DomainError, invalidField } from '../common/errors.js';
 import { type Page, pageQuery } from '../database/page.js';
@@ -25,6 +25,7 @@ function Approval(summary: string, options: { deprecated?: boolean } = {}): Meth
     InPool('channel'),
     HttpCode(200),
     Roles('operator', 'service'),
+    Scope('approve_refunds'),
     OwnedBy('refund', ...STAFF),
     ApiOperation({
       ...options,
@@ -56,6 +57,7 @@ export class RefundsController {
   ) {}
 
   @Post()
+  @Scope('refunds')
   @OwnedBy(
     [
       { entity: 'payment', at: ['body', 'payment_id'] },
@@ -97,6 +99,7 @@ export class RefundsController {
     const service = caller.role === 'service' ? caller.id : undefined;
     if (body.external_id && service === undefined) throw FOR_SERVICES;
     if (body.approve && caller.role === 'user') throw new DomainError('forbidden', 'a user cannot approve a refund');
+    if (body.approve) assertScope(caller, 'approve_refunds');
     const refund = await this.refunds.request(
       {
         ...{ id, service, externalId: body.external_id ?? undefined, requestedBy: caller.id },
@@ -118,6 +121,7 @@ export class RefundsController {
   }
 
   @Get()
+  @Scope('read')
   @OwnedBy(
     [
       { entity: 'payment', at: ['query', 'payment_id'] },
@@ -129,7 +133,7 @@ export class RefundsController {
     summary: 'The refunds of a payment or of an order, oldest first, or the one with a number of the service',
   })
   @ApiOkResponse({ type: RefundPage })
-  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'not_found')
+  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'forbidden', 'not_found')
   async list(@CurrentUser() caller: Caller, @Query() query: RefundsQuery): Promise<RefundPage> {
     const page = await this.find(caller, query);
     return { items: page.items.map((refund) => RefundView.of(refund)), next_cursor: page.next_cursor };
@@ -148,10 +152,11 @@ export class RefundsController {
   }
 
   @Get(':id')
+  @Scope('read')
   @OwnedBy('refund', ...STAFF)
   @ApiOperation({ summary: 'One refund' })
   @ApiOkResponse({ type: RefundView })
-  @Problems('unauthenticated', 'not_found')
+  @Problems('unauthenticated', 'forbidden', 'not_found')
   async one(@Param('id') id: string): Promise<RefundView> {
     return RefundView.of(await this.refunds.get(id));
   }
@@ -169,6 +174,7 @@ export class RefundsController {
   }
 
   @Post(':id/reject')
+  @Scope('approve_refunds')
   @HttpCode(200)
   @Roles('operator', 'service')
   @OwnedBy('refund', ...STAFF)
@@ -180,6 +186,7 @@ export class RefundsController {
   }
 
   @Post(':id/sync')
+  @Scope('refunds')
   @InPool('channel')
   @HttpCode(200)
   @OwnedBy('refund', ...STAFF)
@@ -187,6 +194,7 @@ export class RefundsController {
   @ApiOkResponse({ type: RefundView })
   @Problems(
     'unauthenticated',
+    'forbidden',
     'not_found',
     'other_provider',
     'too_many_requests',

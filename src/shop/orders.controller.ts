@@ -12,7 +12,7 @@ import {
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
-import { type Caller, CurrentUser, Public, RequestCause, Roles } from '../auth/public.js';
+import { type Caller, CurrentUser, Public, RequestCause, Roles, Scope } from '../auth/public.js';
 import type { Cause } from '../common/cause.js';
 import { pageQuery } from '../database/page.js';
 import { Idempotent, NewId } from '../http/idempotency.interceptor.js';
@@ -56,6 +56,7 @@ export class OrdersController {
   }
 
   @Post('orders')
+  @Scope('orders')
   @InPool(channelWith('start'))
   @Roles('user', 'service')
   @Idempotent()
@@ -109,10 +110,11 @@ export class OrdersController {
   }
 
   @Get('orders')
+  @Scope('read')
   @ApiBearerAuth()
   @ApiOperation({ summary: "A user's own orders, or those that a service placed, newest first" })
   @ApiOkResponse({ type: OrderPage })
-  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated')
+  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'forbidden')
   async list(@CurrentUser() caller: Caller, @Query() query: OrdersQuery): Promise<OrderPage> {
     const page = pageQuery(query.limit, query.cursor);
     const filter = {
@@ -129,27 +131,30 @@ export class OrdersController {
   }
 
   @Get('orders/:id')
+  @Scope('read')
   @OwnedBy('order')
   @ApiBearerAuth()
   @ApiOperation({ summary: 'One order of the caller' })
   @ApiOkResponse({ type: OrderView })
-  @Problems('unauthenticated', 'not_found')
+  @Problems('unauthenticated', 'forbidden', 'not_found')
   async one(@Param('id') id: string): Promise<OrderView> {
     return OrderView.of(await this.orders.get(id));
   }
 
   @Get('orders/:id/payments')
+  @Scope('read')
   @OwnedBy('order')
   @ApiBearerAuth()
   @ApiOperation({ summary: 'The payments of an order, oldest first' })
   @ApiOkResponse({ type: PaymentPage })
-  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'not_found')
+  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'forbidden', 'not_found')
   async paymentsOf(@Param('id') id: string, @Query() query: ListQuery): Promise<PaymentPage> {
     const page = await this.payments.listOfOrder(id, pageQuery(query.limit, query.cursor));
     return { items: page.items.map((payment) => PaymentView.of(payment)), next_cursor: page.next_cursor };
   }
 
   @Post('orders/:id/cancel')
+  @Scope('orders')
   @InPool('channel')
   @HttpCode(200)
   @OwnedBy('order')
@@ -161,6 +166,7 @@ export class OrdersController {
   @ApiOkResponse({ type: OrderView })
   @Problems(
     'unauthenticated',
+    'forbidden',
     'not_found',
     'order_not_cancellable',
     'order_has_open_payment',

@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { type Caller, CurrentUser, Roles } from '../auth/public.js';
+import { type Caller, CurrentUser, Roles, Scope } from '../auth/public.js';
 import { ExternalId } from '../http/external-id.validator.js';
 import { Problems } from '../http/openapi.js';
 import { Appid, Openid } from './openid.validator.js';
@@ -37,6 +37,7 @@ export class UsersController {
   constructor(private readonly users: ShopUsers) {}
 
   @Post()
+  @Scope('orders')
   @HttpCode(200)
   @Roles('service')
   @ApiOperation({
