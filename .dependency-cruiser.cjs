@@ -19,6 +19,8 @@ const MAY_IMPORT = {
   discrepancies: ['notifications'],
   orders: ['discrepancies', 'provider'],
   payments: ['orders', 'metrics'],
+  // What a shop's backend and its users do with orders.
+  shop: ['payments'],
   refunds: ['payments'],
   callbacks: ['refunds'],
   reconciliation: ['refunds'],

@@ -29,7 +29,7 @@ export class PaymentsController {
 
   @Post()
   @Scope('orders')
-  @OwnedBy('order', { at: ['body', 'order_id'] })
+  @OwnedBy({ entity: 'order', at: ['body', 'order_id'] })
   @Idempotent()
   @ApiOperation({ summary: 'Create a payment for an order, or get its open payment' })
   @ApiCreatedResponse({ type: PaymentView, description: 'A new payment' })
