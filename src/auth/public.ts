@@ -16,6 +16,14 @@ export interface Caller {
   scopes: readonly ScopeName[] | null;
 }
 
+/**
+ * Under which id a caller owns rows of tables that belong to users and services alike. A service's is its name, whichever API
+ * key or token it uses, and never that of a user whose id is the same text: no id has a slash.
+ */
+export function ownerId({ id, role }: Caller): string {
+  return role === 'service' ? `service/${id}` : id;
+}
+
 export interface AuthenticatedRequest extends FastifyRequest {
   user?: Caller;
 }

@@ -10,7 +10,7 @@ import {
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { catchError, concatMap, from, type Observable, of, throwError } from 'rxjs';
-import type { Caller } from '../auth/public.js';
+import { type Caller, ownerId } from '../auth/public.js';
 import { Clock } from '../common/clock.js';
 import { invalidField } from '../common/errors.js';
 import { derivedId, type IdPrefix, newId } from '../common/ids.js';
@@ -39,7 +39,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     request.resource = newId('req', this.clock);
     if (key === null || !request.user) return next.handle();
 
-    const userId = keyOwner(request.user);
+    const userId = ownerId(request.user);
     const claim = await this.keys.claim(userId, key, `${whatIsAsked(request)} ${JSON.stringify(request.body)}`);
     if (claim.kind === 'replay') {
       void reply.status(claim.status).header('idempotent-replayed', 'true');
@@ -56,14 +56,6 @@ export class IdempotencyInterceptor implements NestInterceptor {
       }),
     );
   }
-}
-
-/**
- * Whose the key is: a service's by its name, whichever API key or token it uses, and never that of a user whose id is the same
- * text, as no id has a slash.
- */
-function keyOwner({ id, role }: Caller): string {
-  return role === 'service' ? `service/${id}` : id;
 }
 
 /** `POST /api/orders`, however the URL was written. */
