@@ -43,7 +43,11 @@ export class ApiKeys1764525600000 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
-      UPDATE idempotency_keys SET user_id = substr(user_id, length('service/') + 1) WHERE user_id LIKE 'service/%';
+      UPDATE idempotency_keys k SET user_id = substr(k.user_id, length('service/') + 1)
+      WHERE k.user_id LIKE 'service/%' AND NOT EXISTS (
+        SELECT FROM idempotency_keys o
+        WHERE o.user_id = substr(k.user_id, length('service/') + 1) AND o.key = k.key
+      );
       DROP TABLE api_keys, services;
     `);
   }
