@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { User } from '../auth/user.entity.js';
 import type { Cause } from '../common/cause.js';
 import { DomainError, type ErrorCode, invalidField } from '../common/errors.js';
 import { derivedId } from '../common/ids.js';
@@ -87,8 +88,13 @@ export class OrderPlacement {
     }
     const user = await this.users.find(userId);
     if (!user) throw invalidField('user_id', 'is not a known user');
-    const { rules, account } = this.provider;
-    if (start && rules.needsOpenid && user.appid !== account.appid) throw new DomainError('payer_openid_required');
+    if (start) this.assertHasOpenid(user);
     return user.id;
+  }
+
+  /** @throws DomainError `payer_openid_required`, `provider_disabled` */
+  private assertHasOpenid(user: User): void {
+    const { rules, account } = this.provider;
+    if (rules.needsOpenid && user.appid !== account.appid) throw new DomainError('payer_openid_required');
   }
 }
