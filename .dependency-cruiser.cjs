@@ -12,11 +12,15 @@ const MAY_IMPORT = {
   provider: ['config', 'terminal'],
   // Guards and decorators, forms and errors: for the features, so they know none of them.
   http: ['database', 'auth'],
-  auth: ['database', 'http', 'provider', 'terminal'],
+  // API keys and what they open: proved by the guard of auth.
+  services: ['database', 'terminal'],
+  auth: ['database', 'http', 'provider', 'terminal', 'services'],
   notifications: ['auth', 'http'],
   discrepancies: ['notifications'],
   orders: ['discrepancies', 'provider'],
   payments: ['orders', 'metrics'],
+  // What a shop's backend and its users do with orders.
+  shop: ['payments'],
   refunds: ['payments'],
   callbacks: ['refunds'],
   reconciliation: ['refunds'],

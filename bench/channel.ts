@@ -16,12 +16,14 @@ export interface Channel {
 /**
  * A stand-in for WeChat Pay that is never the bottleneck: it takes every order as good, and signs its one answer anew
  * each second instead of each time. In a process of its own.
+ * @param delayMs how long it takes to answer
  */
-export async function startChannel(script: string, keys: BenchKeys): Promise<Channel> {
+export async function startChannel(script: string, keys: BenchKeys, delayMs: number): Promise<Channel> {
   const worker = Worker.start(script);
   const port = await freePort();
   await worker.prepare('channel', {
     port,
+    delayMs,
     publicKeyId: keys.publicKeyId,
     platformPrivateKey: keys.platformPrivateKey,
   });
@@ -33,6 +35,7 @@ const BODY = Buffer.from(JSON.stringify({ prepay_id: 'wx232100000000000000000000
 
 const channel: Job = async (input) => {
   const key = createPrivateKey(String(input.platformPrivateKey));
+  const delayMs = Number(input.delayMs);
   let headers: Record<string, string> = {};
   const signAnew = (): void => {
     const timestamp = String(Math.floor(clock.now().getTime() / 1000));
@@ -52,7 +55,8 @@ const channel: Job = async (input) => {
   setInterval(signAnew, 1000);
   const server = createServer((request, response) => {
     request.resume();
-    request.on('end', () => response.writeHead(200, headers).end(BODY));
+    const answer = () => response.writeHead(200, headers).end(BODY);
+    request.on('end', delayMs === 0 ? answer : () => setTimeout(answer, delayMs));
   });
   server.keepAliveTimeout = 600_000;
   await new Promise<void>((done) => server.listen(Number(input.port), '127.0.0.1', done));

@@ -25,6 +25,7 @@ ${BENCHES.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`).join('\n')}
   --rounds N         how many rounds (3)
   --rows N[,N]       settled payments in the database (10000); several sizes are measured side by side
   --concurrency N    requests in flight (32)
+  --channel-ms N     how long WeChat Pay takes to answer (0)
   --profile DIR      write a CPU profile of the service there
   --build DIR        measure the built service of another checkout, to compare two versions in one sitting
   --json             print JSON
@@ -40,6 +41,7 @@ function readArguments(args: string[]): { benches: readonly Bench[]; options: Be
       rounds: { type: 'string', default: '3' },
       rows: { type: 'string', default: '10000' },
       concurrency: { type: 'string', default: '32' },
+      'channel-ms': { type: 'string', default: '0' },
       profile: { type: 'string' },
       build: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -56,6 +58,7 @@ function readArguments(args: string[]): { benches: readonly Bench[]; options: Be
     rounds: wholeNumber('rounds', values.rounds, 1, 100),
     rows: values.rows.split(',').map((text) => wholeNumber('rows', text, 0, 20_000_000)),
     concurrency: wholeNumber('concurrency', values.concurrency, 1, 1000),
+    channelMs: wholeNumber('channel-ms', values['channel-ms'], 0, 60_000),
     profile: values.profile,
     build: values.build,
     directory: 'var/bench',

@@ -16,6 +16,8 @@ export interface BenchOptions {
   rows: number[];
   concurrency: number;
   rounds: number;
+  /** How long the stand-in for WeChat Pay takes to answer. */
+  channelMs: number;
   /** Where the database and the service's log lie. */
   directory: string;
   /** The program to run as the load process. */
@@ -91,7 +93,7 @@ class OpenBed {
     const databaseUrl = await makeDatabase(server.url, name);
     const db = await fill(databaseUrl, keys, rows);
     const load = Worker.start(options.script);
-    const channel = await startChannel(options.script, keys);
+    const channel = await startChannel(options.script, keys, options.channelMs);
     const environment = { ...serviceEnvironment(keys, channel.port), DATABASE_URL: databaseUrl };
     const service = await startService(environment, options);
     const { concurrency } = options;

@@ -27,6 +27,10 @@ const BOUND = isBound(`ARRAY['wechat/1900009191']`);
 const UNBOUND = isUnbound(`ARRAY['wechat/1900009191']`);
 const PAYMENT_OPEN = `status IN ('init', 'processing') AND ${BOUND} AND (lease_until IS NULL OR lease_until <= now())`;
 
+/** A page of what a service placed. */
+const ordersOf = (filter: string): string => `SELECT o.id FROM orders o WHERE o.service = 'shop' ${filter}
+ORDER BY o.created_at DESC, o.id DESC LIMIT 21`;
+
 const STATEMENTS: readonly Hot[] = [
   {
     name: 'Payments to be asked about: the claim',
@@ -84,6 +88,28 @@ UNION ALL SELECT p.id FROM payments p WHERE p.transaction_id = ANY ($2::text[]) 
   (SELECT json_agg(c) FROM (SELECT type, count(*) FROM discrepancies WHERE status = 'open' GROUP BY type) c)`,
   },
   {
+    name: "A service's orders, newest first",
+    why: 'GET /api/orders/',
+    text: ordersOf(''),
+  },
+  {
+    name: "A service's orders by a rare status and time",
+    why: 'GET /api/orders/?status=&created_from=&created_to=',
+    text: ordersOf(`AND o.status = 'pending' AND o.created_at >= now() - interval '10 years' AND o.created_at < now()`),
+  },
+  {
+    name: "A service's order by its number",
+    why: 'GET /api/orders/?external_id=, and every order placed again',
+    text: ordersOf('AND o.external_id = $1'),
+    values: [rowId('ord', SETTLED, 4242)],
+  },
+  {
+    name: "A service's orders of a user",
+    why: 'GET /api/orders/?user_id=',
+    text: ordersOf('AND o.user_id = (SELECT user_id FROM orders WHERE id = $1)'),
+    values: [rowId('ord', SETTLED, 4242)],
+  },
+  {
     name: "An operators' page of payments",
     why: 'GET /api/admin/payments/',
     text: `SELECT p.id, o.user_id FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id < $1 ORDER BY p.id DESC LIMIT 21`,
@@ -107,6 +133,7 @@ export const queryPlans = proof({
       `UPDATE payments SET next_check_at = now() - interval '1 minute', expires_at = now() - interval '1 second'
        WHERE id IN (SELECT id FROM payments WHERE status = 'processing' ORDER BY id LIMIT ${DUE})`,
     );
+    await db.query(`UPDATE orders SET service = 'shop', external_id = id`);
     await db.query('VACUUM (ANALYZE)');
     const chapters: string[] = [];
     for (const statement of STATEMENTS) chapters.push(await chapter(db, statement, report));

@@ -16,6 +16,7 @@ import { OrdersModule } from './orders/orders.module.js';
 import { PaymentsModule } from './payments/payments.module.js';
 import { ReconciliationModule } from './reconciliation/reconciliation.module.js';
 import { RefundsModule } from './refunds/refunds.module.js';
+import { ShopModule } from './shop/shop.module.js';
 
 export interface AppOptions {
   settings: Settings;
@@ -40,6 +41,7 @@ export class AppModule {
         NotificationsModule,
         OrdersModule,
         PaymentsModule,
+        ShopModule,
         RefundsModule,
         CallbacksModule,
         ReconciliationModule,

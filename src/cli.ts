@@ -11,14 +11,17 @@ import { ExpirePaymentsCommand, ReconcilePaymentsCommand } from './payments/paym
 import { DoctorCommand, TELL_UNBOUND, type TellUnbound } from './provider/wechat/doctor.command.js';
 import { ReconcileBillCommand } from './reconciliation/reconcile-bill.command.js';
 import { RetryAbnormalRefundCommand, SyncRefundsCommand, TakeOverRefundCommand } from './refunds/refunds.commands.js';
+import { CreateApiKeyCommand, ListApiKeysCommand, RevokeApiKeyCommand } from './services/api-key.commands.js';
 import {
   OPEN_APP,
   OPEN_DATABASE,
   OPEN_ENVIRONMENT,
   OPEN_SETTINGS,
+  OPEN_TABLES,
   type OpenApp,
   type OpenDatabase,
   type OpenEnvironment,
+  type OpenTables,
   Terminal,
   UsageError,
 } from './terminal/terminal.js';
@@ -54,6 +57,21 @@ const openDatabase: OpenDatabase = async (work) => {
     await embedded.stop();
   }
 };
+
+const openTables: OpenTables = (work) =>
+  openDatabase(async (databaseUrl) => {
+    const { databasePooler } = await openSettings();
+    const { migrateOrCheck } = await import('./migrate.js');
+    await migrateOrCheck(databaseUrl, databasePooler);
+    const { dataSourceOptions } = await import('./data-source.js');
+    const { DataSource } = await import('typeorm');
+    const db = await new DataSource(dataSourceOptions(databaseUrl, 2, databasePooler)).initialize();
+    try {
+      return await work(db);
+    } finally {
+      await db.destroy();
+    }
+  });
 
 const openApp: OpenApp = (work) =>
   openDatabase(async (databaseUrl) => {
@@ -95,6 +113,7 @@ interface Commander {
     Terminal,
     { provide: OPEN_APP, useValue: openApp },
     { provide: OPEN_DATABASE, useValue: openDatabase },
+    { provide: OPEN_TABLES, useValue: openTables },
     { provide: OPEN_SETTINGS, useValue: openSettings },
     { provide: OPEN_ENVIRONMENT, useValue: openEnvironment },
     { provide: TELL_UNBOUND, useValue: tellUnbound },
@@ -108,6 +127,9 @@ interface Commander {
     ResolveCaseCommand,
     SimulateCallbackCommand,
     IssueTokenCommand,
+    CreateApiKeyCommand,
+    ListApiKeysCommand,
+    RevokeApiKeyCommand,
     DoctorCommand,
     MigrateCommand,
   ],

@@ -45,6 +45,46 @@ export const PAYMENT_WAYS: readonly Way[] = [
       };
     },
   ),
+  way(
+    'place-and-start',
+    "the shop's backend places an order under its own number and starts it in one call, and again",
+    ['order.create.after_commit', ...commit('payment.create'), ...START],
+    async (lab, point) => {
+      const { id } = await lab.customer();
+      const service = lab.as('service');
+      const order = {
+        ...{ external_id: `${id}:${point}`.slice(-64), user_id: id, description: 'Two cups of tea', amount: 700 },
+        start: { scene: 'jsapi' },
+      };
+      await lab.crashOver(point, service, '/orders/', order);
+      const outcome: Outcome = {
+        ends: {},
+        async again() {
+          const { payment } = await must(lab.front(service).post<{ payment: { id: string } }>('/orders/', order), 200);
+          await exactlyOne(lab, 'orders', 'user_id', id);
+          lab.sim.pay(payment.id);
+          outcome.ends = { [payment.id]: PAID };
+        },
+      };
+      return outcome;
+    },
+  ),
+  way(
+    'order-cancel',
+    'an order that was not paid is cancelled, and again',
+    commit('order.cancel'),
+    async (lab, point) => {
+      const { token, orderId } = await lab.order();
+      await lab.crashOver(point, token, `/orders/${orderId}/cancel/`);
+      return {
+        ends: {},
+        async again() {
+          const { status } = await must(lab.front(token).post<{ status: string }>(`/orders/${orderId}/cancel/`), 200);
+          if (status !== 'cancelled') throw new Error(`the order is ${status}`);
+        },
+      };
+    },
+  ),
   way('create', 'a payment is made, and again under the same key', commit('payment.create'), async (lab, point) => {
     const { token, orderId, amount } = await lab.order();
     const body = { order_id: orderId };

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { type IdPrefix, isId } from '../common/ids.js';
 import { type Page, pageOf, pageQuery } from '../database/page.js';
+import { momentOf } from '../http/moment.validator.js';
 import { isUnboundPayment } from '../payments/unbound-payments.js';
 import { ProviderRegistry } from '../provider/provider-registry.js';
 import { isUnboundRefund } from '../refunds/unbound-refunds.js';
@@ -128,8 +129,8 @@ export class AdminLists {
     };
     where(`${list.id} < ?`, page.after);
     where(`${list.status} = ?`, query.status);
-    where(`${list.time} >= ?`, moment(query.from));
-    where(`${list.time} < ?`, moment(query.to));
+    where(`${list.time} >= ?`, momentOf(query.from));
+    where(`${list.time} < ?`, momentOf(query.to));
     where(`${list.user} = ?`, query.user_id);
     where(`${list.outTradeNo} = ?`, query.out_trade_no);
     where('d.type = ?', query.type);
@@ -154,9 +155,4 @@ export class AdminLists {
     const [row] = await this.db.query<Row[]>(`SELECT ${list.columns} FROM ${list.from} WHERE ${list.id} = $1`, [id]);
     return row ?? null;
   }
-}
-
-/** Read here and not by PostgreSQL, which knows fewer offsets than RFC 3339 has. */
-function moment(text: string | undefined): Date | undefined {
-  return text === undefined ? undefined : new Date(text);
 }

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsISO8601, IsOptional, IsString, Length, Matches } from 'class-validator';
+import { IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
 import { CALLBACK_OUTCOMES } from '../callbacks/callback-journal.js';
 import {
   CASE_ACTIONS,
@@ -9,16 +9,13 @@ import {
   DISCREPANCY_TYPES,
 } from '../discrepancies/discrepancies.service.js';
 import { ListQuery } from '../http/list-query.dto.js';
+import { IsMoment } from '../http/moment.validator.js';
 import { NoControlCharacters } from '../http/text.validator.js';
 import { ORDER_MOVES } from '../orders/order.entity.js';
 import { PAYMENT_MOVES } from '../payments/payment.entity.js';
 import { RUN_STATUSES } from '../reconciliation/reconciliation-runs.js';
 import { REFUND_MOVES, REFUND_ORIGINS } from '../refunds/refund.entity.js';
 import { REFUND_OUTCOMES, type RefundOutcome } from '../refunds/unbound-refunds.js';
-
-/** RFC 3339, or a day of it. ISO 8601 has more that is not meant here: weeks, ordinal days, fractions of an hour. */
-const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2}))?$/;
-const MOMENT_FORM = { message: '$property must be a time in RFC 3339, such as 2026-11-23T08:00:00Z' };
 
 /** A filter by a word of a list. Any other word is refused: it would find nothing, and look as if nothing were there. */
 function OneOf(values: readonly string[], enumName: string): PropertyDecorator {
@@ -27,16 +24,10 @@ function OneOf(values: readonly string[], enumName: string): PropertyDecorator {
 
 /** Filters that every operators' list takes. */
 export class AdminQuery extends ListQuery {
-  @ApiPropertyOptional({ format: 'date-time', description: 'Created at this moment or later' })
-  @IsOptional()
-  @IsISO8601({ strict: true }, MOMENT_FORM)
-  @Matches(MOMENT, MOMENT_FORM)
+  @IsMoment('Created at this moment or later')
   from?: string;
 
-  @ApiPropertyOptional({ format: 'date-time', description: 'Created before this moment' })
-  @IsOptional()
-  @IsISO8601({ strict: true }, MOMENT_FORM)
-  @Matches(MOMENT, MOMENT_FORM)
+  @IsMoment('Created before this moment')
   to?: string;
 
   @ApiPropertyOptional()

@@ -4,8 +4,10 @@ import { ThrottlerModule } from '@nestjs/throttler';
 import { MINUTE } from '../common/clock.js';
 import { Settings } from '../config/settings.js';
 import { ProviderModule } from '../provider/provider.module.js';
+import { ServicesModule } from '../services/services.module.js';
 import { AuthGuard } from './auth.guard.js';
 import { CallerShare } from './caller-share.js';
+import { Callers } from './callers.js';
 import { LoginController } from './login.controller.js';
 import { LoginLimit } from './login-limit.js';
 import { RouteAccess } from './route-access.js';
@@ -17,6 +19,7 @@ import { UsersService } from './users.service.js';
   imports: [
     DiscoveryModule,
     ProviderModule,
+    ServicesModule,
     ThrottlerModule.forRootAsync({
       inject: [Settings],
       useFactory: (settings: Settings) => [{ ttl: MINUTE, limit: settings.badCallbacksPerMinute }],
@@ -25,6 +28,7 @@ import { UsersService } from './users.service.js';
   controllers: [LoginController],
   providers: [
     TokensService,
+    Callers,
     UsersService,
     LoginLimit,
     CallerShare,

@@ -6,7 +6,7 @@ import { Settings } from '../config/settings.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import { RateLimitedQueue } from '../http/rate-limited-queue.js';
 import { bearerToken } from './auth.guard.js';
-import { TokensService } from './tokens.service.js';
+import { Callers } from './callers.js';
 
 interface Sharer {
   key: string;
@@ -62,7 +62,7 @@ export class CallerShare {
 
   constructor(
     private readonly settings: Settings,
-    private readonly tokens: TokensService,
+    private readonly callers: Callers,
     private readonly addresses: ClientAddresses,
   ) {}
 
@@ -91,9 +91,9 @@ export class CallerShare {
   }
 
   private async sharerOf(request: FastifyRequest): Promise<Sharer> {
-    const token = bearerToken(request);
-    // A token that is no good is refused with the reason later on; until then it counts for its address.
-    const caller = token === null ? null : await this.tokens.verify(token).catch(() => null);
+    const bearer = bearerToken(request);
+    // What is no good is refused with the reason later on; until then it counts for its address.
+    const caller = bearer === null ? null : await this.callers.prove(bearer).catch(() => null);
     if (!caller) return { key: networkOf(this.addresses.of(request)), share: this.part(PART_OF_ADDRESS) };
     return { key: caller.id, share: caller.role === 'user' ? this.part(PART_OF_USER) : Infinity };
   }

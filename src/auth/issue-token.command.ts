@@ -10,6 +10,9 @@ interface Options {
   json?: boolean;
 }
 
+/** A new id each time would be another service each time, with neither the orders nor the idempotency keys of the last. */
+const DEFAULT_SERVICE = 'default';
+
 @Command({ name: 'issue_token', description: 'Print a bearer token for a role' })
 export class IssueTokenCommand extends CommandRunner {
   constructor(private readonly terminal: Terminal) {
@@ -20,7 +23,7 @@ export class IssueTokenCommand extends CommandRunner {
     if (!role) throw new UsageError('--role is required: user, operator or service');
     if (role === 'user' && !user) throw new UsageError('--user is required for role user');
     const clock = new Clock();
-    const id = user ?? newId('usr', clock);
+    const id = user ?? (role === 'service' ? DEFAULT_SERVICE : newId('usr', clock));
     // A token needs the secret alone: it is issued at once, and also while the database is down.
     const { TokensService } = await import('./tokens.service.js');
     const { token, expiresIn } = await new TokensService(await this.terminal.settings(), clock).issue({ id, role });
@@ -35,7 +38,10 @@ export class IssueTokenCommand extends CommandRunner {
     return value as Role;
   }
 
-  @Option({ flags: '--user <id>', description: 'The user id in the token (default: a new id)' })
+  @Option({
+    flags: '--user <id>',
+    description: `The user id in the token, for role service its name (default: ${DEFAULT_SERVICE}; else a new id)`,
+  })
   user(value: string): string {
     if (!/^[\w.:@|-]{1,64}$/.test(value)) throw new UsageError('--user must be 1 to 64 letters, digits or . : @ | _ -');
     return value;

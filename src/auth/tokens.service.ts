@@ -42,7 +42,7 @@ export class TokensService {
     return this.secret !== null;
   }
 
-  async issue(caller: Caller): Promise<{ token: string; expiresIn: number }> {
+  async issue(caller: Pick<Caller, 'id' | 'role'>): Promise<{ token: string; expiresIn: number }> {
     if (!this.secret) throw new DomainError('not_found', 'this server issues no tokens: JWT_SECRET is not set');
     const expiresIn = this.settings.jwtTtlSeconds;
     const now = Math.floor(this.clock.now().getTime() / 1000);
@@ -93,7 +93,7 @@ export class TokensService {
       if (typeof payload.sub !== 'string' || !/^[\w.:@|-]{1,64}$/.test(payload.sub) || !ROLES.includes(role as Role)) {
         throw new DomainError('unauthenticated');
       }
-      const caller = { id: payload.sub, role: role as Role };
+      const caller = { id: payload.sub, role: role as Role, scopes: null };
       return { caller, from: payload.nbf ?? 0, until: exp };
     } catch (error) {
       if (error instanceof DomainError) throw error;

@@ -22,7 +22,7 @@ export class UsersService {
     return this.db.manager.findOneByOrFail(User, { appid, openid });
   }
 
-  async exists(id: string): Promise<boolean> {
-    return this.db.manager.existsBy(User, { id });
+  find(id: string): Promise<User | null> {
+    return this.db.manager.findOneBy(User, { id });
   }
 }

@@ -109,6 +109,11 @@ export const ERRORS = {
     title: 'The payment was refunded, or a refund of it is open',
     action: 'read_payment',
   },
+  too_many_api_keys: {
+    status: 409,
+    title: 'The service has two live API keys: revoke one first',
+    action: 'ask_operator',
+  },
   illegal_transition: { status: 409, title: 'The status does not allow this', action: 'read_order' },
   payload_too_large: { status: 413, title: 'The body is larger than 64 KB', action: 'fix_request' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json', action: 'fix_request' },

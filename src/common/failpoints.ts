@@ -28,6 +28,7 @@ const COMMITS = [
   'payment.check',
   'payment.end',
   'order.expire',
+  'order.cancel',
   // The channel calls back about a payment or a refund; a callback that proves nothing is only recorded.
   'callback',
   'callback.refused',

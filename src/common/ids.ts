@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { ulid } from 'ulid';
 import { Clock } from './clock.js';
 
-export type IdPrefix = 'usr' | 'ord' | 'pay' | 'ref' | 'evt' | 'cbk' | 'ntf' | 'dis' | 'run' | 'req';
+export type IdPrefix = 'usr' | 'ord' | 'pay' | 'ref' | 'evt' | 'cbk' | 'ntf' | 'dis' | 'run' | 'req' | 'key';
 
 /**
  * A prefix and a ULID, 30 characters: sortable by time and chosen by us before any call, so that a payment's id is its

@@ -125,6 +125,7 @@ export const USER_MESSAGES: Readonly<Record<ErrorCode, UserMessage>> = {
     zh: '该笔支付已退款或正在退款。',
     en: 'This payment was refunded, or is being refunded.',
   },
+  too_many_api_keys: FAULT_OF_SHOP,
   illegal_transition: CHANGED,
   payload_too_large: {
     zh: '提交的内容过多，请减少后重试。',

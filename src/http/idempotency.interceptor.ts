@@ -10,6 +10,7 @@ import {
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { catchError, concatMap, from, type Observable, of, throwError } from 'rxjs';
+import { type Caller, ownerId } from '../auth/public.js';
 import { Clock } from '../common/clock.js';
 import { invalidField } from '../common/errors.js';
 import { derivedId, type IdPrefix, newId } from '../common/ids.js';
@@ -18,12 +19,12 @@ import { IdempotencyService } from './idempotency.service.js';
 import { toDomainError } from './problem.js';
 
 interface IdempotentRequest extends FastifyRequest {
-  user?: { id: string };
+  user?: Caller;
   /** The id under which this request creates what it creates. */
   resource?: string;
 }
 
-/** Runs a creating request at most once for each key of a user, and answers a repeat with the first answer. */
+/** Runs a creating request at most once for each key of a user or a service, and answers a repeat with the first answer. */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
   constructor(
@@ -38,7 +39,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     request.resource = newId('req', this.clock);
     if (key === null || !request.user) return next.handle();
 
-    const userId = request.user.id;
+    const userId = ownerId(request.user);
     const claim = await this.keys.claim(userId, key, `${whatIsAsked(request)} ${JSON.stringify(request.body)}`);
     if (claim.kind === 'replay') {
       void reply.status(claim.status).header('idempotent-replayed', 'true');

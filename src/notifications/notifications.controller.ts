@@ -1,6 +1,6 @@
 import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { type Caller, CurrentUser, OwnRowsOnly } from '../auth/public.js';
+import { type Caller, CurrentUser, ownerId, OwnRowsOnly, Scope } from '../auth/public.js';
 import { pageQuery } from '../database/page.js';
 import { ListQuery } from '../http/list-query.dto.js';
 import { Problems } from '../http/openapi.js';
@@ -31,6 +31,7 @@ export class NotificationPage {
 
 @ApiTags('notifications')
 @ApiBearerAuth()
+@Scope('read')
 @Controller('api/notifications')
 export class NotificationsController {
   constructor(private readonly notifications: NotificationsService) {}
@@ -38,9 +39,9 @@ export class NotificationsController {
   @Get()
   @ApiOperation({ summary: "The caller's own notifications, newest first" })
   @ApiOkResponse({ type: NotificationPage })
-  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated')
+  @Problems('invalid_request', 'invalid_cursor', 'unauthenticated', 'forbidden')
   async list(@CurrentUser() caller: Caller, @Query() query: ListQuery): Promise<NotificationPage> {
-    const page = await this.notifications.list(caller.id, pageQuery(query.limit, query.cursor));
+    const page = await this.notifications.list(ownerId(caller), pageQuery(query.limit, query.cursor));
     return { items: page.items.map((row) => NotificationView.of(row)), next_cursor: page.next_cursor };
   }
 
@@ -49,8 +50,8 @@ export class NotificationsController {
   @OwnRowsOnly()
   @ApiOperation({ operationId: 'markNotificationRead', summary: 'Mark one as read; again is no error' })
   @ApiOkResponse({ type: NotificationView })
-  @Problems('unauthenticated', 'not_found')
+  @Problems('unauthenticated', 'forbidden', 'not_found')
   async read(@CurrentUser() caller: Caller, @Param('id') id: string): Promise<NotificationView> {
-    return NotificationView.of(await this.notifications.read(id, caller.id));
+    return NotificationView.of(await this.notifications.read(id, ownerId(caller)));
   }
 }

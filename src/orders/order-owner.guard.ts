@@ -27,16 +27,20 @@ export class OrderOwnerGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const { entity, at, orRoles } = this.reflector.get<Ownership>(OWNERSHIP, context.getHandler());
+    const rules = this.reflector.get<Ownership[]>(OWNERSHIP, context.getHandler());
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
+    for (const rule of rules) await this.assertMayUse(rule, request);
+    return true;
+  }
+
+  private async assertMayUse({ entity, at, orRoles }: Ownership, request: AuthenticatedRequest): Promise<void> {
     const id = (request[at[0]] as Record<string, unknown> | undefined | null)?.[at[1]];
     // A field that is missing or no text is the validation's business: it says which field is wrong.
-    if (typeof id !== 'string' && at[0] !== 'params') return true;
+    if (typeof id !== 'string' && at[0] !== 'params') return;
     if (!isId(PREFIX[entity], String(id))) throw new DomainError('not_found');
 
     const owners = await this.owners.of(entity, String(id));
     if (!owners || !request.user || !mayUse(request.user, owners, orRoles)) throw new DomainError('not_found');
-    return true;
   }
 }
 
@@ -45,11 +49,16 @@ function mayUse({ role, id }: Caller, { userId, service }: Owners, orRoles: Role
   return (role === 'user' && userId === id) || orRoles.includes(role);
 }
 
-/** Only the owner may use the route (and `orRoles`). The id is the path's `id` unless `at` says otherwise. */
-export function OwnedBy(
-  entity: OwnedEntity,
-  options: { at?: Ownership['at']; orRoles?: Role[] } = {},
-): MethodDecorator {
-  const ownership: Ownership = { entity, at: options.at ?? ['params', 'id'], orRoles: options.orRoles ?? [] };
-  return applyDecorators(SetMetadata(OWNERSHIP, ownership), UseGuards(OrderOwnerGuard));
+/** One of the things that a route is about. */
+interface Owned {
+  entity: OwnedEntity;
+  /** Where its id stands; left out: the path's `id`. */
+  at?: Ownership['at'];
+}
+
+/** Only the owner of the thing, or of each of these that the request names, may use the route (and `orRoles`). */
+export function OwnedBy(owned: OwnedEntity | Owned | Owned[], ...orRoles: Role[]): MethodDecorator {
+  const list = [typeof owned === 'string' ? { entity: owned } : owned].flat();
+  const rules = list.map(({ entity, at = ['params', 'id'] }): Ownership => ({ entity, at, orRoles }));
+  return applyDecorators(SetMetadata(OWNERSHIP, rules), UseGuards(OrderOwnerGuard));
 }

@@ -1,31 +1,26 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type SelectQueryBuilder } from 'typeorm';
 import { after, Clock, SECOND } from '../common/clock.js';
 import { DomainError, invalidField } from '../common/errors.js';
 import { failpoint } from '../common/failpoints.js';
+import { isId } from '../common/ids.js';
 import { CURRENCY, isAmountFen } from '../common/money.js';
 import { Settings } from '../config/settings.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
 import type { Transaction } from '../database/transaction.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
-import { Order } from './order.entity.js';
+import { assertSameOrder, type NewOrder } from './new-order.js';
+import { Order, type OrderStatus } from './order.entity.js';
 import { Product } from './product.entity.js';
 
-export interface NewOrder {
-  id: string;
-  userId: string;
-  createdBy: string;
-  /** The service that places it; null: the user does. */
-  service: string | null;
-  externalId: string | null;
-  /** Seconds that it may be paid; null: as the settings say, from its latest payment on. */
-  expiresIn: number | null;
-  description: string;
-  amountFen: number;
-  metadata: Record<string, unknown>;
-  productId: string | null;
-  quantity: number | null;
+/** What is looked for among orders. Created from a moment on, and before another one. */
+export interface OrderFilter {
+  status?: OrderStatus;
+  userId?: string;
+  externalId?: string;
+  createdFrom?: Date;
+  createdTo?: Date;
 }
 
 const COLUMNS = `o.id, o.user_id AS "userId", o.status, o.amount_fen AS "amountFen", o.currency,
@@ -51,7 +46,7 @@ export class OrdersService {
     if (!isAmountFen(amountFen))
       throw invalidField('quantity', 'is too large: the total exceeds the maximum order amount');
     const description = quantity === 1 ? product.name : `${product.name} ×${quantity}`;
-    return this.create({
+    const { order } = await this.create({
       id,
       userId,
       createdBy: userId,
@@ -64,13 +59,15 @@ export class OrdersService {
       productId,
       quantity,
     });
+    return order;
   }
 
   /**
-   * Saves an order. The same id again answers the order that is there: a repeated request makes no second one.
-   * @throws DomainError `invalid_metadata`
+   * Saves an order. The same id again answers the order that is there: a repeated request makes no second one. So does the
+   * same number of the same service, which is not `created` then.
+   * @throws DomainError `invalid_metadata`, `external_id_conflict` where that order is another one
    */
-  async create(order: NewOrder): Promise<Order> {
+  async create(order: NewOrder): Promise<{ order: Order; created: boolean }> {
     this.provider.checkMetadata(order.metadata);
     const now = this.clock.now();
     await this.db.query(
@@ -95,7 +92,15 @@ export class OrdersService {
       ],
     );
     failpoint('order.create.after_commit');
-    return this.get(order.id);
+    const made = await this.db.manager.findOneBy(Order, { id: order.id });
+    if (made) return { order: made, created: true };
+    const { service, externalId } = order;
+    const known = await this.db.manager.findOneByOrFail(Order, {
+      service: service ?? '',
+      externalId: externalId ?? '',
+    });
+    assertSameOrder(order, known);
+    return { order: known, created: false };
   }
 
   /** @throws DomainError `not_found` */
@@ -106,14 +111,39 @@ export class OrdersService {
   }
 
   /** A user's own orders, newest first. */
-  async list(userId: string, query: PageQuery): Promise<Page<Order>> {
-    const found = this.db.manager
-      .createQueryBuilder(Order, 'o')
-      .where('o.userId = :userId', { userId })
+  async listOfUser(userId: string, filter: OrderFilter, query: PageQuery): Promise<Page<Order>> {
+    const found = this.find(filter)
+      .andWhere('o.userId = :owner', { owner: userId })
       .orderBy('o.id', 'DESC')
-      .take(query.limit + 1);
+      .limit(query.limit + 1);
     if (query.after !== null) found.andWhere('o.id < :after', { after: query.after });
     return pageOf(await found.getMany(), query, (order) => order.id);
+  }
+
+  /** The orders that a service placed, newest first. @throws DomainError `invalid_cursor` */
+  async listOfService(service: string, filter: OrderFilter, query: PageQuery): Promise<Page<Order>> {
+    const found = this.find(filter)
+      .andWhere('o.service = :service', { service })
+      .orderBy('o.createdAt', 'DESC')
+      .addOrderBy('o.id', 'DESC')
+      .limit(query.limit + 1);
+    if (query.after !== null) {
+      const [time = '', id = ''] = query.after.split(' ');
+      if (!/^\d{13}$/.test(time) || !isId('ord', id)) throw new DomainError('invalid_cursor');
+      found.andWhere('(o.createdAt, o.id) < (:time, :id)', { time: new Date(Number(time)), id });
+    }
+    return pageOf(await found.getMany(), query, (order) => `${order.createdAt.getTime()} ${order.id}`);
+  }
+
+  private find(filter: OrderFilter): SelectQueryBuilder<Order> {
+    const { status, userId, externalId, createdFrom, createdTo } = filter;
+    const found = this.db.manager.createQueryBuilder(Order, 'o');
+    if (status) found.andWhere('o.status = :status', { status });
+    if (userId !== undefined) found.andWhere('o.userId = :userId', { userId });
+    if (externalId !== undefined) found.andWhere('o.externalId = :externalId', { externalId });
+    if (createdFrom) found.andWhere('o.createdAt >= :createdFrom', { createdFrom });
+    if (createdTo) found.andWhere('o.createdAt < :createdTo', { createdTo });
+    return found;
   }
 
   /** Locks one order until the transaction ends. @throws DomainError `not_found` */

@@ -42,6 +42,11 @@ export class PaymentView {
   }
 }
 
+export class PaymentPage {
+  @ApiProperty({ type: [PaymentView] }) items!: PaymentView[];
+  @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
+}
+
 /** The arguments of `wx.requestPayment`, to be handed on as they are. */
 export class PayParamsView implements PayParams {
   @ApiProperty({ description: 'Unix time in seconds, as a string', example: '1763884800' }) timeStamp!: string;

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/commo
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { IsString } from 'class-validator';
 import type { FastifyReply } from 'fastify';
-import { RequestCause } from '../auth/public.js';
+import { RequestCause, Scope } from '../auth/public.js';
 import type { Cause } from '../common/cause.js';
 import { Idempotent, NewId } from '../http/idempotency.interceptor.js';
 import { Problems } from '../http/openapi.js';
@@ -28,7 +28,8 @@ export class PaymentsController {
   ) {}
 
   @Post()
-  @OwnedBy('order', { at: ['body', 'order_id'] })
+  @Scope('orders')
+  @OwnedBy({ entity: 'order', at: ['body', 'order_id'] })
   @Idempotent()
   @ApiOperation({ summary: 'Create a payment for an order, or get its open payment' })
   @ApiCreatedResponse({ type: PaymentView, description: 'A new payment' })
@@ -36,6 +37,7 @@ export class PaymentsController {
   @Problems(
     'invalid_request',
     'unauthenticated',
+    'forbidden',
     'not_found',
     'order_not_payable',
     'order_expired',
@@ -56,15 +58,17 @@ export class PaymentsController {
   }
 
   @Get(':id')
+  @Scope('read')
   @OwnedBy('payment')
   @ApiOperation({ summary: 'One payment of the caller' })
   @ApiOkResponse({ type: PaymentView })
-  @Problems('unauthenticated', 'not_found')
+  @Problems('unauthenticated', 'forbidden', 'not_found')
   async one(@Param('id') id: string): Promise<PaymentView> {
     return PaymentView.of(await this.payments.get(id));
   }
 
   @Post(':id/start')
+  @Scope('orders')
   @InPool('channel')
   @HttpCode(200)
   @OwnedBy('payment')
@@ -75,6 +79,7 @@ export class PaymentsController {
   @ApiOkResponse({ type: StartedView })
   @Problems(
     'unauthenticated',
+    'forbidden',
     'not_found',
     'payment_expired',
     'payment_not_open',
@@ -92,6 +97,7 @@ export class PaymentsController {
   }
 
   @Post(':id/succeed')
+  @Scope('orders')
   @HttpCode(200)
   @OwnedBy('payment')
   @ApiOperation({
@@ -101,6 +107,7 @@ export class PaymentsController {
   @ApiOkResponse({ type: PaymentView })
   @Problems(
     'unauthenticated',
+    'forbidden',
     'not_found',
     'payment_expired',
     'payment_not_open',
@@ -112,6 +119,7 @@ export class PaymentsController {
   }
 
   @Post(':id/cancel')
+  @Scope('orders')
   @InPool('channel')
   @HttpCode(200)
   @OwnedBy('payment')
@@ -122,6 +130,7 @@ export class PaymentsController {
   @ApiOkResponse({ type: PaymentView })
   @Problems(
     'unauthenticated',
+    'forbidden',
     'not_found',
     'payment_expired',
     'payment_not_open',
@@ -136,6 +145,7 @@ export class PaymentsController {
   }
 
   @Post(':id/sync')
+  @Scope('orders')
   @InPool('channel')
   @HttpCode(200)
   @OwnedBy('payment')
@@ -148,6 +158,7 @@ export class PaymentsController {
   @ApiOkResponse({ type: PaymentView })
   @Problems(
     'unauthenticated',
+    'forbidden',
     'not_found',
     'other_provider',
     'too_many_requests',

@@ -7,6 +7,7 @@ import { DomainError } from '../common/errors.js';
 import { channelCall } from '../common/failpoints.js';
 import { Settings } from '../config/settings.js';
 import { inTransaction } from '../database/in-transaction.js';
+import { type Page, pageOf, type PageQuery } from '../database/page.js';
 import { type Transaction, transaction } from '../database/transaction.js';
 import { Order } from '../orders/order.entity.js';
 import { OrdersService } from '../orders/orders.service.js';
@@ -50,6 +51,22 @@ export class PaymentsService {
     const payment = await this.db.manager.findOneBy(Payment, { id });
     if (!payment) throw new DomainError('not_found');
     return payment;
+  }
+
+  /** The payments of an order, oldest first. */
+  async listOfOrder(orderId: string, query: PageQuery): Promise<Page<Payment>> {
+    const found = this.db.manager
+      .createQueryBuilder(Payment, 'p')
+      .where('p.orderId = :orderId', { orderId })
+      .orderBy('p.id')
+      .take(query.limit + 1);
+    if (query.after !== null) found.andWhere('p.id > :after', { after: query.after });
+    return pageOf(await found.getMany(), query, (payment) => payment.id);
+  }
+
+  /** The payment of an order that was made last; null where there is none. */
+  latestOf(orderId: string): Promise<Payment | null> {
+    return this.db.manager.findOne(Payment, { where: { orderId }, order: { id: 'DESC' } });
   }
 
   async exists(id: string): Promise<boolean> {
@@ -103,7 +120,8 @@ export class PaymentsService {
       prepayExpiresAt: null,
       failureCode: null,
       createdAt: now,
-      expiresAt: after(now, this.settings.paymentTtlSeconds * SECOND),
+      // Where the service said how long the order may be paid, that holds for each of its payments.
+      expiresAt: order.expiresIn === null ? after(now, this.settings.paymentTtlSeconds * SECOND) : order.expiresAt,
       startedAt: null,
       paidAt: null,
       settledAt: null,

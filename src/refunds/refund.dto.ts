@@ -1,15 +1,30 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
 import { MAX_AMOUNT_FEN } from '../common/money.js';
+import { ExternalId } from '../http/external-id.validator.js';
 import { ListQuery } from '../http/list-query.dto.js';
 import { MaxBytes, NoControlCharacters } from '../http/text.validator.js';
 import { BANK_TYPES } from '../provider/bank-types.js';
 import type { AbnormalRefundTarget } from '../provider/payment-provider.js';
 
 export class RefundBody {
-  @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
+  @ApiPropertyOptional({ description: 'Or `order_id`', example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
+  @IsOptional()
   @IsString()
-  payment_id!: string;
+  payment_id?: string;
+
+  @ApiPropertyOptional({
+    description: 'The order whose payment is refunded; or `payment_id`',
+    example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB',
+  })
+  @IsOptional()
+  @IsString()
+  order_id?: string;
+
+  @ExternalId(
+    "The service's own number of the refund, unique for it for ever: the same request again is the same refund",
+  )
+  external_id?: string;
 
   @ApiPropertyOptional({
     description: 'In fen; default: the whole remaining amount',
@@ -28,6 +43,11 @@ export class RefundBody {
   @MaxBytes(80)
   @NoControlCharacters()
   reason?: string;
+
+  @ApiPropertyOptional({ description: 'Approves it in the same call. By services and operators', default: false })
+  @IsOptional()
+  @IsBoolean()
+  approve?: boolean;
 }
 
 export class RejectBody {
@@ -48,10 +68,20 @@ export class SyncConsoleRefundBody {
   out_refund_no!: string;
 }
 
+/** Of a payment, of an order, or the one with a number of the service: one of these is given. */
 export class RefundsQuery extends ListQuery {
-  @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
+  @ApiPropertyOptional({ description: 'Or `order_id`, or `external_id`', example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
+  @IsOptional()
   @IsString()
-  payment_id!: string;
+  payment_id?: string;
+
+  @ApiPropertyOptional({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })
+  @IsOptional()
+  @IsString()
+  order_id?: string;
+
+  @ExternalId('The refund with this number of the service')
+  external_id?: string;
 }
 
 const TARGETS = ['merchant_card', 'user_card'] as const;

@@ -8,6 +8,9 @@ class RefundFailureView {
 
 export class RefundView {
   @ApiProperty({ example: 'ref_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) id!: string;
+  @ApiProperty({ type: String, nullable: true, description: "The service's own number", example: '20261130-0017-r1' })
+  external_id!: string | null;
+  @ApiProperty({ example: 'ord_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) order_id!: string;
   @ApiProperty({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' }) payment_id!: string;
   @ApiProperty({
     enum: REFUND_ORIGINS,
@@ -30,6 +33,8 @@ export class RefundView {
   static of(refund: Refund): RefundView {
     return {
       id: refund.id,
+      external_id: refund.externalId,
+      order_id: refund.orderId,
       payment_id: refund.paymentId,
       origin: refund.origin,
       out_refund_no: refund.outRefundNo,

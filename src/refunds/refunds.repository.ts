@@ -40,6 +40,22 @@ export class RefundsRepository {
     return asRefunds(await tx.query<Refund>(text, [paymentIds]));
   }
 
+  /**
+   * The refund that has this number of the service. Until the transaction ends no other one gets it: requests under one
+   * number wait for each other, also when they are about different payments.
+   */
+  async lockByExternalId(tx: Transaction, service: string, externalId: string): Promise<Refund | undefined> {
+    // Issued together, they run in this order: what is read is read under the lock.
+    const [, rows] = await Promise.all([
+      tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`refund of ${service}: ${externalId}`]),
+      tx.query<Refund>(`SELECT ${COLUMNS} FROM refunds r WHERE r.service = $1 AND r.external_id = $2`, [
+        service,
+        externalId,
+      ]),
+    ]);
+    return asRefunds(rows)[0];
+  }
+
   /** How many refunds of a payment count as its parts: all but the rejected ones. */
   async countParts(tx: Transaction, paymentId: string): Promise<number> {
     const [row] = await tx.query<{ parts: number }>(

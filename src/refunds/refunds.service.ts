@@ -9,6 +9,7 @@ import { inTransaction } from '../database/in-transaction.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
 import type { Transaction } from '../database/transaction.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
+import { externalIdConflict } from '../orders/new-order.js';
 import { OrdersService } from '../orders/orders.service.js';
 import { LateMoney, type LatePayment } from '../payments/late-money.js';
 import type { Payment } from '../payments/payment.entity.js';
@@ -29,8 +30,8 @@ export interface RefundRequest {
   reason: string | null;
   requestedBy: string;
   /** The service that asks, and its own number of the refund. */
-  service?: string | null;
-  externalId?: string | null;
+  service?: string;
+  externalId?: string;
 }
 
 /** Late money that an operator gives back, and the case about it. */
@@ -70,22 +71,46 @@ export class RefundsService implements OnModuleInit {
 
   /** A payment's refunds, oldest first. */
   async list(paymentId: string, query: PageQuery): Promise<Page<Refund>> {
+    return this.listBy('paymentId', paymentId, query);
+  }
+
+  private async listBy(of: 'paymentId' | 'orderId', id: string, query: PageQuery): Promise<Page<Refund>> {
     const found = this.db.manager
       .createQueryBuilder(Refund, 'r')
-      .where('r.paymentId = :paymentId', { paymentId })
+      .where(`r.${of} = :id`, { id })
       .orderBy('r.id')
       .take(query.limit + 1);
     if (query.after !== null) found.andWhere('r.id > :after', { after: query.after });
     return pageOf(await found.getMany(), query, (refund) => refund.id);
   }
 
+  /** The refund that a service gave this number, as a list of at most one. */
+  async listByExternalId(service: string, externalId: string): Promise<Page<Refund>> {
+    return { items: await this.db.manager.findBy(Refund, { service, externalId }), next_cursor: null };
+  }
+
+  /** An order's refunds, oldest first. */
+  async listOfOrder(orderId: string, query: PageQuery): Promise<Page<Refund>> {
+    return this.listBy('orderId', orderId, query);
+  }
+
+  /** The payment that paid an order, for its refund. @throws DomainError `not_found`, `payment_not_refundable` */
+  async paidPaymentOf(orderId: string): Promise<string> {
+    const { status, paidPaymentId } = await this.orders.get(orderId);
+    if (paidPaymentId === null) throw new DomainError('payment_not_refundable', `the order is ${status}`);
+    return paidPaymentId;
+  }
+
   /**
-   * Asks for money back. The same id again answers the refund that is there.
-   * @throws DomainError `payment_not_refundable`, `refund_exceeds_payment`, `refund_too_old`, `refund_too_many`,
+   * Asks for money back. The same id again answers the refund that is there, and so does the same number of the same
+   * service; a new one has the id that was given.
+   * @throws DomainError `external_id_conflict`, `payment_not_refundable`, `refund_exceeds_payment`, `refund_too_old`, `refund_too_many`,
    *   `other_provider`, `provider_disabled`
    */
   async request(request: RefundRequest, cause: Cause): Promise<Refund> {
     return inTransaction(this.db, 'refund.request', async (tx) => {
+      const same = await this.sameNumber(tx, request);
+      if (same) return same;
       const orders = await this.orders.lockByPayments(tx, [request.paymentId]);
       const [payment] = await this.payments.read(tx, [request.paymentId]);
       const order = payment && orders.get(payment.orderId);
@@ -107,6 +132,14 @@ export class RefundsService implements OnModuleInit {
       ]);
       return refund;
     });
+  }
+
+  private async sameNumber(tx: Transaction, request: RefundRequest): Promise<Refund | undefined> {
+    const { service, externalId } = request;
+    if (service === undefined || externalId === undefined) return undefined;
+    const known = await this.rows.lockByExternalId(tx, service, externalId);
+    if (known) assertSameRefund(request, known);
+    return known;
   }
 
   private async assertRefundable(tx: Transaction, payment: Payment): Promise<void> {
@@ -222,4 +255,15 @@ export class RefundsService implements OnModuleInit {
 
 function exceeds({ refundableFen }: Payment): DomainError {
   return new DomainError('refund_exceeds_payment', `${refundableFen} fen of the payment can still be refunded`);
+}
+
+/** @throws DomainError `external_id_conflict` that names each field in which the request and the refund differ */
+function assertSameRefund({ paymentId, amountFen, reason }: RefundRequest, known: Refund): void {
+  const different = [
+    ...(paymentId === known.paymentId ? [] : ['payment_id']),
+    // Asked for the whole rest, it is the same again only where it was that: how much is left has changed since.
+    ...((amountFen === undefined ? known.whole : amountFen === known.amountFen) ? [] : ['amount']),
+    ...(reason === known.reason ? [] : ['reason']),
+  ];
+  if (different.length > 0) throw externalIdConflict('refund', known.id, different);
 }

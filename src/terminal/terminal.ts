@@ -1,6 +1,7 @@
 import { INestApplicationContext, Inject, Injectable } from '@nestjs/common';
 import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
+import type { DataSource } from 'typeorm';
 import { hiddenCharacter } from '../common/hidden-character.js';
 import type { Settings } from '../config/settings.js';
 
@@ -11,6 +12,10 @@ export const OPEN_APP = Symbol('open app');
 /** Runs work with the database's address alone, before there are any tables. */
 export type OpenDatabase = <T>(work: (databaseUrl: string) => Promise<T>) => Promise<T>;
 export const OPEN_DATABASE = Symbol('open database');
+
+/** Runs work on the tables, which are brought up to date first where that can be: without the application. */
+export type OpenTables = <T>(work: (db: DataSource) => Promise<T>) => Promise<T>;
+export const OPEN_TABLES = Symbol('open tables');
 
 /** Reads the configuration. @throws ConfigError with every problem at once */
 export type OpenSettings = () => Promise<Settings>;
@@ -36,6 +41,7 @@ export class Terminal {
   constructor(
     @Inject(OPEN_APP) readonly withApp: OpenApp,
     @Inject(OPEN_DATABASE) readonly withDatabase: OpenDatabase,
+    @Inject(OPEN_TABLES) readonly withTables: OpenTables,
     @Inject(OPEN_SETTINGS) readonly settings: OpenSettings,
     @Inject(OPEN_ENVIRONMENT) readonly environment: OpenEnvironment,
   ) {}

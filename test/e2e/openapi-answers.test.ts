@@ -86,6 +86,7 @@ describe('the answers', () => {
     ['get', '/api/orders', 200],
     ['get', '/api/orders', 401, undefined, 'none'],
     ['get', '/api/orders/{order}', 200],
+    ['get', '/api/orders/{order}/payments', 200],
     ['get', '/api/orders/{nothing}', 404],
     ['get', '/api/payments/{payment}', 200],
     ['post', '/api/payments', 409, { order_id: '{order}' }],

@@ -5,6 +5,8 @@ import { killAndCompare } from '../support/crash-cases.js';
 
 /** Where a payer's money can be half way; every other point and way is the proof's. */
 const CHOSEN: Record<string, string[]> = {
+  'place-and-start': ['payment.create.after_commit', 'payment.start.after_call'],
+  'order-cancel': ['order.cancel.before_commit'],
   'start-alone': ['payment.start.before_intent', 'payment.start.after_call'],
   start: ['payment.start.before_call', 'payment.start.after_commit'],
   'cancel-paid': ['payment.cancel.before_call', 'payment.settle.before_commit'],

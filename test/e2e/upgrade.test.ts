@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { createDataSource, dataSourceOptions, MIGRATIONS } from '../../src/data-source.js';
 import { startTestApp, type TestApp } from '../support/app.js';
@@ -12,6 +13,13 @@ const USER = id('usr', 'OLD');
 /** One paid with half of it promised back, one that the payer had begun to pay. */
 const PAID = { order: id('ord', 'PAD'), payment: id('pay', 'PAD'), refund: id('ref', 'PAD') };
 const OPEN = { order: id('ord', 'PEN'), payment: id('pay', 'PEN') };
+
+/** An order that the shop's backend placed under an idempotency key just before the upgrade. */
+const PLACED = { order: id('ord', 'SVC'), service: 'shop-backend', key: 'number-17' };
+const PLACING = { user_id: USER, description: 'tea', amount: 1000 };
+const fingerprint = createHash('sha256')
+  .update(`POST /api/orders ${JSON.stringify(PLACING)}`)
+  .digest('hex');
 
 /** Rows as the last release wrote them, in its columns. */
 const ROWS = `
@@ -33,6 +41,13 @@ const ROWS = `
     WHERE id = '${PAID.order}';
   INSERT INTO refunds (id, payment_id, order_id, status, amount_fen, currency, requested_by, created_at)
     VALUES ('${PAID.refund}', '${PAID.payment}', '${PAID.order}', 'requested', 500, 'CNY', '${USER}', '2026-11-23T07:55:00Z');
+  INSERT INTO orders (id, user_id, status, amount_fen, currency, description, created_by, created_at, expires_at)
+    VALUES ('${PLACED.order}', '${USER}', 'pending', 1000, 'CNY', 'tea', '${PLACED.service}', '2026-11-23T07:59:00Z',
+            '2026-11-23T08:29:00Z');
+  INSERT INTO idempotency_keys (user_id, key, fingerprint, resource, http_status, body, locked_until, created_at)
+    SELECT user_id, '${PLACED.key}', '${fingerprint}', 'req_1', 201, '{"id":"${PLACED.order}"}', '2026-11-23T08:00:00Z',
+           '2026-11-23T07:59:00Z'
+    FROM unnest(ARRAY['${PLACED.service}', '${USER}']) AS user_id;
 `;
 
 describe('a database that the last release has filled', () => {
@@ -69,6 +84,14 @@ describe('a database that the last release has filled', () => {
     expect(refund).toMatchObject({ status: 'requested', amount: 500, out_refund_no: PAID.refund, origin: 'api' });
   });
 
+  it('answers a service that repeats a request across the upgrade with its first answer', async () => {
+    const shop = await paydesk.as('service', PLACED.service);
+    const again = await shop.post('/orders/', PLACING, { 'idempotency-key': PLACED.key });
+    expect([again.headers.get('idempotent-replayed'), again.body]).toEqual(['true', { id: PLACED.order }]);
+    const keys = await paydesk.db.query<{ user_id: string }[]>('SELECT user_id FROM idempotency_keys ORDER BY 1');
+    expect(keys.map((row) => row.user_id)).toEqual([`service/${PLACED.service}`, USER]);
+  });
+
   it('goes on with what was under way: a payment is paid, a refund is sent', async () => {
     const operator = await paydesk.as('operator');
     expect((await operator.post(`/refunds/${PAID.refund}/succeed/`)).body).toMatchObject({ status: 'succeeded' });
@@ -93,7 +116,9 @@ describe('a database that the last release has filled', () => {
     const rows = await source.query<{ noun: string }[]>('SELECT noun FROM payment_events WHERE order_id = $1', [
       OPEN.order,
     ]);
+    const keys = await source.query<{ user_id: string }[]>('SELECT user_id FROM idempotency_keys ORDER BY 1');
     await source.destroy();
+    expect(keys.map((row) => row.user_id)).toEqual([PLACED.service, USER]);
     expect(rows.map(({ noun }) => noun)).toEqual(['payment', 'payment', 'order', 'payment']);
   });
 });

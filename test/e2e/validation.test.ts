@@ -145,7 +145,7 @@ describe('what clients may send', () => {
     ['user', '/auth/login/', {}, 'code is required'],
     ['user', '/auth/login/', { code: 17 }, 'code must be a string'],
     ['user', '/payments/', {}, 'order_id is required'],
-    ['user', '/refunds/', {}, 'payment_id is required'],
+    ['user', '/refunds/', {}, 'payment_id or order_id is required'],
     ['user', '/refunds/', { payment_id: [] }, 'payment_id must be a string'],
     ['operator', '/refunds/REFUND/reject/', {}, 'reason is required'],
     ['operator', '/refunds/REFUND/reject/', { reason: 17 }, 'reason must be a string'],

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
+import { waitFor } from '../../dev/wait-for.js';
 import { byTimer } from '../../src/common/cause.js';
 import { HOUR, MINUTE } from '../../src/common/clock.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
@@ -87,6 +88,20 @@ describe.each(['session', 'transaction'] as const)('behind a PgBouncer in %s mod
     await shop.advance(HOUR);
     const report = await shop.app.get(DuePayments).run({ scope: 'expired', cause: byTimer('expire'), limit: 100 });
     expect(report).toMatchObject({ expired: old.length, unknown: 0 });
+  });
+
+  it('takes API keys until they are revoked', async () => {
+    const env = { DATABASE_URL: bouncer.through(shop.databaseUrl), ...pooler };
+    const command = async (words: string): Promise<Record<string, string>> => {
+      const { code, stdout, stderr } = await runBuilt('cli.js', [...words.split(' '), '--json'], env);
+      expect([code, stderr]).toEqual([0, '']);
+      return JSON.parse(stdout) as Record<string, string>;
+    };
+    const made = await command('create_api_key --name shop');
+    const ask = async (): Promise<number> => (await shop.api(made.key).get('/orders/')).status;
+    expect(await ask()).toBe(200);
+    await command(`revoke_api_key ${made.id}`);
+    expect(await waitFor(async () => (await ask()) === 401, { within: 20_000 })).toBe(true);
   });
 
   it(mode === 'session' ? 'compares a bill' : 'says that a bill needs a session', async () => {

@@ -13,6 +13,8 @@ const CHANNEL = [
   'POST /api/payments/{id}/start',
   'POST /api/payments/{id}/cancel',
   'POST /api/payments/{id}/sync',
+  'POST /api/orders/{id}/cancel',
+  'POST /api/refunds/{id}/approve',
   'POST /api/refunds/{id}/succeed',
   'POST /api/refunds/{id}/sync',
   'POST /api/refunds/{id}/retry-abnormal',
@@ -105,5 +107,23 @@ describe('the pool of a request', () => {
       }
     }
     expect(refused.sort()).toEqual([...CHANNEL].sort());
+  });
+
+  it('is said by the body where that decides whether the channel is called', async () => {
+    const shop = await paydesk.as('service', 'shop-backend');
+    for (const one of [bought, await buyAndStart(paydesk)])
+      for (let count = 0; count < PLACES / 2; count += 1) await sync(`/api/payments/${one.paymentId}/%73ync/`, one);
+    expect(await inWork('channel')).toBe(PLACES);
+    const order = { user_id: bought.customer.id, description: 'tea', amount: 5 };
+    const starting = { ...order, start: { scene: 'jsapi' } };
+    expect((await shop.post('/orders/', order)).status).toBe(201);
+    expect(await shop.post('/orders/', starting)).toMatchObject({ status: 503, body: { code: 'service_unavailable' } });
+    const refund = { payment_id: bought.paymentId };
+    expect((await shop.post('/refunds/', refund)).status).toBe(409);
+    expect((await shop.post('/refunds/', { ...refund, approve: true })).status).toBe(503);
+    expect([await inWork('channel'), await inWork('own')]).toEqual([PLACES, 0]);
+    release();
+    await Promise.all(waiting);
+    expect((await shop.post('/orders/', starting)).status).toBe(201);
   });
 });

@@ -2,13 +2,14 @@ import { Controller, Get, Post, type Type } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { AppModule } from '../../src/app.module.js';
-import { OwnRowsOnly, Public, Roles } from '../../src/auth/public.js';
+import { OwnRowsOnly, Public, Roles, Scope } from '../../src/auth/public.js';
 import { parseSettings } from '../../src/config/settings.js';
 import { OwnedBy } from '../../src/orders/order-owner.guard.js';
 import { OrdersModule } from '../../src/orders/orders.module.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
 @Controller('api/parcels')
+@Scope('read')
 class Forgotten {
   @Get()
   list(): string {
@@ -30,12 +31,14 @@ class Forgotten {
 @Controller('api/letters')
 class Ruled {
   @Get(':id')
+  @Scope('read')
   @OwnedBy('order')
   one(): string {
     return "the owner's";
   }
 
   @Get('mine/:id')
+  @Roles('user')
   @OwnRowsOnly()
   own(): string {
     return "the owner's";
@@ -43,8 +46,29 @@ class Ruled {
 
   @Post(':id/send')
   @Roles('operator', 'service')
+  @Scope('orders')
   send(): string {
     return 'by staff';
+  }
+}
+
+@Controller('api/stamps')
+class Unscoped {
+  @Get()
+  list(): string {
+    return 'to every service';
+  }
+
+  @Get('mine')
+  @Roles('user')
+  own(): string {
+    return "a user's";
+  }
+
+  @Post(':id/sell')
+  @Roles('operator', 'service')
+  sell(): string {
+    return 'by every service';
   }
 }
 
@@ -66,7 +90,7 @@ class Staff {
   }
 }
 
-describe('a route with an id in its path', () => {
+describe('a route', () => {
   let database: TestDatabase;
 
   beforeAll(async () => {
@@ -89,13 +113,23 @@ describe('a route with an id in its path', () => {
     }
   };
 
-  it('that does not say whose things it is for stops the start, which names it', async () => {
+  it('with an id in its path that does not say whose things it is for stops the start, which names it', async () => {
     await expect(start(Forgotten, Ruled)).rejects.toThrow(
       [
         "add @OwnedBy, @OwnRowsOnly, @Roles without 'user', or @Public:",
         '  - GET /api/parcels/:id (Forgotten.one)',
         '  - POST /api/parcels/:id/send (Forgotten.send)',
         '  - POST /api/parcels/:id/ship (Forgotten.send)',
+      ].join('\n'),
+    );
+  });
+
+  it('that a service may use and that names no scope stops the start, which names it', async () => {
+    await expect(start(Unscoped, Ruled)).rejects.toThrow(
+      [
+        "Routes that a service may use and that have no scope; add @Scope, @Roles without 'service', or @Public:",
+        '  - GET /api/stamps/ (Unscoped.list)',
+        '  - POST /api/stamps/:id/sell (Unscoped.sell)',
       ].join('\n'),
     );
   });

@@ -4,7 +4,7 @@ import ts from 'typescript';
 import { failpointsWithoutWay } from '../../prove/crashes/ways.js';
 import { FAILPOINTS } from '../../src/common/failpoints.js';
 
-const FOLDERS = ['orders', 'payments', 'refunds', 'callbacks', 'reconciliation', 'discrepancies'];
+const FOLDERS = ['orders', 'shop', 'payments', 'refunds', 'callbacks', 'reconciliation', 'discrepancies'];
 /** Needs no network. */
 const HARMLESS = new Set(['clientParams', 'readCallback', 'readTradeBill']);
 /** Transactions without a point of their own, each with the reason. */
