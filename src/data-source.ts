@@ -8,6 +8,7 @@ import { ConsoleRefunds1764507600000 } from '../migrations/1764507600000-console
 import { CaseActions1764514800000 } from '../migrations/1764514800000-case-actions.js';
 import { EventEntity1764518400000 } from '../migrations/1764518400000-event-entity.js';
 import { Services1764522000000 } from '../migrations/1764522000000-services.js';
+import { Events1764529200000 } from '../migrations/1764529200000-events.js';
 import { User } from './auth/user.entity.js';
 import { migrationPoolOptions, type Pooler, poolOptions } from './database/pool-options.js';
 import { Order } from './orders/order.entity.js';
@@ -24,6 +25,7 @@ export const MIGRATIONS = [
   CaseActions1764514800000,
   EventEntity1764518400000,
   Services1764522000000,
+  Events1764529200000,
 ];
 const ENTITIES = [User, Product, Order, Payment, Refund];
 
