@@ -15,9 +15,10 @@ const MAY_IMPORT = {
   // API keys and what they open: proved by the guard of auth.
   services: ['database', 'terminal'],
   auth: ['database', 'http', 'provider', 'terminal', 'services'],
+  events: ['auth', 'http'],
   notifications: ['auth', 'http'],
   discrepancies: ['notifications'],
-  orders: ['discrepancies', 'provider'],
+  orders: ['discrepancies', 'events', 'provider'],
   payments: ['orders', 'metrics'],
   // What a shop's backend and its users do with orders.
   shop: ['payments'],

@@ -9,6 +9,8 @@ export interface OrderRow {
   status: string;
   amount: number;
   refunded: number;
+  /** The service that placed it; null: its user did. */
+  service: string | null;
   /** The payment that paid it. */
   paid_by: string | null;
 }
@@ -53,6 +55,21 @@ export interface EventRow {
   to_status: string;
 }
 
+/** What the service that placed an order was told, in the order of the feed; of the rows, what the event shows of them. */
+export interface ToldRow {
+  id: string;
+  service: string;
+  type: string;
+  order_id: string;
+  /** The id of what moved. */
+  subject: string;
+  order: string;
+  payment: string | null;
+  refund: string | null;
+  payment_id: string | null;
+  refund_id: string | null;
+}
+
 export interface NoticeRow {
   id: string;
   type: string;
@@ -70,6 +87,7 @@ export interface CaseRow {
 
 interface Lists {
   events: EventRow[];
+  told: ToldRow[];
   announced: NoticeRow[];
   cases: CaseRow[];
 }
@@ -87,7 +105,7 @@ export interface Books extends Lists {
 const MS = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`;
 
 const LISTS = {
-  orders: `SELECT id, status, amount_fen AS amount, refunded_fen AS refunded, paid_payment_id AS paid_by
+  orders: `SELECT id, service, status, amount_fen AS amount, refunded_fen AS refunded, paid_payment_id AS paid_by
            FROM orders ORDER BY id`,
   payments: `SELECT id, order_id, status, amount_fen AS amount, reserved_fen AS reserved, refunded_fen AS refunded,
                     transaction_id, late, ${MS('expires_at')} AS expires_at, ${MS('next_check_at')} AS next_check_at,
@@ -99,6 +117,16 @@ const LISTS = {
   events: `SELECT id, ${MS('at')} AS at, coalesce(entity, noun) AS entity, order_id, from_status, to_status,
                   CASE noun WHEN 'order' THEN order_id WHEN 'payment' THEN payment_id ELSE refund_id END AS subject
            FROM payment_events ORDER BY id`,
+  // Those that wait for their place come after all that have one.
+  told: `SELECT id, service, type, order_id, payment_id, refund_id,
+                CASE split_part(type, '.', 1) WHEN 'order' THEN order_id WHEN 'payment' THEN payment_id ELSE refund_id END AS subject,
+                concat(data#>>'{order,status}', ' ', data#>>'{order,refunded_amount}') AS order,
+                concat(data#>>'{payment,status}', ' ', data#>>'{payment,refunded_amount}') AS payment,
+                data#>>'{refund,status}' AS refund
+         FROM (SELECT id, service, type, order_id, payment_id, refund_id, data, false AS waits, position AS place FROM events
+               UNION ALL
+               SELECT id, service, type, order_id, payment_id, refund_id, data, true, seq FROM event_outbox) e
+         ORDER BY waits, place`,
   announced: `SELECT id, type, subject_id FROM users_notification ORDER BY id`,
   cases: `SELECT id, type, case_key, payment_id, refund_id, status FROM discrepancies ORDER BY id`,
 };

@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import pg from 'pg';
 import { makeKeys } from '../bench/keys.js';
 import { addOpen, fillSettled, rowId, SETTLED } from '../bench/rows.js';
+import { ALL_TYPES, SOME_TYPES } from '../src/events/event-feed.js';
+import { PLACE } from '../src/events/event-outbox.js';
 import { isBound, isUnbound } from '../src/provider/provider-registry.js';
 import { openPlace } from './place.js';
 import { NotShown, type Report } from './report.js';
@@ -12,6 +14,8 @@ const FILE = 'docs/reports/query-plans.md';
 /** Payments that are open, and of these due. */
 const OPEN = 2000;
 const DUE = 500;
+/** Events that wait for their place. */
+const WAITING = 1000;
 /** Shared blocks of 8 KB that a statement over what is open may touch, however much is settled. */
 const MOST_BLOCKS = 12_000;
 
@@ -115,6 +119,24 @@ UNION ALL SELECT p.id FROM payments p WHERE p.transaction_id = ANY ($2::text[]) 
     text: `SELECT p.id, o.user_id FROM payments p JOIN orders o ON o.id = p.order_id WHERE p.id < $1 ORDER BY p.id DESC LIMIT 21`,
     values: [rowId('pay', SETTLED, 5000)],
   },
+  {
+    name: "A page of a service's events, in the middle of the feed",
+    why: 'GET /api/events/',
+    text: ALL_TYPES.trim(),
+    values: ['shop', 5000, 101],
+  },
+  {
+    name: 'The same, of a rare type and a frequent one',
+    why: 'GET /api/events/?types=',
+    text: SOME_TYPES.trim(),
+    values: ['shop', 5000, 101, ['payment.late', 'order.paid']],
+  },
+  {
+    name: 'Events get their places',
+    why: 'every two seconds, in each process, and before a read where something is new',
+    text: PLACE.trim(),
+    values: [1000],
+  },
 ];
 
 export const queryPlans = proof({
@@ -128,6 +150,7 @@ export const queryPlans = proof({
     cleanup.add(() => db.end());
     const keys = makeKeys();
     await fillSettled(db, keys, rows);
+    await fillEvents(db, rows);
     await addOpen(db, keys, { status: 'processing', first: 1, count: OPEN });
     await db.query(
       `UPDATE payments SET next_check_at = now() - interval '1 minute', expires_at = now() - interval '1 second'
@@ -145,9 +168,27 @@ export const queryPlans = proof({
 function head(rows: number): string {
   return `# Plans of the hot statements
 
-Made by \`npm run prove -- query-plans\`, with ${rows.toLocaleString('en')} settled payments, ${OPEN} open ones and ${DUE} of these due.
+Made by \`npm run prove -- query-plans\`, with ${rows.toLocaleString('en')} settled payments, ${OPEN} open ones and ${DUE} of these due,
+as many events, and ${WAITING} that wait for their place.
 None of them scans what is stored: each reads partial indexes on what is open, or rows by their key.
 `;
+}
+
+/** Events of two services, one of a rare type in each hundred thousand. */
+export async function fillEvents(db: pg.Client, rows: number): Promise<void> {
+  const columns = `id, service, type, created_at, order_id, payment_id, data`;
+  const values = `'evt_' || lpad(n::text, 26, '0'), CASE n % 10 WHEN 0 THEN 'other' ELSE 'shop' END,
+    CASE WHEN n % 100000 = 1 THEN 'payment.late' ELSE (ARRAY['order.created', 'payment.created', 'payment.processing',
+      'payment.succeeded', 'order.paid'])[1 + n % 5] END,
+    now(), 'ord_' || n, 'pay_' || n, json_build_object('order', json_build_object('id', 'ord_' || n, 'text', repeat('x', 300)))`;
+  await db.query(
+    `INSERT INTO events (position, ${columns}) SELECT n, ${values} FROM generate_series(1, $1::integer) AS n`,
+    [rows],
+  );
+  await db.query('UPDATE event_positions SET last = $1', [rows]);
+  await db.query(`INSERT INTO event_outbox (${columns}) SELECT ${values} FROM generate_series($1::integer, $2) AS n`, [
+    ...[rows + 1, rows + WAITING],
+  ]);
 }
 
 /** Runs it once to warm up and once with its plan, and takes back what it did. */
@@ -162,7 +203,9 @@ async function chapter(db: pg.Client, { name, why, text, values = [] }: Hot, rep
   if (lines.length === 0) throw new NotShown(`${name} has no plan`);
   const plan = lines.join('\n');
   const blocks = Number(/Buffers: shared hit=(\d+)/.exec(plan)?.[1] ?? 0);
-  const scans = /Seq Scan on (payments|orders|payment_events|users_notification|callbacks)/.exec(plan)?.[0];
+  const scans = /Seq Scan on (payments|orders|payment_events|users_notification|callbacks|events|event_outbox)/.exec(
+    plan,
+  )?.[0];
   report.check(name, `${blocks} blocks${scans ? `, ${scans}` : ''}`, blocks < MOST_BLOCKS && !scans);
   return `## ${name}\n\nRun by: ${why}.\n\n\`\`\`sql\n${text}\n\`\`\`\n\n\`\`\`\n${plan}\n\`\`\`\n`;
 }

@@ -7,6 +7,7 @@ import { Clock } from './common/clock.js';
 import { ConfigModule } from './config/config.module.js';
 import { Settings } from './config/settings.js';
 import { DatabaseModule } from './database/database.module.js';
+import { EventsModule } from './events/events.module.js';
 import { HttpModule } from './http/http.module.js';
 import { LogModule } from './http/log.module.js';
 import { Jobs } from './jobs.js';
@@ -38,6 +39,7 @@ export class AppModule {
         ScheduleModule.forRoot(),
         HttpModule,
         AuthModule,
+        EventsModule,
         NotificationsModule,
         OrdersModule,
         PaymentsModule,

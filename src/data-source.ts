@@ -9,6 +9,7 @@ import { CaseActions1764514800000 } from '../migrations/1764514800000-case-actio
 import { EventEntity1764518400000 } from '../migrations/1764518400000-event-entity.js';
 import { Services1764522000000 } from '../migrations/1764522000000-services.js';
 import { ApiKeys1764525600000 } from '../migrations/1764525600000-api-keys.js';
+import { Events1764529200000 } from '../migrations/1764529200000-events.js';
 import { User } from './auth/user.entity.js';
 import { migrationPoolOptions, type Pooler, poolOptions } from './database/pool-options.js';
 import { Order } from './orders/order.entity.js';
@@ -26,6 +27,7 @@ export const MIGRATIONS = [
   EventEntity1764518400000,
   Services1764522000000,
   ApiKeys1764525600000,
+  Events1764529200000,
 ];
 const ENTITIES = [User, Product, Order, Payment, Refund];
 

@@ -4,6 +4,7 @@ import { byTimer } from './common/cause.js';
 import { MINUTE, SECOND } from './common/clock.js';
 import { Settings } from './config/settings.js';
 import { isDatabaseUnavailable } from './database/database-errors.js';
+import { EventOutbox } from './events/event-outbox.js';
 import { IdempotencyService } from './http/idempotency.service.js';
 import { DuePayments } from './payments/due-payments.js';
 import { StaleOrders } from './payments/stale-orders.js';
@@ -31,6 +32,7 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
     private readonly dueRefunds: DueRefunds,
     private readonly consoleRefunds: ConsoleRefunds,
     private readonly bills: BillService,
+    private readonly events: EventOutbox,
     private readonly idempotency: IdempotencyService,
   ) {}
 
@@ -43,6 +45,8 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
     );
     this.every('take_over_refunds', MINUTE, (cause) => this.consoleRefunds.takeOverWaiting(cause));
     this.every('cancel_stale_orders', 30 * SECOND, (cause) => this.staleOrders.cancel({ cause, limit: PER_TICK }));
+    // Readers of the feed do it too: so that the first one does not find all that was ever written.
+    this.every('place_events', 2 * SECOND, () => this.events.place());
     // Needs a session; the start has said that it does not run here.
     if (this.settings.databasePooler === 'session')
       this.every('reconcile_bill', 5 * MINUTE, (cause) => this.bills.runDaily(cause));

@@ -31,7 +31,7 @@ export const PAYMENT_WAYS: readonly Way[] = [
   way(
     'order',
     "the shop's backend places an order, and again under the same key",
-    ['order.create.after_commit'],
+    commit('order.create'),
     async (lab, point) => {
       const { id } = await lab.customer();
       const order = { user_id: id, description: 'Two cups of tea', amount: 700 };

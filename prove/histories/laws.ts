@@ -9,6 +9,7 @@ import {
 } from '../books.js';
 import { Counts } from '../report.js';
 import { lateRefundOf, type Model, MOVES } from './model.js';
+import { toldWrongly } from './told.js';
 
 /** A law answers every breach of it, in words that name what broke it. */
 type Law = (books: Books, model: Model) => string[];
@@ -206,11 +207,11 @@ const announcedOnce = ({ payments, refunds, events, announced, cases }: Books): 
   ];
 };
 
-const LAWS: Law[] = [refundsFit, refundsAgree, paymentsAgree, releasedOnce, eventsLead, announcedOnce];
+const LAWS: Law[] = [refundsFit, refundsAgree, paymentsAgree, releasedOnce, eventsLead, announcedOnce, toldWrongly];
 
 /** Breaches that the service's rows show by themselves, without a model of what was done. */
 export function brokenRows(books: Books): string[] {
-  return [...refundsFit(books), ...eventsLead(books), ...announcedOnce(books)];
+  return [...refundsFit(books), ...eventsLead(books), ...announcedOnce(books), ...toldWrongly(books)];
 }
 
 /** What holds at every moment. */
@@ -223,6 +224,7 @@ export function forgotten(before: Books, after: Books): string[] {
   const texts = (books: Books): string[] => [
     ...books.events.map((event) => JSON.stringify(event)),
     ...books.announced.map((row) => JSON.stringify(row)),
+    ...books.told.map((row) => JSON.stringify(row)),
     ...books.cases.map(({ id, type, case_key: key }) => `${id} ${type} ${key.split(':').slice(0, 2).join(':')}`),
     ...[...books.refunds.keys(), ...books.payments.keys(), ...books.orders.keys()],
   ];

@@ -31,7 +31,8 @@ const PEOPLE: Record<Who, { id: string; role: 'user' | 'service' | 'operator' }>
 export const payerId = (who: Who): string => PEOPLE[who].id;
 
 const TABLES = [
-  ...['refunds', 'payments', 'orders', 'payment_events', 'callbacks', 'users_notification', 'discrepancies'],
+  ...['refunds', 'payments', 'orders', 'payment_events', 'events', 'event_outbox'],
+  ...['callbacks', 'users_notification', 'discrepancies'],
   ...['reconciliation_runs', 'bill_matches', 'idempotency_keys'],
 ];
 const MORNING = 8;

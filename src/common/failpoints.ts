@@ -22,6 +22,7 @@ const CALLS = [
 
 /** Transactions that move something. */
 const COMMITS = [
+  'order.create',
   'payment.create',
   'payment.close_unsent',
   'payment.settle',
@@ -50,7 +51,6 @@ const STEPS = [
   'payment.check.after_call',
   'payment.check.after_schedule',
   'refund.check.after_claim',
-  'order.create.after_commit',
   'bill.run.after_begin',
   'bill.run.after_matches',
   'bill.run.after_finish',

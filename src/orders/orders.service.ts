@@ -7,11 +7,14 @@ import { failpoint } from '../common/failpoints.js';
 import { isId } from '../common/ids.js';
 import { CURRENCY, isAmountFen } from '../common/money.js';
 import { Settings } from '../config/settings.js';
+import { inTransaction } from '../database/in-transaction.js';
 import { Page, pageOf, PageQuery } from '../database/page.js';
 import type { Transaction } from '../database/transaction.js';
+import { EventOutbox } from '../events/event-outbox.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
 import { assertSameOrder, type NewOrder } from './new-order.js';
 import { Order, type OrderStatus } from './order.entity.js';
+import { orderEvents } from './order-events.js';
 import { Product } from './product.entity.js';
 
 /** What is looked for among orders. Created from a moment on, and before another one. */
@@ -28,12 +31,18 @@ const COLUMNS = `o.id, o.user_id AS "userId", o.status, o.amount_fen AS "amountF
   o.paid_payment_id AS "paidPaymentId", o.created_by AS "createdBy", o.service, o.external_id AS "externalId",
   o.expires_in AS "expiresIn", o.created_at AS "createdAt", o.expires_at AS "expiresAt", o.paid_at AS "paidAt"`;
 
+const INSERT = `
+  INSERT INTO orders AS o (id, user_id, status, amount_fen, currency, description, metadata, product_id, quantity,
+                           created_by, created_at, expires_at, service, external_id, expires_in)
+  VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`;
+
 /** Sole writer of `orders`. */
 @Injectable()
 export class OrdersService {
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly provider: PaymentProvider,
+    private readonly outbox: EventOutbox,
     private readonly settings: Settings,
     private readonly clock: Clock,
   ) {}
@@ -69,29 +78,17 @@ export class OrdersService {
    */
   async create(order: NewOrder): Promise<{ order: Order; created: boolean }> {
     this.provider.checkMetadata(order.metadata);
-    const now = this.clock.now();
-    await this.db.query(
-      `INSERT INTO orders (id, user_id, status, amount_fen, currency, description, metadata, product_id, quantity,
-                           created_by, created_at, expires_at, service, external_id, expires_in)
-       VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
-      [
-        order.id,
-        order.userId,
-        order.amountFen,
-        CURRENCY,
-        order.description,
-        JSON.stringify(order.metadata),
-        order.productId,
-        order.quantity,
-        order.createdBy,
-        now,
-        after(now, (order.expiresIn ?? this.settings.paymentTtlSeconds) * SECOND),
-        order.service,
-        order.externalId,
-        order.expiresIn,
-      ],
-    );
-    failpoint('order.create.after_commit');
+    const values = this.newRow(order);
+    if (order.service === null) {
+      // Nobody is told of a user's own order, so one statement does.
+      await this.db.query(INSERT, values);
+      failpoint('order.create.after_commit');
+    } else {
+      await inTransaction(this.db, 'order.create', async (tx) => {
+        const [placed] = await tx.query<Order>(`${INSERT} RETURNING ${COLUMNS}`, values);
+        if (placed) await this.outbox.add(tx, orderEvents(Object.assign(new Order(), placed)));
+      });
+    }
     const made = await this.db.manager.findOneBy(Order, { id: order.id });
     if (made) return { order: made, created: true };
     const { service, externalId } = order;
@@ -101,6 +98,27 @@ export class OrdersService {
     });
     assertSameOrder(order, known);
     return { order: known, created: false };
+  }
+
+  /** The values of {@link INSERT}. */
+  private newRow(order: NewOrder): unknown[] {
+    const now = this.clock.now();
+    return [
+      order.id,
+      order.userId,
+      order.amountFen,
+      CURRENCY,
+      order.description,
+      JSON.stringify(order.metadata),
+      order.productId,
+      order.quantity,
+      order.createdBy,
+      now,
+      after(now, (order.expiresIn ?? this.settings.paymentTtlSeconds) * SECOND),
+      order.service,
+      order.externalId,
+      order.expiresIn,
+    ];
   }
 
   /** @throws DomainError `not_found` */
@@ -215,15 +233,15 @@ export class OrdersService {
     );
   }
 
-  /** Cancels orders that are pending and have no open payment; the caller has locked them. Answers which it did. */
-  async cancelPending(tx: Transaction, ids: string[]): Promise<string[]> {
-    const rows = await tx.query<{ id: string }>(
+  /** Cancels orders that are pending and have no open payment; the caller has locked them. Answers those, as they are now. */
+  async cancelPending(tx: Transaction, ids: string[]): Promise<Order[]> {
+    const rows = await tx.query<Order>(
       `UPDATE orders o SET status = 'cancelled' WHERE o.id = ANY ($1::text[]) AND o.status = 'pending'
        AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.status IN ('init', 'processing'))
-       RETURNING o.id`,
+       RETURNING ${COLUMNS}`,
       [ids],
     );
-    return rows.map((row) => row.id);
+    return [...asOrders(rows).values()];
   }
 }
 

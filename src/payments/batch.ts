@@ -1,11 +1,13 @@
-import type { Cause } from '../common/cause.js';
 import type { NewDiscrepancy } from '../discrepancies/discrepancies.service.js';
+import type { EventType } from '../events/event-types.js';
 import type { NewNotification } from '../notifications/notifications.service.js';
-import type { Order, OrderStatus } from '../orders/order.entity.js';
+import type { Order } from '../orders/order.entity.js';
+import { orderEventType } from '../orders/order-events.js';
 import type { ChannelPayment } from '../provider/payment-provider.js';
 import type { Fact } from './decide.js';
 import type { LatePayment } from './late-money.js';
-import type { Payment, PaymentStatus } from './payment.entity.js';
+import type { Payment } from './payment.entity.js';
+import { paymentEvents } from './payment-events.js';
 import type { Move } from './payment-history.js';
 
 /** The rows of one settlement in memory, and what it is about to write: each row at most once, each move with its event. */
@@ -52,42 +54,42 @@ export class Batch {
   }
 
   /** `late`: the money is there, but the order could not take it any more. */
-  succeed({ reported, payment, order, cause, at }: Fact, late: boolean): void {
+  succeed(fact: Fact, late: boolean): void {
+    const { reported, payment, order, cause, at } = fact;
     const transactionId = reported.transactionId ?? '';
-    this.movePayment(payment, 'succeeded', cause, late ? 'late' : null, () => {
+    this.change(fact, { paymentNote: late ? 'late' : null }, () => {
       payment.markSucceeded(transactionId, reported.paidAt ?? at, at);
       payment.late = late;
+      if (!late) order.markPaid(payment.id, payment.paidAt ?? at);
     });
     this.transactions.set(transactionId, payment.id);
     this.notify('payment.succeeded', payment, order);
-    if (!late) {
-      this.moveOrder(order, 'paid', cause, payment.id, () => order.markPaid(payment.id, payment.paidAt ?? at));
-      return;
-    }
+    if (!late) return;
     this.late.push({ payment, order, cause });
     this.notify('payment.late', payment, order);
     this.notify('payment.late', payment, order, 'operators');
   }
 
   /** An operator accepts late money for its order, which still waits: from now on it is the payment of the order. */
-  accept({ payment, order, cause }: LatePayment, at: Date, note: string): void {
-    payment.late = false;
-    this.dirtyPayments.add(payment);
-    this.moveOrder(order, 'paid', cause, payment.id, () => order.markPaid(payment.id, payment.paidAt ?? at), note);
+  accept(late: LatePayment, at: Date, note: string): void {
+    const { payment, order } = late;
+    this.change(late, { orderNote: note, tell: ['payment.accepted'] }, () => {
+      payment.late = false;
+      order.markPaid(payment.id, payment.paidAt ?? at);
+    });
     // `payment.succeeded` was announced when the money came, and is announced once.
     this.notify('payment.accepted', payment, order);
   }
 
-  end({ reported, payment, order, cause, at, endedBecause }: Fact, as: 'failed' | 'closed' | 'expired'): void {
+  end(fact: Fact, as: 'failed' | 'closed' | 'expired'): void {
+    const { reported, payment, order, at, endedBecause } = fact;
     const failureCode = reported.failureCode ?? null;
-    this.movePayment(payment, as, cause, endedBecause ?? failureCode, () => {
+    this.change(fact, { paymentNote: endedBecause ?? failureCode }, () => {
       payment.moveTo(as, at);
       payment.failureCode = failureCode;
+      if ((as === 'expired' || endedBecause !== null) && order.status === 'pending') order.moveTo('cancelled');
     });
     this.notify(`payment.${as}`, payment, order);
-    if ((as === 'expired' || endedBecause !== null) && order.status === 'pending') {
-      this.moveOrder(order, 'cancelled', cause, payment.id, () => order.moveTo('cancelled'));
-    }
   }
 
   openMismatch({ payment, reported }: Fact, found: { field: string; expected: string; seen: string }): void {
@@ -126,31 +128,28 @@ export class Batch {
     });
   }
 
-  private movePayment(
-    payment: Payment,
-    to: PaymentStatus,
-    cause: Cause,
-    note: string | null,
-    change: () => void,
+  /**
+   * Changes a payment and what follows for its order, and notes which of them moved. What a service is told shows both as
+   * the change leaves them: what nobody could see in between, it is not told. `tell` comes before the move of the order.
+   */
+  private change(
+    { payment, order, cause }: LatePayment,
+    { paymentNote, orderNote, tell = [] }: { paymentNote?: string | null; orderNote?: string; tell?: EventType[] },
+    apply: () => void,
   ): void {
-    const from = payment.status;
-    change();
+    const [paymentFrom, orderFrom] = [payment.status, order.status];
+    apply();
     this.dirtyPayments.add(payment);
-    this.moves.push({ entity: 'payment', orderId: payment.orderId, paymentId: payment.id, from, to, cause, note });
-  }
-
-  private moveOrder(
-    order: Order,
-    to: OrderStatus,
-    cause: Cause,
-    paymentId: string,
-    change: () => void,
-    note?: string,
-  ): void {
-    const from = order.status;
-    change();
+    const of = { orderId: order.id, paymentId: payment.id, cause };
+    const { status: paymentTo } = payment;
+    if (paymentTo !== paymentFrom) {
+      const events = paymentEvents(order, payment);
+      this.moves.push({ entity: 'payment', ...of, from: paymentFrom, to: paymentTo, note: paymentNote, events });
+    }
+    if (order.status === orderFrom) return;
     this.dirtyOrders.add(order);
-    this.moves.push({ entity: 'order', orderId: order.id, paymentId, from, to, cause, note });
+    const events = paymentEvents(order, payment, [...tell, orderEventType(order)]);
+    this.moves.push({ entity: 'order', ...of, from: orderFrom, to: order.status, note: orderNote, events });
   }
 
   private notify(

@@ -4,6 +4,8 @@ import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
 import type { Transaction } from '../database/transaction.js';
+import { EventOutbox } from '../events/event-outbox.js';
+import type { NewEvent } from '../events/event-types.js';
 import { Instruments } from '../metrics/instruments.js';
 
 export interface Move {
@@ -15,6 +17,8 @@ export interface Move {
   to: string;
   cause: Cause;
   note?: string | null;
+  /** What the service that placed the order is told of it, see `eventsOf`. */
+  events: NewEvent[];
 }
 
 export interface EventRow {
@@ -31,19 +35,24 @@ export interface EventRow {
   note: string | null;
 }
 
-/** `payment_events`: one row for every move, with who and why. No state changes without one. */
+/**
+ * `payment_events`: one row for every move, with who and why, and with what a service is told of it. No state changes
+ * without one.
+ */
 @Injectable()
 export class PaymentHistory {
   constructor(
     @InjectDataSource() private readonly db: DataSource,
     private readonly instruments: Instruments,
+    private readonly outbox: EventOutbox,
     private readonly clock: Clock,
   ) {}
 
   async add(tx: Transaction, moves: Move[]): Promise<void> {
     if (moves.length === 0) return;
     for (const { entity, to, cause } of moves) this.instruments.moves.inc({ entity, to, trigger: cause.kind });
-    await tx.prepared(
+    const events = moves.flatMap((move) => move.events);
+    const written = tx.prepared(
       'payment_events_add',
       // `noun` is the old name of `entity`: written until no process of the version before this one can read it.
       `INSERT INTO payment_events
@@ -64,6 +73,7 @@ export class PaymentHistory {
         moves.map((move) => move.note ?? null),
       ],
     );
+    await Promise.all([written, this.outbox.add(tx, events)]);
   }
 
   /** The whole history of a payment, its order's and its refunds' moves included, oldest first. */

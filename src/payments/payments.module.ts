@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DiscrepanciesModule } from '../discrepancies/discrepancies.module.js';
+import { EventsModule } from '../events/events.module.js';
 import { NotificationsModule } from '../notifications/notifications.module.js';
 import { OrdersModule } from '../orders/orders.module.js';
 import { ProviderModule } from '../provider/provider.module.js';
@@ -17,7 +18,7 @@ import { StartQueues } from './start-queues.js';
 import { UnboundPayments } from './unbound-payments.js';
 
 @Module({
-  imports: [OrdersModule, ProviderModule, NotificationsModule, DiscrepanciesModule],
+  imports: [OrdersModule, ProviderModule, EventsModule, NotificationsModule, DiscrepanciesModule],
   controllers: [PaymentsController],
   providers: [
     PaymentsService,

@@ -21,6 +21,7 @@ import {
 import { ProviderRegistry } from '../provider/provider-registry.js';
 import { ChannelOrders, neverSent } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
+import { paymentEvents } from './payment-events.js';
 import { PaymentHistory } from './payment-history.js';
 import { PaymentSettlement } from './payment-settlement.js';
 import { PaymentsRepository } from './payments.repository.js';
@@ -94,8 +95,9 @@ export class PaymentsService {
       await this.rows.insert(tx, payment);
       order.expiresAt = payment.expiresAt;
       await this.orders.save(tx, [order]);
+      const events = paymentEvents(order, payment);
       await this.history.add(tx, [
-        { entity: 'payment', orderId, paymentId: payment.id, from: null, to: 'init', cause },
+        { entity: 'payment', orderId, paymentId: payment.id, from: null, to: 'init', cause, events },
       ]);
       return { payment, created: true };
     });

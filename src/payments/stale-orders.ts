@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import type { Cause } from '../common/cause.js';
 import { Clock } from '../common/clock.js';
 import { inTransaction } from '../database/in-transaction.js';
+import { orderEvents } from '../orders/order-events.js';
 import { OrdersService } from '../orders/orders.service.js';
 import { PaymentHistory } from './payment-history.js';
 
@@ -33,16 +34,17 @@ export class StaleOrders {
       const cancelled = await this.orders.cancelPending(tx, ids);
       await this.history.add(
         tx,
-        cancelled.map((id) => ({
+        cancelled.map((order) => ({
           entity: 'order',
-          orderId: id,
+          orderId: order.id,
           paymentId: null,
           from: 'pending',
           to: 'cancelled',
           cause: options.cause,
+          events: orderEvents(order),
         })),
       );
-      return cancelled;
+      return cancelled.map(({ id }) => id);
     });
   }
 }

@@ -7,12 +7,14 @@ import { DomainError } from '../common/errors.js';
 import { failpoint } from '../common/failpoints.js';
 import { GroupCommitQueue, LOCK_WAIT } from '../common/group-commit-queue.js';
 import { type Transaction, transaction } from '../database/transaction.js';
+import type { Order } from '../orders/order.entity.js';
 import { OrdersService } from '../orders/orders.service.js';
 import type { ChannelOrder, PaymentProvider } from '../provider/payment-provider.js';
 import { keepPrepay, type Prepay } from '../provider/prepay.js';
 import { ProviderRegistry } from '../provider/provider-registry.js';
 import { channelOrder, ChannelOrders, type OrderFacts } from './channel-orders.js';
 import { Payment } from './payment.entity.js';
+import { paymentEvents } from './payment-events.js';
 import { type Move, PaymentHistory } from './payment-history.js';
 import { PaymentsRepository } from './payments.repository.js';
 import { FIRST_CHECK } from './payments.service.js';
@@ -83,7 +85,7 @@ export class StartQueues {
   private intendAll(batch: Intent[], waitForLocks: boolean): Promise<(Intended | DomainError)[]> {
     return transaction(this.db, async (tx, commit) => {
       const ids = batch.map(({ id }) => id);
-      const [payments, facts] = await Promise.all([
+      const [{ orders, payments }, facts] = await Promise.all([
         this.lock(tx, ids, waitForLocks),
         this.channelOrders.facts(tx, ids),
       ]);
@@ -92,10 +94,11 @@ export class StartQueues {
       const answers = batch.map(({ id, cause }) => {
         const payment = payments.get(id);
         const known = facts.get(id);
-        if (!payment || !known) return new DomainError('not_found');
+        const order = payment && orders.get(payment.orderId);
+        if (!payment || !order || !known) return new DomainError('not_found');
         const provider = this.startableAt(payment, known);
         if (provider instanceof DomainError) return provider;
-        if (payment.status === 'init') moves.push(this.begin(payment, started, cause));
+        if (payment.status === 'init') moves.push(this.begin(order, payment, started, cause));
         return { payment, provider, order: channelOrder(payment, known) };
       });
       const writes = [this.rows.saveStarts(tx, started), this.history.add(tx, moves)];
@@ -114,21 +117,22 @@ export class StartQueues {
     return provider.rules.needsOpenid && openid === null ? new DomainError('payer_unknown') : provider;
   }
 
-  private begin(payment: Payment, started: Payment[], cause: Cause): Move {
+  private begin(order: Order, payment: Payment, started: Payment[], cause: Cause): Move {
     const now = this.clock.now();
     payment.moveTo('processing', now);
     payment.startedAt = now;
     payment.nextCheckAt = after(now, FIRST_CHECK);
     started.push(payment);
     const { orderId, id: paymentId } = payment;
-    return { entity: 'payment', orderId, paymentId, from: 'init', to: 'processing', cause };
+    const events = paymentEvents(order, payment);
+    return { entity: 'payment', orderId, paymentId, from: 'init', to: 'processing', cause, events };
   }
 
   /** The first live prepay id that is saved wins, so that starts that race hand out one and the same. */
   private keepAll(batch: Keeping[], waitForLocks: boolean): Promise<Payment[]> {
     return transaction(this.db, async (tx, commit) => {
       const ids = batch.map(({ payment }) => payment.id);
-      const [, payments] = await Promise.all([
+      const [, { payments }] = await Promise.all([
         // Should the database lose it in a crash, the next start asks for another one: the disk is not waited for here.
         tx.query('SET LOCAL synchronous_commit = off'),
         this.lock(tx, ids, waitForLocks),
@@ -147,12 +151,16 @@ export class StartQueues {
   }
 
   /** Locks the orders, then reads the payments: issued together, they run in this order. */
-  private async lock(tx: Transaction, ids: string[], waitForLocks: boolean): Promise<Map<string, Payment>> {
-    const [, , payments] = await Promise.all([
+  private async lock(
+    tx: Transaction,
+    ids: string[],
+    waitForLocks: boolean,
+  ): Promise<{ orders: Map<string, Order>; payments: Map<string, Payment> }> {
+    const [, orders, payments] = await Promise.all([
       tx.query(`SET LOCAL lock_timeout = ${waitForLocks ? LOCK_WAIT.isolated : LOCK_WAIT.inBatch}`),
       this.orders.lockByPayments(tx, ids),
       this.rows.read(tx, ids),
     ]);
-    return new Map(payments.map((payment) => [payment.id, payment]));
+    return { orders, payments: new Map(payments.map((payment) => [payment.id, payment])) };
   }
 }

@@ -2,12 +2,14 @@ import type { Cause } from '../common/cause.js';
 import type { NewDiscrepancy } from '../discrepancies/discrepancies.service.js';
 import type { NewNotification, NotificationType } from '../notifications/notifications.service.js';
 import type { Order, OrderStatus } from '../orders/order.entity.js';
+import { orderEventType } from '../orders/order-events.js';
 import type { Payment } from '../payments/payment.entity.js';
 import type { Move } from '../payments/payment-history.js';
 import type { ChannelRefund } from '../provider/payment-provider.js';
 import { conflictCase, type ConsoleRefund, newConsoleRefund, waitingCaseKey } from './console-refund.js';
 import type { Mismatch } from './decide.js';
 import type { Refund, RefundStatus } from './refund.entity.js';
+import { refundEvents } from './refund-events.js';
 
 /** The case that stands open while the merchant's account cannot pay a refund. */
 export function heldRefundCaseKey(refundId: string): string {
@@ -118,7 +120,7 @@ export class RefundBatch {
   takeOver(
     id: string,
     reported: ConsoleRefund,
-    { payment, cause, at }: LockedPayment & Omit<RefundChange, 'refund'>,
+    { payment, order, cause, at }: LockedPayment & Omit<RefundChange, 'refund'>,
   ): Refund {
     const refund = newConsoleRefund(id, reported, payment, at);
     this.add([refund]);
@@ -127,7 +129,8 @@ export class RefundBatch {
     this.dirtyPayments.add(payment);
     const { orderId, paymentId, status: to } = refund;
     const note = `made in the console as ${refund.outRefundNo}`;
-    this.moves.push({ entity: 'refund', orderId, paymentId, refundId: id, from: null, to, cause, note });
+    const events = refundEvents({ order, payment, refund });
+    this.moves.push({ entity: 'refund', orderId, paymentId, refundId: id, from: null, to, cause, note, events });
     for (const caseKey of [waitingCaseKey(refund.outRefundNo), unknownCaseKey(refund.outRefundNo)]) {
       this.resolvedCases.push({ caseKey, note: `the refund was taken over as ${id}` });
     }
@@ -136,16 +139,18 @@ export class RefundBatch {
 
   /** The money reached the payer. */
   succeed(change: RefundChange, reported: ChannelRefund): void {
-    const { refund, payment, order, cause, at } = change;
+    const { refund, payment, order, at } = change;
     this.learn(refund, reported);
-    this.move(change, 'succeeded', null);
     refund.succeededAt = reported.succeededAt ?? at;
     refund.failureCode = null;
     refund.failureMessage = null;
     payment.refundedFen += refund.amountFen;
     this.dirtyPayments.add(payment);
+    const orderFrom = order.status;
     // What comes back of late money does not make its order refunded: it was paid by another payment, or never.
-    if (order.paidPaymentId === payment.id) this.noteOnOrder(order, payment, refund, cause);
+    if (order.paidPaymentId === payment.id) this.noteOnOrder(order, payment);
+    this.move(change, 'succeeded', null);
+    if (order.status !== orderFrom) this.noteOrderMove(change, orderFrom);
     this.notify('refund.succeeded', change);
     this.resolvedCases.push({ caseKey: heldRefundCaseKey(refund.id), note: 'the refund was paid' });
   }
@@ -153,11 +158,11 @@ export class RefundBatch {
   /** Nothing will be paid under this number: the promise is taken back. */
   release(change: RefundChange, as: 'rejected' | 'closed', failure: RefundFailure): void {
     const { refund, payment } = change;
-    this.move(change, as, failure.code);
     refund.failureCode = failure.code;
     refund.failureMessage = failure.message;
     payment.reservedFen -= refund.amountFen;
     this.dirtyPayments.add(payment);
+    this.move(change, as, failure.code);
     this.notify(`refund.${as}`, change);
     this.resolvedCases.push({ caseKey: heldRefundCaseKey(refund.id), note: `the refund was ${as}` });
     // A person's no is a decision. After the channel's, late money would not be looked for again: its refund has but one
@@ -171,21 +176,35 @@ export class RefundBatch {
   abnormal(change: RefundChange, reported: ChannelRefund): void {
     const { refund, at } = change;
     this.learn(refund, reported);
-    this.move(change, 'abnormal', 'ABNORMAL');
     refund.failureCode = 'ABNORMAL';
+    this.move(change, 'abnormal', 'ABNORMAL');
     refund.nextCheckAt ??= at;
     this.notify('refund.abnormal', change);
     this.notify('refund.abnormal', change, 'operators');
   }
 
-  /** Moves a refund with its event; the caller sets what else changes. */
+  /**
+   * Moves a refund, with its event. What else changes is set before it: what a service is told shows the rows as they are
+   * here.
+   */
   move(change: RefundChange, to: RefundStatus, note: string | null): void {
     const { refund, cause, at } = change;
     const { orderId, paymentId, id: refundId, status: from } = refund;
     refund.moveTo(to, at);
     refund.leaseUntil = null;
     this.dirtyRefunds.add(refund);
-    this.moves.push({ entity: 'refund', orderId, paymentId, refundId, from, to, cause, note: change.note ?? note });
+    const events = refundEvents(change);
+    this.moves.push({
+      entity: 'refund',
+      orderId,
+      paymentId,
+      refundId,
+      from,
+      to,
+      cause,
+      note: change.note ?? note,
+      events,
+    });
   }
 
   touch(refund: Refund): void {
@@ -264,13 +283,17 @@ export class RefundBatch {
     });
   }
 
-  private noteOnOrder(order: Order, payment: Payment, refund: Refund, cause: Cause): void {
+  private noteOnOrder(order: Order, payment: Payment): void {
     order.refundedFen = payment.refundedFen;
     const to: OrderStatus = order.refundedFen === order.amountFen ? 'refunded' : 'partially_refunded';
     this.dirtyOrders.add(order);
-    if (order.status === to) return;
+    if (order.status !== to) order.moveTo(to);
+  }
+
+  private noteOrderMove(change: RefundChange, from: OrderStatus): void {
+    const { order, payment, refund, cause } = change;
     const move = { entity: 'order', orderId: order.id, paymentId: payment.id, refundId: refund.id } as const;
-    this.moves.push({ ...move, from: order.status, to, cause });
-    order.moveTo(to);
+    const events = refundEvents(change, orderEventType(order));
+    this.moves.push({ ...move, from, to: order.status, cause, events });
   }
 }

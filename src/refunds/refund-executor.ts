@@ -240,7 +240,7 @@ export class RefundExecutor {
       const { id: refundId, orderId, paymentId } = refund;
       const note = `sent to ${target.to}`;
       await this.history.add(tx, [
-        { entity: 'refund', orderId, paymentId, refundId, from: 'abnormal', to: 'abnormal', cause, note },
+        { entity: 'refund', orderId, paymentId, refundId, from: 'abnormal', to: 'abnormal', cause, note, events: [] },
       ]);
       refund.nextCheckAt = after(this.clock.now(), MINUTE);
       batch.touch(refund);

@@ -16,8 +16,9 @@ import type { Payment } from '../payments/payment.entity.js';
 import { type Move, PaymentHistory } from '../payments/payment-history.js';
 import { PaymentsRepository } from '../payments/payments.repository.js';
 import { ProviderRegistry } from '../provider/provider-registry.js';
-import { REJECTED_BY_OPERATOR } from './batch.js';
-import { Refund } from './refund.entity.js';
+import { type LockedRefund, REJECTED_BY_OPERATOR } from './batch.js';
+import { Refund, type RefundStatus } from './refund.entity.js';
+import { refundEvents } from './refund-events.js';
 import { RefundSettlement } from './refund-settlement.js';
 import { RefundsRepository } from './refunds.repository.js';
 import { isTooOld } from './schedule.js';
@@ -124,7 +125,7 @@ export class RefundsService implements OnModuleInit {
         throw exceeds(payment);
       }
       const refund = this.newRefund(request, payment, amountFen);
-      await this.insert(tx, refund, payment, [this.requested(refund, cause)]);
+      await this.insert(tx, refund, payment, [this.moved({ refund, payment, order }, null, cause)]);
       const data = { refund_id: refund.id, payment_id: payment.id, order_id: order.id, amount: amountFen };
       await this.notifications.add(tx, [
         { type: 'refund.requested', userId: order.userId, subjectId: refund.id, data },
@@ -189,18 +190,24 @@ export class RefundsService implements OnModuleInit {
     await Promise.all([this.rows.insert(tx, refund), this.payments.save(tx, [payment]), this.history.add(tx, moves)]);
   }
 
-  private requested(refund: Refund, cause: Cause): Move {
-    const { orderId, paymentId, id: refundId } = refund;
-    return { entity: 'refund', orderId, paymentId, refundId, from: null, to: 'requested', cause };
+  /** The move of a refund to the status that it has now. */
+  private moved(rows: LockedRefund, from: RefundStatus | null, cause: Cause, note?: string): Move {
+    const { orderId, paymentId, id: refundId, status: to } = rows.refund;
+    return { entity: 'refund', orderId, paymentId, refundId, from, to, cause, note, events: refundEvents(rows) };
   }
 
   /**
    * The refund of late money, in the transaction that records the money. Its number is derived from the payment, so
    * that it can be asked for once only, and it needs no approval: it is due at once.
    */
-  private requestForLate(tx: Transaction, { payment, cause }: LatePayment): Promise<void> {
-    const refund = this.newLateRefund(derivedId('ref', payment.id), payment, 'paydesk');
-    return this.insertApproved(tx, refund, payment, cause, 'late money');
+  private requestForLate(tx: Transaction, late: LatePayment): Promise<void> {
+    const { payment } = late;
+    return this.insertApproved(
+      tx,
+      this.newLateRefund(derivedId('ref', payment.id), payment, 'paydesk'),
+      late,
+      'late money',
+    );
   }
 
   /**
@@ -217,7 +224,7 @@ export class RefundsService implements OnModuleInit {
     const first = derivedId('ref', payment.id);
     const [used] = await this.rows.read(tx, [first]);
     const refund = this.newLateRefund(used ? derivedId('ref', caseId) : first, payment, cause.actor);
-    if (!dryRun) await this.insertApproved(tx, refund, payment, cause, note);
+    if (!dryRun) await this.insertApproved(tx, refund, held, note);
     return refund;
   }
 
@@ -226,14 +233,19 @@ export class RefundsService implements OnModuleInit {
     return this.newRefund(request, payment, payment.refundableFen);
   }
 
-  private insertApproved(tx: Transaction, refund: Refund, payment: Payment, cause: Cause, note: string): Promise<void> {
-    const requested = this.requested(refund, cause);
+  private insertApproved(
+    tx: Transaction,
+    refund: Refund,
+    { payment, order, cause }: LatePayment,
+    note: string,
+  ): Promise<void> {
+    const rows = { refund, payment, order };
+    const requested = this.moved(rows, null, cause);
     const now = this.clock.now();
     refund.moveTo('processing', now);
     refund.approvedBy = refund.requestedBy;
     refund.nextCheckAt = now;
-    const approved: Move = { ...requested, from: 'requested', to: 'processing', note };
-    return this.insert(tx, refund, payment, [requested, approved]);
+    return this.insert(tx, refund, payment, [requested, this.moved(rows, 'requested', cause, note)]);
   }
 
   /** An operator says no. @throws DomainError `refund_not_open` once it is carried out */

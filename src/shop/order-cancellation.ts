@@ -5,6 +5,7 @@ import type { Cause } from '../common/cause.js';
 import { DomainError } from '../common/errors.js';
 import { inTransaction } from '../database/in-transaction.js';
 import type { Order } from '../orders/order.entity.js';
+import { orderEvents } from '../orders/order-events.js';
 import { OrdersService } from '../orders/orders.service.js';
 import type { Payment } from '../payments/payment.entity.js';
 import { PaymentHistory } from '../payments/payment-history.js';
@@ -49,8 +50,9 @@ export class OrderCancellation {
       if (open) return { order, open };
       order.moveTo('cancelled');
       await this.orders.save(tx, [order]);
+      const events = orderEvents(order);
       await this.history.add(tx, [
-        { entity: 'order', orderId: id, paymentId: null, from: 'pending', to: 'cancelled', cause },
+        { entity: 'order', orderId: id, paymentId: null, from: 'pending', to: 'cancelled', cause, events },
       ]);
       return { order };
     });

@@ -3,8 +3,9 @@ import { TIMER_WAYS } from '../../prove/crashes/timer-ways.js';
 import { casesOf } from '../../prove/crashes/ways.js';
 import { killAndCompare } from '../support/crash-cases.js';
 
-/** Where a payer's money can be half way; every other point and way is the proof's. */
+/** Where an order or a payer's money can be half way; every other point and way is the proof's. */
 const CHOSEN: Record<string, string[]> = {
+  order: ['order.create.before_commit', 'order.create.after_commit'],
   'place-and-start': ['payment.create.after_commit', 'payment.start.after_call'],
   'order-cancel': ['order.cancel.before_commit'],
   'start-alone': ['payment.start.before_intent', 'payment.start.after_call'],

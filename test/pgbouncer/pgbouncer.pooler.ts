@@ -5,8 +5,10 @@ import { waitFor } from '../../dev/wait-for.js';
 import { byTimer } from '../../src/common/cause.js';
 import { HOUR, MINUTE } from '../../src/common/clock.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
+import { times } from '../support/app.js';
 import { compare, paid, refunded, untilChina } from '../support/bills.js';
 import { createEmptyDatabase } from '../support/database.js';
+import { readFeed } from '../support/events.js';
 import { type Bought, buyAndStart, inTurns, orderOf, statesOf } from '../support/flows.js';
 import { PgBouncer } from '../support/pg-bouncer.js';
 import { runBuilt, ServiceProcess } from '../support/service-process.js';
@@ -81,6 +83,16 @@ describe.each(['session', 'transaction'] as const)('behind a PgBouncer in %s mod
     await shop.sim.settled();
     const states = await inTurns(bought.length, () => statesOf(bought.pop() as Bought));
     expect(new Set(states)).toEqual(new Set(['succeeded/paid']));
+  });
+
+  it('tells the shop of each of these once, however many read at once', async () => {
+    const backend = await shop.as('service', 'shop-backend');
+    const [first = [], ...others] = await times(8, (index) => readFeed(backend, { limit: 10 + index }));
+    for (const one of others) expect(one).toEqual(first);
+    const paidOrders = first.filter(({ type }) => type === 'order.paid').map(({ data }) => data.order.id);
+    expect(paidOrders.length).toBeGreaterThan(4 * AT_ONCE);
+    expect(new Set(paidOrders).size).toBe(paidOrders.length);
+    expect(await shop.db.query('SELECT id FROM event_outbox')).toEqual([]);
   });
 
   it('asks about open payments and ends those that are too old', async () => {

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { EVENT_TYPES } from '../../src/events/event-types.js';
 
 const ROOT = join(__dirname, '..', '..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -32,6 +33,11 @@ describe('a document that users read', () => {
     for (const part of [/^#+ /gm, /^\|/gm, /^```/gm, /^- \[ \]/gm]) {
       expect([part, count(translated, part)]).toEqual([part, count(original, part)]);
     }
+  });
+
+  it.each(['docs/events.md', 'docs/events.zh-CN.md'])('lists every type of event, and no other: %s', (path) => {
+    const listed = [...read(path).matchAll(/^\| `((?:order|payment|refund)\.[a-z_]+)`/gm)].map(([, type]) => type);
+    expect(listed).toEqual(EVENT_TYPES);
   });
 
   it('is what README.zh-CN.md leads to', () => {

@@ -34,8 +34,9 @@ describe('a settlement', () => {
         to: 'succeeded',
         cause: CAUSE,
         note: null,
+        events: [],
       },
-      { entity: 'order', orderId: 'ord_1', paymentId: 'pay_1', from: 'pending', to: 'paid', cause: CAUSE },
+      { entity: 'order', orderId: 'ord_1', paymentId: 'pay_1', from: 'pending', to: 'paid', cause: CAUSE, events: [] },
     ]);
     expect(batch.notifications).toEqual([
       { type: 'payment.succeeded', userId: 'usr_1', subjectId: 'pay_1', data: DATA },
@@ -84,6 +85,28 @@ describe('a settlement', () => {
       { entity: 'order', orderId: 'ord_1', paymentId: 'pay_1', from: 'pending', to: 'cancelled', cause: CAUSE },
     ]);
     expect(batch.changedOrders()).toEqual([order]);
+  });
+
+  it.each([
+    ['is paid', 'pending', false, ['payment.succeeded', 'order.paid'], 'paid'],
+    ['comes late', 'cancelled', true, ['payment.late'], 'cancelled'],
+  ] as const)('tells a service whose order %s, with both rows as it left them', (_, before, late, types, after) => {
+    const { batch, order, payment } = batchOf(orderRow({ service: 'shop', status: before }));
+    batch.succeed(fact(payment, order, paidWord()), late);
+    const data = { order: { id: 'ord_1', status: after }, payment: { id: 'pay_1', status: 'succeeded' } };
+    expect(batch.moves.flatMap(({ events }) => events)).toMatchObject(
+      types.map((type) => ({ service: 'shop', type, data })),
+    );
+  });
+
+  it('tells a service that late money was accepted before its order is called paid', () => {
+    const { batch, order, payment } = batchOf(orderRow({ service: 'shop' }), paidRow({ late: true }));
+    batch.accept({ payment, order, cause: CAUSE }, NOW, 'the goods are there');
+    expect(batch.moves).toMatchObject([{ entity: 'order', to: 'paid', note: 'the goods are there' }]);
+    expect(batch.moves.flatMap(({ events }) => events)).toMatchObject([
+      { type: 'payment.accepted', data: { order: { status: 'paid' } } },
+      { type: 'order.paid', data: { order: { status: 'paid' } } },
+    ]);
   });
 
   it('that ends a payment by its time does not touch an order that another payment paid', () => {

@@ -34,8 +34,8 @@ describe('a refund that reached the payer', () => {
       [order],
     ]);
     expect(batch.moves).toEqual([
-      { entity: 'refund', ...OF, from: 'processing', to: 'succeeded', note: null },
-      { entity: 'order', ...OF, from: 'paid', to: 'partially_refunded' },
+      { entity: 'refund', ...OF, from: 'processing', to: 'succeeded', note: null, events: [] },
+      { entity: 'order', ...OF, from: 'paid', to: 'partially_refunded', events: [] },
     ]);
     expect(batch.notifications).toEqual([
       { type: 'refund.succeeded', userId: 'usr_1', subjectId: 'ref_1', data: DATA },
@@ -76,6 +76,42 @@ describe('a refund that reached the payer', () => {
   });
 });
 
+describe('what a service is told', () => {
+  it('of two parts that are paid together shows the order as each of them left it', () => {
+    const { batch, ...first } = locked({ order: { service: 'shop' }, payment: { reservedFen: 1800 } });
+    const second = { ...first, refund: refundRow({ id: 'ref_2', amountFen: 1300 }) };
+    batch.succeed(first, refundWord());
+    batch.succeed(second, refundWord({ outRefundNo: 'ref_2', refundId: 'R2', amountFen: 1300 }));
+
+    const told = batch.moves.flatMap(({ events }) => events);
+    const [half, all] = [
+      { order: { refunded_amount: 500, status: 'partially_refunded' }, payment: { refunded_amount: 500 } },
+      { order: { refunded_amount: 1800, status: 'refunded' }, payment: { refunded_amount: 1800 } },
+    ];
+    expect(told).toMatchObject([
+      { type: 'refund.succeeded', data: { ...half, refund: { id: 'ref_1', status: 'succeeded' } } },
+      { type: 'order.partially_refunded', data: { ...half, refund: { id: 'ref_1' } } },
+      { type: 'refund.succeeded', data: { ...all, refund: { id: 'ref_2', status: 'succeeded' } } },
+      { type: 'order.refunded', data: { ...all, refund: { id: 'ref_2' } } },
+    ]);
+  });
+
+  it.each(['rejected', 'closed'] as const)('of a refund that was %s says why', (as) => {
+    const { batch, ...rows } = locked({ order: { service: 'shop' } });
+    batch.release(rows, as, { code: 'NO_AUTH', message: 'not allowed' });
+    const failure = { code: 'NO_AUTH', message: 'not allowed' };
+    expect(batch.moves[0]?.events).toMatchObject([{ type: `refund.${as}`, data: { refund: { status: as, failure } } }]);
+  });
+
+  it('of one that the payer’s account does not take says so', () => {
+    const { batch, ...rows } = locked({ order: { service: 'shop' } });
+    batch.abnormal(rows, refundWord({ state: 'abnormal' }));
+    expect(batch.moves[0]?.events).toMatchObject([
+      { type: 'refund.abnormal', data: { refund: { status: 'abnormal', failure: { code: 'ABNORMAL' } } } },
+    ]);
+  });
+});
+
 describe('a refund under whose number nothing will be paid', () => {
   it.each(['rejected', 'closed'] as const)('gives its promise back when it is %s', (as) => {
     const { batch, ...rows } = locked();
@@ -85,7 +121,7 @@ describe('a refund under whose number nothing will be paid', () => {
     expect(refund).toMatchObject({ status: as, failureCode: 'NO_AUTH', failureMessage: 'not allowed', settledAt: NOW });
     expect(payment).toMatchObject({ reservedFen: 0, refundedFen: 0 });
     expect([batch.changedRefunds(), batch.changedPayments(), batch.changedOrders()]).toEqual([[refund], [payment], []]);
-    expect(batch.moves).toEqual([{ entity: 'refund', ...OF, from: 'processing', to: as, note: 'NO_AUTH' }]);
+    expect(batch.moves).toEqual([{ entity: 'refund', ...OF, from: 'processing', to: as, note: 'NO_AUTH', events: [] }]);
     expect(batch.notifications).toEqual([{ type: `refund.${as}`, userId: 'usr_1', subjectId: 'ref_1', data: DATA }]);
     expect(batch.resolvedCases).toEqual([{ caseKey: heldRefundCaseKey('ref_1'), note: `the refund was ${as}` }]);
     expect(order.status).toBe('paid');
