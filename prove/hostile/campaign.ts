@@ -3,7 +3,7 @@ import { HttpLine, requestBytes } from '../../dev/http-line.js';
 import type { Chance } from '../random.js';
 import { TEA } from '../shop.js';
 import { callbacks, controls, flood } from './callbacks.js';
-import { type OpenApi, type Route, routesOf } from './document.js';
+import { LEFT_OUT, type OpenApi, type Route, routesOf } from './document.js';
 import { fuzz, type Playground } from './fuzz.js';
 import type { Input, Role } from './input.js';
 import { Judge } from './judge.js';
@@ -136,7 +136,7 @@ function playgroundOf({ token, victim, player }: Target): Playground {
   let logins = 0;
   return {
     token,
-    fields(role, chance) {
+    fields(role, path, chance) {
       const rows = rowsFor(role, chance);
       const own = rows === player && chance.next() < SPARE_SHARE;
       const number = chance.between(0, SPARE);
@@ -145,12 +145,28 @@ function playgroundOf({ token, victim, player }: Target): Playground {
         code: `hostile_${logins}`,
         product_id: TEA,
         quantity: 1,
-        user_id: rows.userId,
+        // Fields that exclude each other, and those that not every caller may send.
+        ...chance.pick([
+          { user_id: LEFT_OUT, payer: { openid: rows.openid } },
+          { user_id: rows.userId, payer: LEFT_OUT },
+        ]),
+        external_id: role === 'service' && chance.next() < 0.5 ? `${logins % 200}` : LEFT_OUT,
+        merchant: LEFT_OUT,
+        expires_in: 600,
+        start: chance.next() < 0.3 ? { scene: 'jsapi' } : LEFT_OUT,
+        approve: role !== 'user' && chance.next() < 0.3,
+        openid: rows.openid,
+        appid: LEFT_OUT,
         description: 'Hostile tea',
         amount: 1,
         metadata: { cart: 'c-17' },
         order_id: own ? spareId('ord', 'new', number) : chance.pick([rows.openOrderId, rows.orderId]),
         payment_id: own ? spareId('pay', 'paid', number) : rows.paymentId,
+        ...(path === '/api/refunds' &&
+          chance.pick([
+            { order_id: LEFT_OUT },
+            { payment_id: LEFT_OUT, order_id: own ? spareId('ord', 'paid', number) : rows.orderId },
+          ])),
         reason: 'because',
         to: 'merchant_card',
       };

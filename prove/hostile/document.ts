@@ -52,10 +52,15 @@ export function routesOf(document: OpenApi): Route[] {
   );
 }
 
+/** What is known of a field that is to be left out. */
+export const LEFT_OUT = Symbol('left out');
+
 /** A body as the schema wants it, with what is known of a field's value, by its name, in its place. */
 export function bodyOf(schema: Schema, known: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(schema.properties ?? {}).map(([name, field]) => [name, known[name] ?? sample(field)]),
+    Object.entries(schema.properties ?? {})
+      .filter(([name]) => known[name] !== LEFT_OUT)
+      .map(([name, field]) => [name, known[name] ?? sample(field)]),
   );
 }
 

@@ -33,7 +33,7 @@ export interface Draft {
 export interface Playground {
   token: (role: Role) => string | null;
   /** Values of a body's fields by their name, some of them strange to this role. */
-  fields(role: Role, chance: Chance): Record<string, unknown>;
+  fields(role: Role, path: string, chance: Chance): Record<string, unknown>;
   /** The id that belongs into this path, some of them strange to this role. */
   id(role: Role, path: string, chance: Chance): string;
 }
@@ -210,7 +210,7 @@ function rolesOf({ path, callback }: Route): (Role | 'any')[] {
 function make(route: Route, role: Role, kind: string, playground: Playground, chance: Chance): Input {
   const token = playground.token(role);
   const schema = route.bodies.length > 0 ? chance.pick(route.bodies) : null;
-  const body = schema ? bodyOf(schema, playground.fields(role, chance)) : null;
+  const body = schema ? bodyOf(schema, playground.fields(role, route.path, chance)) : null;
   const draft: Draft = {
     method: route.method,
     path: route.path.replace('{id}', playground.id(role, route.path, chance)),

@@ -3,6 +3,10 @@ import { Clock } from '../../src/common/clock.js';
 import { type IdPrefix, newId } from '../../src/common/ids.js';
 import { nowMs } from '../api.js';
 
+/** The service that is played with, and another one, which placed the victim's orders. */
+export const SERVICE = 'shop-backend';
+export const OTHER_SERVICE = 'other-backend';
+
 /** Whom the payments belong to at the channel. */
 export interface Account {
   provider: 'mock' | 'wechat';
@@ -59,8 +63,17 @@ async function insert(db: pg.Pool, table: string, ...rows: object[]): Promise<vo
 const now = (): string => new Date(nowMs()).toISOString();
 const life = () => ({ created_at: now(), expires_at: new Date(nowMs() + NINE_HOURS).toISOString() });
 
-const order = (id: string, userId: string, description: string) => ({
-  ...{ id, user_id: userId, created_by: userId, description, amount_fen: AMOUNT_FEN, currency: 'CNY' },
+const order = (id: string, userId: string, description: string, service: string) => ({
+  ...{
+    id,
+    user_id: userId,
+    created_by: service,
+    service,
+    external_id: `${service}-${id}`,
+    description,
+    amount_fen: AMOUNT_FEN,
+    currency: 'CNY',
+  },
   ...life(),
   status: 'pending',
 });
@@ -72,8 +85,8 @@ const payment = (id: string, orderId: string, account: Account) => ({
   next_check_at: life().expires_at,
 });
 
-const paidOrder = (id: string, userId: string, description: string, paymentId: string) => ({
-  ...order(id, userId, description),
+const paidOrder = (id: string, userId: string, description: string, service: string, paymentId: string) => ({
+  ...order(id, userId, description, service),
   ...{ status: 'paid', paid_payment_id: paymentId, paid_at: now() },
 });
 
@@ -92,8 +105,8 @@ const refund = (id: string, paymentId: string, orderId: string, userId: string, 
 export const transactionId = (paymentId: string): string => `4200${paymentId.slice(4, 32)}`;
 export const channelRefundId = (refundId: string): string => `5030${refundId.slice(4, 32)}`;
 
-/** Makes a customer with a paid order and an open one, refunds of it, a notification and a case. */
-export async function addCustomer(db: pg.Pool, account: Account, mark: string): Promise<Rows> {
+/** Makes a customer with a service's paid order and an open one, refunds of it, a notification and a case. */
+export async function addCustomer(db: pg.Pool, account: Account, service: string, mark: string): Promise<Rows> {
   const openid = `o${mark}OPENID`;
   const rows: Rows = {
     ...{ userId: await addUser(db, account, openid), openid, mark },
@@ -103,8 +116,8 @@ export async function addCustomer(db: pg.Pool, account: Account, mark: string): 
     ...{ notificationId: freshId('ntf'), discrepancyId: freshId('dis') },
   };
   const { userId, orderId, paymentId, openOrderId, openPaymentId, refundId, sentRefundId } = rows;
-  await insert(db, 'orders', { ...paidOrder(orderId, userId, mark, paymentId), metadata: { mark } });
-  await insert(db, 'orders', order(openOrderId, userId, mark));
+  await insert(db, 'orders', { ...paidOrder(orderId, userId, mark, service, paymentId), metadata: { mark } });
+  await insert(db, 'orders', order(openOrderId, userId, mark, service));
   const paid = paidPayment(paymentId, orderId, account, ASKED_FEN + SENT_FEN);
   await insert(db, 'payments', { ...paid, prepay_id: `wx${mark}PREPAY1` });
   await insert(db, 'payments', {
@@ -172,8 +185,12 @@ export async function addSpare(db: pg.Pool, account: Account, userId: string): P
   const ord = (kind: SpareKind, number: number): string => spareId('ord', kind, number);
   const pay = (kind: SpareKind, number: number): string => spareId('pay', kind, number);
   for (const kind of ['open', 'new'] as const)
-    await insert(db, 'orders', ...all((one) => order(ord(kind, one), userId, 'Spare tea')));
-  await insert(db, 'orders', ...all((one) => paidOrder(ord('paid', one), userId, 'Spare tea', pay('paid', one))));
+    await insert(db, 'orders', ...all((one) => order(ord(kind, one), userId, 'Spare tea', SERVICE)));
+  await insert(
+    db,
+    'orders',
+    ...all((one) => paidOrder(ord('paid', one), userId, 'Spare tea', SERVICE, pay('paid', one))),
+  );
   await insert(db, 'payments', ...all((one) => payment(pay('open', one), ord('open', one), account)));
   await insert(db, 'payments', ...all((one) => paidPayment(pay('paid', one), ord('paid', one), account, ASKED_FEN)));
   await insert(
@@ -192,6 +209,9 @@ const STILL: Readonly<Record<string, string>> = {
   payments: `SELECT * FROM payments WHERE ${OF_THE_ORDERS}`,
   refunds: `SELECT * FROM refunds WHERE ${OF_THE_ORDERS}`,
   payment_events: `SELECT * FROM payment_events WHERE ${OF_THE_ORDERS}`,
+  events: `SELECT * FROM events WHERE ${OF_THE_ORDERS}`,
+  event_outbox: `SELECT * FROM event_outbox WHERE ${OF_THE_ORDERS}`,
+  api_keys: 'SELECT *, $1::text FROM api_keys',
   users_notification: 'SELECT * FROM users_notification WHERE user_id = $1',
   discrepancies: `SELECT * FROM discrepancies WHERE detail ->> 'mark' IS NOT NULL AND payment_id IN (SELECT id FROM payments WHERE ${OF_THE_ORDERS})`,
   idempotency_keys: 'SELECT * FROM idempotency_keys WHERE user_id = $1',

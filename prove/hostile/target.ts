@@ -11,7 +11,7 @@ import { serviceProgram } from '../shop.js';
 import type { Role } from './input.js';
 import type { Secrets } from './judge.js';
 import { type ChannelKey, makeChannelKey } from './notice.js';
-import { type Account, addCustomer, addProduct, addSpare, addUser, type Rows } from './rows.js';
+import { type Account, addCustomer, addProduct, addSpare, addUser, OTHER_SERVICE, type Rows, SERVICE } from './rows.js';
 import type { TokenKeys } from './tokens.js';
 import { NODE_OPTIONS, PROOF } from './vitals.js';
 
@@ -87,15 +87,15 @@ export async function startTarget(
   await program.start();
   const db = openPool(cleanup, { connectionString: databaseUrl, max: 2, application_name: PROOF });
   await addProduct(db);
-  const victim = await addCustomer(db, account, 'VCTM7MARK');
-  const player = await addCustomer(db, account, 'PLYR7MARK');
+  const victim = await addCustomer(db, account, OTHER_SERVICE, 'VCTM7MARK');
+  const player = await addCustomer(db, account, SERVICE, 'PLYR7MARK');
   await addSpare(db, account, player.userId);
   const subjects: Record<Role, string> = {
     none: 'usr_x',
     user: player.userId,
     stranger: await addUser(db, account, 'oStranger7'),
     operator: 'usr_01JD8Q5Z6T8RZ1M0V4N9X2K7CB',
-    service: 'shop-backend',
+    service: SERVICE,
   };
   const tokens = Object.fromEntries(
     Object.entries(subjects).map(([role, id]) => [role, token(tokenKeys.secret, id, roleOf(role as Role))]),

@@ -71,6 +71,8 @@ export class RefundBatch {
     private readonly orders: Map<string, Order>,
     payments: Payment[],
     refunds: Refund[],
+    /** The channel's numbers of refunds → ours that have them, of those that are reported. */
+    private readonly refundIdOwners = new Map<string, string>(),
   ) {
     this.payments = new Map(payments.map((payment) => [payment.id, payment]));
     this.add(refunds);
@@ -92,6 +94,11 @@ export class RefundBatch {
   /** The refund that has this number at the channel. */
   getByNumber(outRefundNo: string): LockedRefund | null {
     return this.locked(this.byNumber.get(outRefundNo));
+  }
+
+  /** Our refund that has this number of the channel, or null. */
+  ownerOf(refundId: string | null): string | null {
+    return refundId === null ? null : (this.refundIdOwners.get(refundId) ?? null);
   }
 
   getPayment(paymentId: string): LockedPayment | null {
@@ -125,6 +132,7 @@ export class RefundBatch {
     const refund = newConsoleRefund(id, reported, payment, at);
     this.add([refund]);
     this.newRefunds.push(refund);
+    this.refundIdOwners.set(reported.refundId, id);
     payment.reservedFen += refund.amountFen;
     this.dirtyPayments.add(payment);
     const { orderId, paymentId, status: to } = refund;
@@ -215,6 +223,7 @@ export class RefundBatch {
   learn(refund: Refund, reported: ChannelRefund): void {
     if (refund.refundId !== null || reported.refundId === null) return;
     refund.refundId = reported.refundId;
+    this.refundIdOwners.set(reported.refundId, refund.id);
     this.dirtyRefunds.add(refund);
   }
 

@@ -2,7 +2,7 @@ import { after, MINUTE } from '../common/clock.js';
 import type { NewDiscrepancy } from '../discrepancies/discrepancies.service.js';
 import type { Payment } from '../payments/payment.entity.js';
 import type { ChannelRefund } from '../provider/payment-provider.js';
-import { findMismatch, type Mismatch } from './decide.js';
+import { findMismatch, type Mismatch, thatOf } from './decide.js';
 import { Refund } from './refund.entity.js';
 
 /** Why one of ours that was never sent ended: a refund made in the console left too little of the payment for it. */
@@ -23,7 +23,8 @@ export type ConsoleDecision =
 /**
  * What becomes of a proven refund whose number is not ours. Plain code over rows that the caller has locked.
  *
- * It is taken over if its payment succeeded here under the same transaction id, and merchant, total and currency agree. The
+ * It is taken over if its payment succeeded here under the same transaction id, merchant, total and currency agree, and the
+ * channel's number of it is no other refund's (`refundIdOwner`). The
  * sum of a payment's refunds that are neither rejected nor closed never exceeds its amount, and the channel keeps the
  * same rule: it accepted this refund, so whatever of ours does not fit beside it is not accepted there, and will be refused
  * or was closed. Therefore, where it exceeds what is left:
@@ -37,13 +38,19 @@ export type ConsoleDecision =
  *
  * One that is closed takes nothing of what is left and always becomes a row.
  */
-export function decideConsoleRefund(reported: ChannelRefund, payment: Payment, refunds: Refund[]): ConsoleDecision {
+export function decideConsoleRefund(
+  reported: ChannelRefund,
+  payment: Payment,
+  refunds: Refund[],
+  refundIdOwner: string | null = null,
+): ConsoleDecision {
   if (payment.status !== 'succeeded' || payment.transactionId !== reported.transactionId) return { kind: 'unknown' };
   if (!isComplete(reported)) return { kind: 'unknown' };
   const mismatch = findMismatch([
     ['mchid', payment.mchid, reported.mchid],
     ['total', payment.amountFen, reported.totalFen],
     ['currency', payment.currency, reported.currency],
+    ['refund_id', 'one of its own', thatOf(refundIdOwner)],
   ]);
   if (mismatch) return { kind: 'mismatch', ...mismatch };
   const displaced: Refund[] = [];

@@ -18,8 +18,16 @@ export type RefundDecision =
   /** It does not fit our row: nothing moves, a person looks. */
   | ({ kind: 'mismatch' } & Mismatch);
 
-/** The rules of settlement, in the order in which they apply. ABNORMAL is not final: a success may follow it. */
-export function decideRefund(reported: ChannelRefund, refund: Refund, payment: Payment): RefundDecision {
+/**
+ * The rules of settlement, in the order in which they apply. ABNORMAL is not final: a success may follow it.
+ * @param refundIdOwner our refund that has the channel's number of the reported one, if any
+ */
+export function decideRefund(
+  reported: ChannelRefund,
+  refund: Refund,
+  payment: Payment,
+  refundIdOwner: string | null = null,
+): RefundDecision {
   if (reported.state === 'not_found') return { kind: 'none' };
   const mismatch = findMismatch([
     ['mchid', payment.mchid, reported.mchid],
@@ -28,6 +36,7 @@ export function decideRefund(reported: ChannelRefund, refund: Refund, payment: P
     ['total', payment.amountFen, reported.totalFen],
     ['currency', payment.currency, reported.currency],
     ['refund_id', refund.refundId, refund.refundId === null ? null : reported.refundId],
+    ['refund_id', 'one of its own', refundIdOwner === refund.id ? null : thatOf(refundIdOwner)],
   ]);
   if (mismatch) return { kind: 'mismatch', ...mismatch };
   if (reported.state === 'processing' || reported.state === refund.status) return { kind: 'none' };
@@ -45,4 +54,9 @@ export function findMismatch(
     if (found !== null && found !== expected) return { field, expected: String(expected), seen: String(found) };
   }
   return null;
+}
+
+/** How a case names the channel's number of another refund. */
+export function thatOf(refundIdOwner: string | null): string | null {
+  return refundIdOwner === null ? null : `that of ${refundIdOwner}`;
 }

@@ -69,12 +69,16 @@ export class RefundSettlement {
     const numbers = [...new Set(reports.map(({ reported }) => reported.outRefundNo))];
     const paymentIds = [...new Set(reports.flatMap(({ reported }) => reported.outTradeNo ?? []))];
     // Issued together, they run in this order: what is read is read under the lock.
-    const [orders, payments, refunds] = await Promise.all([
+    const [orders, payments, refunds, refundIdOwners] = await Promise.all([
       this.orders.lockByReports(tx, numbers, paymentIds),
       this.payments.readByReports(tx, numbers, paymentIds),
       this.rows.readByNumbers(tx, numbers),
+      this.rows.readOwners(
+        tx,
+        reports.flatMap(({ reported }) => reported.refundId ?? []),
+      ),
     ]);
-    const batch = new RefundBatch(orders, payments, refunds);
+    const batch = new RefundBatch(orders, payments, refunds, refundIdOwners);
     const unknown = reports.filter(({ reported }) => !batch.getByNumber(reported.outRefundNo));
     const owners = unknown.flatMap(({ reported: { outTradeNo: id } }) => (id && batch.getPayment(id) ? id : []));
     if (owners.length > 0) batch.add(await this.rows.readByPayments(tx, owners));
@@ -103,7 +107,7 @@ export class RefundSettlement {
 
   private decideKnown(reported: ChannelRefund, change: RefundChange, batch: RefundBatch): RefundResult {
     const { refund, payment } = change;
-    const decision = decideRefund(reported, refund, payment);
+    const decision = decideRefund(reported, refund, payment, batch.ownerOf(reported.refundId));
     switch (decision.kind) {
       case 'none':
         batch.learn(refund, reported);
@@ -130,7 +134,12 @@ export class RefundSettlement {
     const owner = reported.outTradeNo === null ? null : batch.getPayment(reported.outTradeNo);
     if (!owner) return unknown(reported, batch);
     const { payment } = owner;
-    const decision = decideConsoleRefund(reported, payment, batch.refundsOf(payment.id));
+    const decision = decideConsoleRefund(
+      reported,
+      payment,
+      batch.refundsOf(payment.id),
+      batch.ownerOf(reported.refundId),
+    );
     switch (decision.kind) {
       case 'unknown':
         return unknown(reported, batch);

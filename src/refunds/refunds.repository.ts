@@ -34,6 +34,16 @@ export class RefundsRepository {
     return asRefunds(rows);
   }
 
+  /** Which of our refunds have these numbers of the channel: number → id. */
+  async readOwners(tx: Transaction, refundIds: string[]): Promise<Map<string, string>> {
+    const rows = await tx.prepared<{ refund_id: string; id: string }>(
+      'refunds_read_owners',
+      'SELECT r.refund_id, r.id FROM refunds r WHERE r.refund_id = ANY ($1::text[]) AND r.refund_id IS NOT NULL',
+      [refundIds],
+    );
+    return new Map(rows.map(({ refund_id, id }) => [refund_id, id]));
+  }
+
   /** All refunds of these payments. */
   async readByPayments(tx: Transaction, paymentIds: string[]): Promise<Refund[]> {
     const text = `SELECT ${COLUMNS} FROM refunds r WHERE r.payment_id = ANY ($1::text[])`;

@@ -108,6 +108,34 @@ describe('what the channel says of refunds', () => {
     ]);
   });
 
+  it('gives no refund the number of another one, whether that is known or told together with it', async () => {
+    const [a, b, c, d] = [await underWay(), await underWay(), await underWay(), await underWay()];
+    await apply(word(a.id, { refundId: 'R_OF_A' }));
+    const { transaction_id: transactionId } = await paymentOf(a.bought);
+    const console = { outTradeNo: a.bought.paymentId, transactionId, amountFen: 100 };
+    const settled = await apply(
+      word(b.id, { refundId: 'R_OF_A' }),
+      word('made_in_the_console', { ...console, refundId: 'R_OF_A' }),
+      word(c.id, { refundId: 'R_OF_C' }),
+      word(d.id, { refundId: 'R_OF_C' }),
+      word('made_there_too', { ...console, refundId: 'R_OF_C' }),
+    );
+    expect(settled.map(({ outcome, field }) => [outcome, field])).toEqual([
+      ['mismatch', 'refund_id'],
+      ['mismatch', 'refund_id'],
+      ['applied', undefined],
+      ['mismatch', 'refund_id'],
+      ['mismatch', 'refund_id'],
+    ]);
+    expect(await stateOf(paydesk, b.id)).toBe('processing');
+    expect(await casesOfRefund(paydesk, b.id)).toEqual(['mismatch open']);
+    expect(await reserved(a.id)).toEqual({ reserved_fen: 500, refunded_fen: 500 });
+    const [found] = await paydesk.db.query<{ detail: unknown }[]>(
+      `SELECT detail FROM discrepancies WHERE out_refund_no = 'made_in_the_console'`,
+    );
+    expect(found?.detail).toEqual({ field: 'refund_id', expected: 'one of its own', seen: `that of ${a.id}` });
+  });
+
   it('teaches its number of a refund that is still under way', async () => {
     const { id } = await underWay();
     expect(await apply(word(id, { state: 'processing' }))).toMatchObject([{ outcome: 'known', refund: { id } }]);

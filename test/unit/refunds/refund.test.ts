@@ -73,6 +73,8 @@ describe('a refund', () => {
       RefundView.of(refundRow({ refundId: 'R1', status: 'succeeded', succeededAt: PAID_AT, reason: 'broken' })),
     ).toEqual({
       id: 'ref_1',
+      external_id: null,
+      order_id: 'ord_1',
       payment_id: 'pay_1',
       origin: 'api',
       out_refund_no: 'ref_1',
