@@ -9,17 +9,8 @@ import type { ChannelRefund } from '../provider/payment-provider.js';
 import { conflictCase, type ConsoleRefund, newConsoleRefund, waitingCaseKey } from './console-refund.js';
 import type { Mismatch } from './decide.js';
 import type { Refund, RefundStatus } from './refund.entity.js';
+import { heldRefundCaseKey, lateMoneyCase, mismatchCase, unknownCase, unknownCaseKey } from './refund-cases.js';
 import { refundEvents } from './refund-events.js';
-
-/** The case that stands open while the merchant's account cannot pay a refund. */
-export function heldRefundCaseKey(refundId: string): string {
-  return `refund_held:${refundId}`;
-}
-
-/** The case of a refund whose number and payment are both unknown here. */
-function unknownCaseKey(outRefundNo: string): string {
-  return `unknown_refund:${outRefundNo}`;
-}
 
 /** The code of a refund that an operator refused. */
 export const REJECTED_BY_OPERATOR = 'rejected_by_operator';
@@ -177,7 +168,7 @@ export class RefundBatch {
     // number, and that one is used up.
     const isGoingBack = payment.refundableFen === 0;
     const byPerson = change.note !== undefined || failure.code === REJECTED_BY_OPERATOR;
-    if (payment.late && !isGoingBack && !byPerson) this.openLateMoney(change, failure.code);
+    if (payment.late && !isGoingBack && !byPerson) this.discrepancies.push(lateMoneyCase(change, failure.code));
   }
 
   /** The payer's account does not take it: it stays reserved, and operators say where it shall go. */
@@ -228,36 +219,17 @@ export class RefundBatch {
   }
 
   openMismatch(refund: Refund, found: Mismatch): void {
-    this.openMismatchOf(refund.paymentId, refund.outRefundNo, refund.id, found);
+    this.discrepancies.push(mismatchCase(refund.paymentId, refund.outRefundNo, refund.id, found));
   }
 
   /** A refund that is not ours names one of our payments, and says of it what is not so. */
   openConsoleMismatch(reported: ChannelRefund, { payment }: LockedPayment, found: Mismatch): void {
-    this.openMismatchOf(payment.id, reported.outRefundNo, null, found);
-  }
-
-  private openMismatchOf(paymentId: string, outRefundNo: string, refundId: string | null, found: Mismatch): void {
-    this.discrepancies.push({
-      type: 'mismatch',
-      caseKey: `mismatch:${refundId ?? outRefundNo}:${found.field}:${found.seen}`,
-      paymentId,
-      outTradeNo: paymentId,
-      refundId,
-      outRefundNo,
-      detail: { field: found.field, expected: found.expected, seen: found.seen },
-    });
+    this.discrepancies.push(mismatchCase(payment.id, reported.outRefundNo, null, found));
   }
 
   /** Money going out under a number that we never gave. */
   openUnknown(reported: ChannelRefund): void {
-    this.discrepancies.push({
-      type: 'unknown_refund',
-      caseKey: unknownCaseKey(reported.outRefundNo),
-      paymentId: null,
-      outTradeNo: reported.outTradeNo,
-      outRefundNo: reported.outRefundNo,
-      detail: { amount: reported.amountFen, refund_id: reported.refundId, state: reported.state },
-    });
+    this.discrepancies.push(unknownCase(reported));
   }
 
   /** Refunds of ours, `ours`, do not fit beside one that was made in the console. */
@@ -277,19 +249,6 @@ export class RefundBatch {
   private locked(refund: Refund | undefined): LockedRefund | null {
     const locked = refund && this.getPayment(refund.paymentId);
     return locked ? { refund, ...locked } : null;
-  }
-
-  private openLateMoney({ refund, payment, order }: LockedRefund, code: string): void {
-    this.discrepancies.push({
-      type: 'late_payment',
-      caseKey: `late_payment:${payment.id}`,
-      paymentId: payment.id,
-      outTradeNo: payment.id,
-      refundId: refund.id,
-      outRefundNo: refund.outRefundNo,
-      detail: { order_id: order.id, order_status: order.status, amount: refund.amountFen, refund_failure: code },
-      again: true,
-    });
   }
 
   private noteOnOrder(order: Order, payment: Payment): void {

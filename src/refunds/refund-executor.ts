@@ -16,14 +16,9 @@ import {
 } from '../provider/payment-provider.js';
 import { ProviderRegistry } from '../provider/provider-registry.js';
 import type { ProviderRules } from '../provider/provider-rules.js';
-import {
-  heldRefundCaseKey,
-  type LockedRefund,
-  type RefundBatch,
-  type RefundChange,
-  type RefundFailure,
-} from './batch.js';
+import type { LockedRefund, RefundBatch, RefundChange, RefundFailure } from './batch.js';
 import { Refund, REFUND_STEPS, type RefundTrigger } from './refund.entity.js';
+import { heldRefundCaseKey } from './refund-cases.js';
 import { type RefundCall, RefundChannel } from './refund-channel.js';
 import { RefundSettlement } from './refund-settlement.js';
 import { isTooOld, LEASE, nextCheck } from './schedule.js';

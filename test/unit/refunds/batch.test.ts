@@ -1,7 +1,8 @@
 import type { Order } from '../../../src/orders/order.entity.js';
 import type { Payment } from '../../../src/payments/payment.entity.js';
-import { heldRefundCaseKey, RefundBatch, type RefundChange, REJECTED_BY_OPERATOR } from '../../../src/refunds/batch.js';
+import { RefundBatch, type RefundChange, REJECTED_BY_OPERATOR } from '../../../src/refunds/batch.js';
 import type { Refund } from '../../../src/refunds/refund.entity.js';
+import { heldRefundCaseKey } from '../../../src/refunds/refund-cases.js';
 import { CAUSE, NOW, orderRow, PAID_AT, paidRow, refundRow, refundWord } from '../../support/rows.js';
 
 function locked(
