@@ -32,3 +32,10 @@ it('runs every snippet of the guide', () => {
   const runner = snippet(RUNNER);
   expect(names.filter((name) => !runner.includes(`'${name}': {`))).toEqual([]);
 });
+
+it('has a sample shop of less than 200 lines', () => {
+  const folder = resolve('examples/shop-backend');
+  const code = readdirSync(folder).filter((name) => !name.endsWith('.md'));
+  expect(code).toEqual(['shop.mjs']);
+  expect(readFileSync(join(folder, 'shop.mjs'), 'utf8').trimEnd().split('\n').length).toBeLessThan(200);
+});
