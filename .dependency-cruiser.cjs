@@ -157,6 +157,13 @@ module.exports = {
       to: { path: '^test/' },
     },
     {
+      name: 'examples-need-nothing',
+      severity: 'error',
+      comment: 'An example is copied into other projects: it imports nothing but what Node has.',
+      from: { path: '^examples/' },
+      to: { dependencyTypesNot: ['core'] },
+    },
+    {
       name: 'migrations-are-frozen',
       severity: 'error',
       comment: 'A migration must do the same for ever: it may not import code that changes.',

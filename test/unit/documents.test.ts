@@ -10,6 +10,7 @@ const twinOf = (path: string): string => path.replace(/\.md$/, '.zh-CN.md');
 const FOR_DEVELOPERS = ['decisions.md', 'mutation.md'];
 const english = [
   'simulator/README.md',
+  'examples/shop-backend/README.md',
   ...readdirSync(join(ROOT, 'docs'))
     .filter((name) => name.endsWith('.md') && !name.endsWith('.zh-CN.md') && !FOR_DEVELOPERS.includes(name))
     .map((name) => `docs/${name}`),
