@@ -62,7 +62,7 @@ export class LoginController {
   )
   async login(@Body() body: LoginBody, @Req() request: FastifyRequest): Promise<LoginView> {
     const openid = await this.openidOf(body.code, this.addresses.of(request));
-    const user = await this.users.byOpenid(this.channel.appid, openid);
+    const { user } = await this.users.byOpenid(this.channel.appid, openid);
     const { token, expiresIn } = await this.tokens.issue({ id: user.id, role: 'user' });
     return {
       access_token: token,

@@ -13,13 +13,15 @@ export class UsersService {
     private readonly clock: Clock,
   ) {}
 
-  /** The user of this openid, made at the first login; logins that race make one. */
-  async byOpenid(appid: string, openid: string): Promise<User> {
+  /** The user of this openid, made if it is new; requests that race make one. */
+  async byOpenid(appid: string, openid: string): Promise<{ user: User; created: boolean }> {
+    const id = newId('usr', this.clock);
     await this.db.query(
       'INSERT INTO users (id, appid, openid, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (appid, openid) DO NOTHING',
-      [newId('usr', this.clock), appid, openid, this.clock.now()],
+      [id, appid, openid, this.clock.now()],
     );
-    return this.db.manager.findOneByOrFail(User, { appid, openid });
+    const user = await this.db.manager.findOneByOrFail(User, { appid, openid });
+    return { user, created: user.id === id };
   }
 
   find(id: string): Promise<User | null> {

@@ -81,7 +81,7 @@ export class OrderPlacement {
   private async payerOf({ user_id: userId, payer, start }: ServiceOrderBody): Promise<string> {
     // Null is as good as left out.
     if (userId && payer) throw invalidField('payer', 'must be left out where user_id is given');
-    if (payer?.openid) return (await this.users.byOpenid(payer.openid, payer.appid, 'payer.appid')).id;
+    if (payer?.openid) return (await this.users.byOpenid(payer.openid, payer.appid, 'payer.appid')).user.id;
     if (!userId) {
       if (start) throw new DomainError('payer_openid_required');
       throw payer ? invalidField('payer.openid', 'is required') : invalidField('user_id', 'or payer is required');

@@ -11,6 +11,8 @@ import { PaymentProvider } from '../provider/payment-provider.js';
 /** A user as a service names it. */
 export interface ShopUser {
   user: User;
+  /** Nobody knew the openid before. */
+  created: boolean;
   externalId: string | null;
 }
 
@@ -29,7 +31,7 @@ export class ShopUsers {
    * @param field where the app stands in the request, for the refusal
    * @throws DomainError `invalid_request` for an app that is not this server's, `provider_disabled`
    */
-  byOpenid(openid: string, appid?: string, field = 'appid'): Promise<User> {
+  byOpenid(openid: string, appid?: string, field = 'appid'): Promise<{ user: User; created: boolean }> {
     const { appid: ours } = this.provider.account;
     if (appid && appid !== ours) throw invalidField(field, 'is not an app of this server');
     return this.users.byOpenid(ours, openid);
@@ -40,7 +42,7 @@ export class ShopUsers {
    * @throws DomainError `external_id_conflict` where the number is another user's, or the user has another one
    */
   async save(service: string, openid: string, appid?: string, externalId?: string): Promise<ShopUser> {
-    const user = await this.byOpenid(openid, appid);
+    const { user, created } = await this.byOpenid(openid, appid);
     if (externalId) {
       await this.db.query(
         `INSERT INTO service_users (service, user_id, external_id, created_at) VALUES ($1, $2, $3, $4)
@@ -59,7 +61,7 @@ export class ShopUsers {
       const message = `user ${user.id} has the external_id ${own} already`;
       throw new DomainError('external_id_conflict', message, [{ field: 'external_id', message }]);
     }
-    return { user, externalId: own };
+    return { user, created, externalId: own };
   }
 
   /** A user by id; null for an unknown one. */

@@ -1,7 +1,9 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Post, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { type Caller, CurrentUser, Roles, Scope } from '../auth/public.js';
 import { ExternalId } from '../http/external-id.validator.js';
+import { Idempotent } from '../http/idempotency.interceptor.js';
 import { Problems } from '../http/openapi.js';
 import { Appid, Openid } from './openid.validator.js';
 import { type ShopUser, ShopUsers } from './shop-users.js';
@@ -38,16 +40,31 @@ export class UsersController {
 
   @Post()
   @Scope('orders')
-  @HttpCode(200)
   @Roles('service')
+  @Idempotent()
   @ApiOperation({
-    operationId: 'createUser',
     summary: 'Hand in a user whom the shop logged in itself',
     description: 'The same openid again answers the same user, who may also log in here.',
   })
-  @ApiOkResponse({ type: UserView })
-  @Problems('invalid_request', 'unauthenticated', 'forbidden', 'external_id_conflict', 'provider_disabled')
-  async save(@CurrentUser() caller: Caller, @Body() body: UserBody): Promise<UserView> {
-    return UserView.of(await this.users.save(caller.id, body.openid, body.appid, body.external_id));
+  @ApiCreatedResponse({ type: UserView, description: 'A new user' })
+  @ApiOkResponse({ type: UserView, description: 'The user who has this openid already' })
+  @Problems(
+    'invalid_request',
+    'unauthenticated',
+    'forbidden',
+    'external_id_conflict',
+    'idempotency_in_progress',
+    'idempotency_key_reused',
+    'provider_disabled',
+    'service_unavailable',
+  )
+  async create(
+    @CurrentUser() caller: Caller,
+    @Body() body: UserBody,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<UserView> {
+    const known = await this.users.save(caller.id, body.openid, body.appid, body.external_id);
+    reply.status(known.created ? 201 : 200);
+    return UserView.of(known);
   }
 }
