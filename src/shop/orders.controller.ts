@@ -64,8 +64,8 @@ export class OrdersController {
   @ApiOperation({
     summary: 'Place an order',
     description:
-      'By a user: a product of the catalogue. By a service: for any user, at any price, under a number of its own, and with ' +
-      '`start` paid at once.',
+      'By a user: a product of the catalogue. By a service: for any user, at any price, under a number of its own. With ' +
+      '`start` its payment is started in the same call.',
   })
   @ApiBody({
     schema: { oneOf: [{ $ref: getSchemaPath(ProductOrderBody) }, { $ref: getSchemaPath(ServiceOrderBody) }] },

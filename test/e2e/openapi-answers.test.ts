@@ -157,6 +157,68 @@ describe('the answers', () => {
     expect([resolved.status, complaints('post', `${path}/{id}/resolve`, resolved)]).toEqual([200, []]);
   });
 
+  it('of what a service does are what the document says', async () => {
+    const { token } = await shop.app.get(TokensService).issue({ id: 'shop', role: 'service' });
+    const did: [call: string, status: number, complaints: unknown[]][] = [];
+    const does = async (method: string, template: string, path: string, body?: object): Promise<Json> => {
+      const answer = await ask(method, path, token, body);
+      did.push([`${method} ${template}`, answer.status, complaints(method, template, answer)]);
+      return answer.body as Json;
+    };
+    const openid = 'oUpF8uMuAJO_M2pxb1Q9zNjWeS6o';
+    const order = { payer: { openid }, description: 'tea', amount: 1800, start: { scene: 'jsapi' } };
+    const post = (path: string, body: object) => does('post', path, path, body);
+    await post('/api/users', { openid, external_id: 'u-1' });
+    await post('/api/users', { openid });
+    const paidOrder = await post('/api/orders', { ...order, external_id: 's-1' });
+    await post('/api/orders', { ...order, external_id: 's-1' });
+    await post('/api/orders', { ...order, external_id: 's-1', amount: 1 });
+    await post('/api/orders', { ...order, payer: {} });
+    const given = await post('/api/orders', { ...order, external_id: 's-2', start: undefined });
+    await does('post', '/api/orders/{id}/cancel', `/api/orders/${String(given.id)}/cancel`);
+    await shop.pay((paidOrder.payment as { id: string }).id);
+    await post('/api/orders', { ...order, external_id: 's-1' });
+    const refund = { order_id: paidOrder.id, amount: 800, external_id: 's-1-r', approve: true };
+    const { id: refundedId } = await post('/api/refunds', refund);
+    await post('/api/refunds', refund);
+    await does('post', '/api/refunds/{id}/approve', `/api/refunds/${String(refundedId)}/approve`);
+    await untilSettled(shop);
+    await does('get', '/api/orders/{id}/payments', `/api/orders/${String(paidOrder.id)}/payments`);
+    const lists = [
+      await does('get', '/api/orders', '/api/orders?status=cancelled'),
+      await does('get', '/api/refunds', '/api/refunds?external_id=s-1-r'),
+      await does('get', '/api/events', '/api/events?limit=100'),
+    ] as { items: { type?: string }[] }[];
+    expect(did).toEqual(
+      [
+        ...[201, 200].map((status) => ['post /api/users', status]),
+        ...[201, 200, 409, 422, 201].map((status) => ['post /api/orders', status]),
+        ['post /api/orders/{id}/cancel', 200],
+        ['post /api/orders', 200],
+        ...[201, 200].map((status) => ['post /api/refunds', status]),
+        ['post /api/refunds/{id}/approve', 200],
+        ...['/api/orders/{id}/payments', '/api/orders', '/api/refunds', '/api/events'].map((path) => [
+          `get ${path}`,
+          200,
+        ]),
+      ].map((call) => [...call, []]),
+    );
+    expect(lists.map(({ items }) => items.length > 0)).toEqual([true, true, true]);
+    expect(new Set(lists[2]?.items.map(({ type }) => type))).toEqual(
+      new Set([
+        ...[
+          'order.created',
+          'payment.created',
+          'payment.processing',
+          'payment.succeeded',
+          'order.paid',
+          'order.cancelled',
+        ],
+        ...['refund.requested', 'refund.processing', 'refund.succeeded', 'order.partially_refunded'],
+      ]),
+    );
+  });
+
   it('are looked at closely: a field more, a fraction of a fen or a word that is not of the list would be seen', async () => {
     const answer = await ask('get', `/api/orders/${bought.orderId}`, bought.customer.token);
     for (const change of [{ surprise: 1 }, { amount: 1.5 }, { status: 'payed' }, { created_at: 'today' }]) {
