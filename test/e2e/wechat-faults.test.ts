@@ -1,5 +1,5 @@
 import type { FaultRule } from '../../simulator/index.js';
-import { HOUR, MINUTE } from '../../src/common/clock.js';
+import { HOUR, MINUTE, SECOND } from '../../src/common/clock.js';
 import { DuePayments } from '../../src/payments/due-payments.js';
 import { type Bought, buy, buyAndStart, casesOf, type StartedView, statesOf } from '../support/flows.js';
 import { type Simulated, startSimulated } from '../support/simulated.js';
@@ -72,7 +72,11 @@ describe('every fault of the channel against every operation', () => {
 
   const strike = (at: FaultRule['at'], bought: Bought, fault: Fault) =>
     shop.sim.faults({ rules: [{ at, match: bought.paymentId, ...fault }] });
-  const mend = () => shop.sim.faults({ rules: [] });
+  /** The next call about the same number would wait a second after the last one: by the clock it is over. */
+  async function mend(): Promise<void> {
+    await shop.sim.faults({ rules: [] });
+    await shop.advance(2 * SECOND);
+  }
   const post = <T = Record<string, unknown>>({ customer, path }: Bought, verb: string) =>
     customer.api.post<T>(`${path}${verb}/`);
   const atChannel = ({ paymentId }: Bought) => shop.sim.ledger({ out_trade_no: paymentId }).transactions[0];

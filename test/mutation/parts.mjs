@@ -8,7 +8,7 @@ export const PARTS = {
   proof: {
     mutate: [
       'src/common/money.ts',
-      'src/provider/wechat/{call-error,callback,encryption,facts,json,proof,requests,signing}.ts',
+      'src/provider/wechat/{call-error,callback,encryption,facts,json,requests,signature}.ts',
     ],
     testFiles: [
       'test/unit/common/money.test.ts',
@@ -19,15 +19,15 @@ export const PARTS = {
   channel: {
     mutate: [
       'src/provider/wechat/**/*.ts',
-      '!src/provider/wechat/{call-error,callback,doctor*,encryption,facts,json,proof,requests,signing}.ts',
+      '!src/provider/wechat/{call-error,callback,doctor*,encryption,facts,json,requests,signature}.ts',
     ],
     testFiles: ['test/unit/wechat/**/*.test.ts'],
   },
   // The money rules as plain code: no database either.
   rules: {
     mutate: [
-      'src/payments/{batch,decide,payment.entity,payment.view,refusals}.ts',
-      'src/refunds/{batch,decide,refund.dto,refund.entity,refund.view,refund-budget,schedule}.ts',
+      'src/payments/{batch,decide,payment-events,payment.entity,payment.view,refusals}.ts',
+      'src/refunds/{batch,console-refund,decide,refund-budget,refund-cases,refund-events,refund.dto,refund.entity,refund.view,schedule}.ts',
     ],
     testFiles: ['test/unit/payments/**/*.test.ts', 'test/unit/refunds/**/*.test.ts'],
   },
@@ -42,7 +42,7 @@ export const PARTS = {
   payments: {
     mutate: [
       'src/payments/**/*.ts',
-      '!src/payments/{batch,decide,late-money,payment-settlement,payment.*,refusals,*.commands,*.module}.ts',
+      '!src/payments/{batch,decide,late-money,payment-events,payment-settlement,payment.*,refusals,*.commands,*.module}.ts',
     ],
     testFiles: [
       'test/service/{due-payment,payment}-calls.test.ts',
@@ -52,12 +52,22 @@ export const PARTS = {
   refunds: {
     mutate: [
       'src/refunds/**/*.ts',
-      '!src/refunds/{batch,decide,refund.*,refund-budget,refund-settlement,schedule,*.commands,*.module}.ts',
+      '!src/refunds/{batch,console-refund,decide,refund.*,refund-budget,refund-cases,refund-events,refund-settlement,schedule,*.commands,*.module}.ts',
     ],
     testFiles: [
       'test/service/{due-refund,refund}-calls.test.ts',
       'test/e2e/refund-{late-money,mock-outcomes,notices,requests,simulated}.test.ts',
     ],
+  },
+  // Orders of a shop's own backend, and the feed that tells of them.
+  shop: {
+    mutate: [
+      'src/orders/new-order.ts',
+      'src/shop/order-{placement,cancellation}.ts',
+      'src/shop/shop-users.ts',
+      'src/events/event-*.ts',
+    ],
+    testFiles: ['test/e2e/shop-{orders,wechat}.test.ts', 'test/service/events.test.ts'],
   },
   callbacks: {
     mutate: ['src/callbacks/**/*.ts', '!src/callbacks/*{.command,.module}.ts'],

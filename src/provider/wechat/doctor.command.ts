@@ -4,7 +4,6 @@ import { Clock } from '../../common/clock.js';
 import type { Examined } from '../../config/settings.js';
 import { Terminal } from '../../terminal/terminal.js';
 import { type Check, fine } from './doctor-check.js';
-import { wechatSettings } from './settings.js';
 
 interface Options {
   json?: boolean;
@@ -61,6 +60,7 @@ async function examine(examined: Examined, clock: Clock): Promise<Check[]> {
   const { checkWechat } = await import('./doctor.js');
   const { checkEnvironment } = await import('./doctor-environment.js');
   const { settingOf } = await import('../../config/wechat-environment.js');
+  const { wechatSettings } = await import('./settings.js');
   const wrong = new Set(examined.problems.map(settingOf));
   const isWhole = ![...wrong].some((name) => name.startsWith('WECHAT_'));
   const checks = await checkWechat(wechatSettings(examined.wechat), clock, isWhole);
