@@ -2,7 +2,7 @@ import type { Order } from '../../../src/orders/order.entity.js';
 import type { Payment } from '../../../src/payments/payment.entity.js';
 import { RefundBatch, type RefundChange, REJECTED_BY_OPERATOR } from '../../../src/refunds/batch.js';
 import type { Refund } from '../../../src/refunds/refund.entity.js';
-import { heldRefundCaseKey } from '../../../src/refunds/refund-cases.js';
+import { heldRefundCaseKey, mismatchCase } from '../../../src/refunds/refund-cases.js';
 import { CAUSE, NOW, orderRow, PAID_AT, paidRow, refundRow, refundWord } from '../../support/rows.js';
 
 function locked(
@@ -224,6 +224,23 @@ describe('the rows of a settlement', () => {
         outRefundNo: 'ref_x',
         detail: { amount: 500, refund_id: 'R1', state: 'succeeded' },
       },
+    ]);
+  });
+
+  it('knows whose a number of the channel is, from before and from what it has learned itself', () => {
+    const refund = refundRow({ status: 'processing' });
+    const batch = new RefundBatch(new Map(), [], [refund], new Map([['R_OF_2', 'ref_2']]));
+    expect([batch.ownerOf('R_OF_2'), batch.ownerOf('R1'), batch.ownerOf(null)]).toEqual(['ref_2', null, null]);
+    batch.learn(refund, refundWord({ refundId: 'R1' }));
+    expect(batch.ownerOf('R1')).toBe('ref_1');
+  });
+
+  it('opens a case for what does not fit: of ours by its id, of the console by its number', () => {
+    const found = { field: 'amount', expected: '500', seen: '501' };
+    const keys = [mismatchCase('pay_1', 'ref_1', 'ref_1', found), mismatchCase('pay_1', 'console_7', null, found)];
+    expect(keys.map(({ caseKey, refundId, outRefundNo }) => [caseKey, refundId, outRefundNo])).toEqual([
+      ['mismatch:ref_1:amount:501', 'ref_1', 'ref_1'],
+      ['mismatch:console_7:amount:501', null, 'console_7'],
     ]);
   });
 });

@@ -89,6 +89,18 @@ describe('a proven refund whose number is not ours', () => {
   });
 });
 
+describe('a proven refund of a payment of ours that says what is not so', () => {
+  it.each<[field: string, changes: Partial<ChannelRefund>, owner: string | null, expected: string, seen: string]>([
+    ['mchid', { mchid: '1900000001' }, null, '1900007291', '1900000001'],
+    ['total', { totalFen: 1801 }, null, '1800', '1801'],
+    ['currency', { currency: 'USD' }, null, 'CNY', 'USD'],
+    ['refund_id', {}, 'ref_2', 'one of its own', 'that of ref_2'],
+  ])('about its %s moves nothing', (field, changes, owner, expected, seen) => {
+    const decision = decideConsoleRefund(word(changes), paidRow(), [requested('ref_1', 500)], owner);
+    expect(decision).toEqual({ kind: 'mismatch', field, expected, seen });
+  });
+});
+
 describe('a refund that is taken over', () => {
   const rows = (payment: Partial<Payment> = {}, order: Partial<Order> = {}) => {
     const locked = { order: orderRow({ status: 'paid', paidPaymentId: 'pay_1', ...order }), payment: paidRow(payment) };

@@ -25,6 +25,13 @@ describe('what the channel says of a refund', () => {
     }
   });
 
+  it("is for a person when the channel's number of it is another refund's, and not when it is its own", () => {
+    const owned = (owner: string | null) =>
+      decideRefund(refundWord({}), refundRow({ status: 'processing' }), paidRow(), owner);
+    const odd = { kind: 'mismatch', field: 'refund_id', expected: 'one of its own', seen: 'that of ref_2' };
+    expect([owned('ref_2'), owned('ref_1'), owned(null)]).toEqual([odd, { kind: 'succeeded' }, { kind: 'succeeded' }]);
+  });
+
   it('of a number that it does not know is compared with nothing', () => {
     expect(decided({ state: 'not_found', amountFen: 1, mchid: 'x' })).toEqual(none);
   });
