@@ -121,7 +121,6 @@ function inputOf(place: Place, role: Role, id: string, bearer: string | null, ex
 /** Routes of the staff, and orders which operators do not place: there the role is refused before any id is looked at. */
 function mayBeForbidden({ path, method }: Route, role: Role): boolean {
   if (path.startsWith('/api/admin/')) return role !== 'operator';
-  if (path.startsWith('/api/notifications')) return role === 'service';
   return method === 'POST' && /^\/api\/refunds\/\{id\}\/(approve|succeed|reject|retry-abnormal)$/.test(path);
 }
 

@@ -1,6 +1,13 @@
 import { newId } from '../../src/common/ids.js';
 import { type Api, startTestApp, type TestApp, times } from '../support/app.js';
-import { movesOf, newCustomer, type OrderView, type PaymentView, type Problem } from '../support/flows.js';
+import {
+  movesOf,
+  newCustomer,
+  type OrderView,
+  type PaymentView,
+  type Problem,
+  waitUntilBlocked,
+} from '../support/flows.js';
 
 interface Placed extends OrderView, Pick<Partial<Problem>, 'code' | 'errors'> {
   payment?: PaymentView | null;
@@ -279,6 +286,25 @@ describe("orders of a shop's backend", () => {
         status: 409,
         body: { code: 'order_not_cancellable', detail: 'the order is paid' },
       });
+    });
+
+    // Without the order's lock both decide on what they have read before, and the payment of a cancelled order stays open.
+    it('with no payment left open that was made meanwhile', async () => {
+      const { body } = await place(order());
+      const holder = paydesk.db.createQueryRunner();
+      await holder.connect();
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM orders WHERE id = $1 FOR UPDATE', [body.id]);
+      const racing = Promise.all([
+        shop.post(`/orders/${body.id}/cancel/`),
+        shop.post('/payments/', { order_id: body.id }),
+      ]);
+      await waitUntilBlocked(paydesk, 2);
+      await holder.query('COMMIT');
+      await holder.release();
+      expect((await racing)[0]).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+      const { body: list } = await shop.get<{ items: PaymentView[] }>(`/orders/${body.id}/payments/`);
+      expect(list.items.filter(({ status }) => status !== 'closed')).toEqual([]);
     });
 
     it('or paid, never both, when cancelling and paying race', async () => {
