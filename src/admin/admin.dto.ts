@@ -8,6 +8,7 @@ import {
   DISCREPANCY_STATUSES,
   DISCREPANCY_TYPES,
 } from '../discrepancies/discrepancies.service.js';
+import { OneOf, UserFilter } from '../http/filters.js';
 import { ListQuery } from '../http/list-query.dto.js';
 import { IsMoment } from '../http/moment.validator.js';
 import { NoControlCharacters } from '../http/text.validator.js';
@@ -17,11 +18,6 @@ import { RUN_STATUSES } from '../reconciliation/reconciliation-runs.js';
 import { REFUND_MOVES, REFUND_ORIGINS } from '../refunds/refund.entity.js';
 import { REFUND_OUTCOMES, type RefundOutcome } from '../refunds/unbound-refunds.js';
 
-/** A filter by a word of a list. Any other word is refused: it would find nothing, and look as if nothing were there. */
-function OneOf(values: readonly string[], enumName: string): PropertyDecorator {
-  return applyDecorators(ApiPropertyOptional({ enum: values, enumName }), IsOptional(), IsIn(values));
-}
-
 /** Filters that every operators' list takes. */
 export class AdminQuery extends ListQuery {
   @IsMoment('Created at this moment or later')
@@ -30,11 +26,7 @@ export class AdminQuery extends ListQuery {
   @IsMoment('Created before this moment')
   to?: string;
 
-  @ApiPropertyOptional()
-  @IsOptional()
-  @IsString()
-  @Length(1, 64)
-  @NoControlCharacters()
+  @UserFilter()
   user_id?: string;
 
   @ApiPropertyOptional({ example: 'pay_01JD8Q5Z6T8RZ1M0V4N9X2K7CB' })

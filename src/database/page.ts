@@ -1,3 +1,4 @@
+import type { SelectQueryBuilder } from 'typeorm';
 import { DomainError } from '../common/errors.js';
 
 /** What a list is asked for: at most `limit` (1 to 100) rows after the key `after`. */
@@ -25,4 +26,19 @@ export function pageQuery(limit: number | undefined, cursor: string | undefined)
   const after = Buffer.from(cursor, 'base64url').toString('utf8');
   if (!/^[\x20-\x7e]{1,100}$/.test(after)) throw new DomainError('invalid_cursor');
   return { limit: limit ?? 20, after };
+}
+
+/** A page of what a query finds, in the order of the ids. */
+export async function pageById<T extends { id: string }>(
+  found: SelectQueryBuilder<T>,
+  order: 'ASC' | 'DESC',
+  query: PageQuery,
+): Promise<Page<T>> {
+  const id = `${found.alias}.id`;
+  if (query.after !== null) found.andWhere(`${id} ${order === 'ASC' ? '>' : '<'} :after`, { after: query.after });
+  const rows = await found
+    .orderBy(id, order)
+    .limit(query.limit + 1)
+    .getMany();
+  return pageOf(rows, query, (row) => row.id);
 }

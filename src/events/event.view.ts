@@ -1,6 +1,7 @@
 import { ApiHideProperty, ApiProperty, ApiPropertyOptional, getSchemaPath } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min, type ValidationArguments } from 'class-validator';
+import { Transform } from 'class-transformer';
+import { IsIn, IsOptional, IsString, MaxLength, type ValidationArguments } from 'class-validator';
+import { LimitQuery } from '../http/list-query.dto.js';
 import type { EventRow } from './event-feed.js';
 import { EVENT_TYPES, type EventData, type EventType } from './event-types.js';
 
@@ -16,15 +17,7 @@ function asList({ value }: { value: unknown }): unknown {
   return [...new Set([value].flat().flatMap((text: unknown) => (typeof text === 'string' ? text.split(',') : [text])))];
 }
 
-export class EventsQuery {
-  @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 20 })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(100)
-  limit?: number;
-
+export class EventsQuery extends LimitQuery {
   @ApiPropertyOptional({
     description: 'The id of the last event that was processed. Omitted: from the beginning',
     example: 'evt_01JD8Q5Z6T8RZ1M0V4N9X2K7CB',

@@ -8,7 +8,7 @@ import { isId } from '../common/ids.js';
 import { CURRENCY, isAmountFen } from '../common/money.js';
 import { Settings } from '../config/settings.js';
 import { inTransaction } from '../database/in-transaction.js';
-import { Page, pageOf, PageQuery } from '../database/page.js';
+import { Page, pageById, pageOf, PageQuery } from '../database/page.js';
 import type { Transaction } from '../database/transaction.js';
 import { EventOutbox } from '../events/event-outbox.js';
 import { PaymentProvider } from '../provider/payment-provider.js';
@@ -34,7 +34,8 @@ const COLUMNS = `o.id, o.user_id AS "userId", o.status, o.amount_fen AS "amountF
 const INSERT = `
   INSERT INTO orders AS o (id, user_id, status, amount_fen, currency, description, metadata, product_id, quantity,
                            created_by, created_at, expires_at, service, external_id, expires_in)
-  VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`;
+  VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING
+  RETURNING ${COLUMNS}`;
 
 /** Sole writer of `orders`. */
 @Injectable()
@@ -78,17 +79,8 @@ export class OrdersService {
    */
   async create(order: NewOrder): Promise<{ order: Order; created: boolean }> {
     this.provider.checkMetadata(order.metadata);
-    const values = this.newRow(order);
-    if (order.service === null) {
-      // Nobody is told of a user's own order, so one statement does.
-      await this.db.query(INSERT, values);
-      failpoint('order.create.after_commit');
-    } else {
-      await inTransaction(this.db, 'order.create', async (tx) => {
-        const [placed] = await tx.query<Order>(`${INSERT} RETURNING ${COLUMNS}`, values);
-        if (placed) await this.outbox.add(tx, orderEvents(Object.assign(new Order(), placed)));
-      });
-    }
+    const placed = await (order.service === null ? this.insert(order) : this.insertAndTell(order));
+    if (placed) return { order: placed, created: true };
     const made = await this.db.manager.findOneBy(Order, { id: order.id });
     if (made) return { order: made, created: true };
     const { service, externalId } = order;
@@ -98,6 +90,21 @@ export class OrdersService {
     });
     assertSameOrder(order, known);
     return { order: known, created: false };
+  }
+
+  /** Nobody is told of a user's own order, so one statement does. */
+  private async insert(order: NewOrder): Promise<Order | undefined> {
+    const rows = await this.db.query<Order[]>(INSERT, this.newRow(order));
+    failpoint('order.create.after_commit');
+    return asOrders(rows).get(order.id);
+  }
+
+  private insertAndTell(order: NewOrder): Promise<Order | undefined> {
+    return inTransaction(this.db, 'order.create', async (tx) => {
+      const placed = asOrders(await tx.query<Order>(INSERT, this.newRow(order))).get(order.id);
+      if (placed) await this.outbox.add(tx, orderEvents(placed));
+      return placed;
+    });
   }
 
   /** The values of {@link INSERT}. */
@@ -130,12 +137,7 @@ export class OrdersService {
 
   /** A user's own orders, newest first. */
   async listOfUser(userId: string, filter: OrderFilter, query: PageQuery): Promise<Page<Order>> {
-    const found = this.find(filter)
-      .andWhere('o.userId = :owner', { owner: userId })
-      .orderBy('o.id', 'DESC')
-      .limit(query.limit + 1);
-    if (query.after !== null) found.andWhere('o.id < :after', { after: query.after });
-    return pageOf(await found.getMany(), query, (order) => order.id);
+    return pageById(this.find(filter).andWhere('o.userId = :owner', { owner: userId }), 'DESC', query);
   }
 
   /** The orders that a service placed, newest first. @throws DomainError `invalid_cursor` */

@@ -7,7 +7,7 @@ import { DomainError } from '../common/errors.js';
 import { channelCall } from '../common/failpoints.js';
 import { Settings } from '../config/settings.js';
 import { inTransaction } from '../database/in-transaction.js';
-import { type Page, pageOf, type PageQuery } from '../database/page.js';
+import { type Page, pageById, type PageQuery } from '../database/page.js';
 import { type Transaction, transaction } from '../database/transaction.js';
 import { Order } from '../orders/order.entity.js';
 import { OrdersService } from '../orders/orders.service.js';
@@ -56,13 +56,8 @@ export class PaymentsService {
 
   /** The payments of an order, oldest first. */
   async listOfOrder(orderId: string, query: PageQuery): Promise<Page<Payment>> {
-    const found = this.db.manager
-      .createQueryBuilder(Payment, 'p')
-      .where('p.orderId = :orderId', { orderId })
-      .orderBy('p.id')
-      .take(query.limit + 1);
-    if (query.after !== null) found.andWhere('p.id > :after', { after: query.after });
-    return pageOf(await found.getMany(), query, (payment) => payment.id);
+    const found = this.db.manager.createQueryBuilder(Payment, 'p').where('p.orderId = :orderId', { orderId });
+    return pageById(found, 'ASC', query);
   }
 
   /** The payment of an order that was made last; null where there is none. */

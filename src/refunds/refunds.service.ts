@@ -6,7 +6,7 @@ import { Clock } from '../common/clock.js';
 import { DomainError } from '../common/errors.js';
 import { derivedId } from '../common/ids.js';
 import { inTransaction } from '../database/in-transaction.js';
-import { Page, pageOf, PageQuery } from '../database/page.js';
+import { Page, pageById, PageQuery } from '../database/page.js';
 import type { Transaction } from '../database/transaction.js';
 import { NotificationsService } from '../notifications/notifications.service.js';
 import { externalIdConflict } from '../orders/new-order.js';
@@ -76,13 +76,7 @@ export class RefundsService implements OnModuleInit {
   }
 
   private async listBy(of: 'paymentId' | 'orderId', id: string, query: PageQuery): Promise<Page<Refund>> {
-    const found = this.db.manager
-      .createQueryBuilder(Refund, 'r')
-      .where(`r.${of} = :id`, { id })
-      .orderBy('r.id')
-      .take(query.limit + 1);
-    if (query.after !== null) found.andWhere('r.id > :after', { after: query.after });
-    return pageOf(await found.getMany(), query, (refund) => refund.id);
+    return pageById(this.db.manager.createQueryBuilder(Refund, 'r').where(`r.${of} = :id`, { id }), 'ASC', query);
   }
 
   /** The refund that a service gave this number, as a list of at most one. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { User } from '../auth/user.entity.js';
+import { UsersService } from '../auth/users.service.js';
 import type { Cause } from '../common/cause.js';
 import { DomainError, type ErrorCode, invalidField } from '../common/errors.js';
 import { derivedId } from '../common/ids.js';
@@ -33,7 +34,8 @@ const OVER: readonly ErrorCode[] = ['order_not_payable', 'order_expired', 'payme
 @Injectable()
 export class OrderPlacement {
   constructor(
-    private readonly users: ShopUsers,
+    private readonly shopUsers: ShopUsers,
+    private readonly users: UsersService,
     private readonly orders: OrdersService,
     private readonly payments: PaymentsService,
     private readonly starter: PaymentStarter,
@@ -81,7 +83,7 @@ export class OrderPlacement {
   private async payerOf({ user_id: userId, payer, start }: ServiceOrderBody): Promise<string> {
     // Null is as good as left out.
     if (userId && payer) throw invalidField('payer', 'must be left out where user_id is given');
-    if (payer?.openid) return (await this.users.byOpenid(payer.openid, payer.appid, 'payer.appid')).user.id;
+    if (payer?.openid) return (await this.shopUsers.byOpenid(payer.openid, payer.appid, 'payer.appid')).user.id;
     if (!userId) {
       if (start) throw new DomainError('payer_openid_required');
       throw payer ? invalidField('payer.openid', 'is required') : invalidField('user_id', 'or payer is required');

@@ -20,6 +20,7 @@ import {
 import { hiddenCharacter } from '../common/hidden-character.js';
 import { MAX_AMOUNT_FEN } from '../common/money.js';
 import { ExternalId } from '../http/external-id.validator.js';
+import { OneOf, UserFilter } from '../http/filters.js';
 import { ListQuery } from '../http/list-query.dto.js';
 import { IsMoment } from '../http/moment.validator.js';
 import { NoControlCharacters } from '../http/text.validator.js';
@@ -172,16 +173,10 @@ export class OrdersQuery extends ListQuery {
   @ExternalId('The order with this number of the service')
   external_id?: string;
 
-  @ApiPropertyOptional({ enum: Object.keys(ORDER_MOVES), enumName: 'OrderStatus' })
-  @IsOptional()
-  @IsIn(Object.keys(ORDER_MOVES))
+  @OneOf(Object.keys(ORDER_MOVES), 'OrderStatus')
   status?: OrderStatus;
 
-  @ApiPropertyOptional()
-  @IsOptional()
-  @IsString()
-  @Length(1, 64)
-  @NoControlCharacters()
+  @UserFilter()
   user_id?: string;
 
   @IsMoment('Created at this moment or later')

@@ -63,9 +63,4 @@ export class ShopUsers {
     }
     return { user, created, externalId: own };
   }
-
-  /** A user by id; null for an unknown one. */
-  find(id: string): Promise<User | null> {
-    return this.users.find(id);
-  }
 }
